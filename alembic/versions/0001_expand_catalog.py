@@ -1,0 +1,105 @@
+"""The catalog: schemas, tables, views and the functions that keep stream tables in a stock server."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from trickle.sql import load
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+RUNTIME = (
+    "_adopt",
+    "_assert_identity",
+    "_assert_may_create",
+    "_assert_no_cycle",
+    "_assert_owner",
+    "_assert_refreshable_here",
+    "_base_type",
+    "_bind_query",
+    "_canonical_query",
+    "_capturable_attnums",
+    "_capture_fault",
+    "_catalog_owner",
+    "_check_query",
+    "_check_schedule",
+    "_choose",
+    "_create",
+    "_create_options",
+    "_create_storage",
+    "_cron_names",
+    "_drop",
+    "_drop_capture",
+    "_drop_programs",
+    "_drop_unused_capture",
+    "_ensure_capture",
+    "_exists",
+    "_functions_stamp",
+    "_guard",
+    "_guard_storage",
+    "_has_changes",
+    "_install_full",
+    "_key_attnums",
+    "_layout",
+    "_lock_source",
+    "_members",
+    "_mode_for",
+    "_query_functions",
+    "_query_rules",
+    "_query_settings",
+    "_query_sources",
+    "_record_failure",
+    "_record_refresh",
+    "_refresh",
+    "_register_sources",
+    "_requested_mode",
+    "_resolve",
+    "_restamp",
+    "_revalidate",
+    "_schedule_word",
+    "_setting",
+    "_source_facts",
+    "_split_name",
+    "_stale_stamp",
+    "_stored_view",
+    "_trigger_stamp",
+    "_type_equal_is_same",
+    "_type_groups",
+    "_type_hashes",
+    "_valid_cron",
+    "_write_capture_functions",
+    "_write_capture_triggers",
+    "create_or_replace_stream_table",
+    "create_stream_table",
+    "create_stream_table_if_not_exists",
+    "drop_stream_table",
+    "is_new",
+    "parse_duration_seconds",
+    "pending",
+    "refresh_stream_table",
+    "set_config",
+    "source_stamp",
+    "version",
+)
+
+
+def run(sql: str) -> None:
+    """Execute SQL text as it stands: neither `:name` nor `%` has a meaning of SQLAlchemy's or psycopg's in it."""
+    op.get_bind().connection.driver_connection.execute(sql)
+
+
+def upgrade() -> None:
+    run(load("schema/0001_tables"))
+    for name in RUNTIME:
+        run(load(f"runtime/{name}"))
+    run(load("schema/0001_views"))
+    run(load("schema/0001_rights"))
+
+
+def downgrade() -> None:
+    run("DROP SCHEMA pgtrickle_programs CASCADE")
+    run("DROP SCHEMA pgtrickle_changes CASCADE")
+    run(load("schema/0001_drop"))

@@ -1,0 +1,104 @@
+"""What `trickle doctor` concludes, shown on invented examinations: one fault at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from trickle.catalog.stream_tables import Instance, StreamTable
+from trickle.cli.examination import BufferFacts, CaptureFacts, Examination, Holder, RightsFacts, ServerFacts
+from trickle.cli.findings import Level, findings
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SERVER = ServerFacts("18.1", 180001, False, "shop", "app", "0.1.0", True, True, True, [])
+CAPTURE = CaptureFacts("public.orders", None)
+RIGHTS = RightsFacts("public.totals", "app", True, True, False, False)
+INSTANCE = Instance("a-1", "default", "a", 1, 4, NOW, NOW, timedelta(seconds=2))
+TABLE = StreamTable(
+    pgt_id=1,
+    pgt_relid=2,
+    pgt_schema="public",
+    pgt_name="totals",
+    pgt_owner="app",
+    defining_query="SELECT 1",
+    original_query="SELECT 1",
+    schedule="1s",
+    refresh_mode="DIFFERENTIAL",
+    effective_refresh_mode="DIFFERENTIAL",
+    status="ACTIVE",
+    is_populated=True,
+    needs_reinit=False,
+    refresh_tier="hot",
+    data_timestamp=NOW,
+    last_refresh_at=NOW,
+    staleness=timedelta(seconds=1),
+    stale=False,
+    consecutive_errors=0,
+    last_error_message=None,
+    last_error_at=None,
+    program_state="compiled",
+    program_version="1",
+    program_reason=None,
+)
+HEALTHY = Examination("0.1.0", False, SERVER, (TABLE,), (INSTANCE,), (CAPTURE,), (RIGHTS,), (), ())
+
+
+def test_nothing_is_wrong() -> None:
+    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 9
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    return {"stream_tables": (replace(TABLE, **changes),)}
+
+
+def server(**changes: Any) -> dict[str, Any]:
+    return {"server": replace(SERVER, **changes)}
+
+
+IDLE = Holder("session 7", "bob", "psql", "idle in transaction", timedelta(minutes=9))
+SILENT = replace(INSTANCE, silent_for=timedelta(hours=1))
+STRANGER = replace(RIGHTS, is_owner=False, may_become_owner=False)
+BROKEN = CaptureFacts("public.orders", "capture trigger for insert is missing on orders")
+
+FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
+    (server(server_version_num=140012), "versions", Level.ERROR, "PostgreSQL 18.1"),
+    (server(is_standby=True), "server", Level.WARNING, "standby"),
+    (server(publications_of_all_tables=["everything"]), "server", Level.WARNING, "everything"),
+    ({"is_pooled": True}, "server", Level.WARNING, "pooler"),
+    ({"server": None}, "identity", Level.ERROR, "missing"),
+    (server(same_database=False), "identity", Level.ERROR, "another database"),
+    (server(same_cluster=False, same_catalog=False), "identity", Level.ERROR, "cluster and catalog"),
+    ({"instances": ()}, "instances", Level.WARNING, "none is running"),
+    ({"instances": (SILENT,)}, "instances", Level.WARNING, "1 h 0 min"),
+    ({"rights": (STRANGER,)}, "rights", Level.WARNING, "may not act as app"),
+    ({"rights": (replace(RIGHTS, owner_is_superuser=True),)}, "rights", Level.WARNING, "superuser app"),
+    ({"capture": (CAPTURE, BROKEN)}, "capture", Level.ERROR, "insert is missing"),
+    (
+        table(status="SUSPENDED", last_error_message="division by zero"),
+        "stream tables",
+        Level.ERROR,
+        "by zero",
+    ),
+    (table(consecutive_errors=2), "stream tables", Level.WARNING, "failed 2 times"),
+    (table(is_populated=False), "stream tables", Level.WARNING, "waits for a full refresh"),
+    (table(program_state="full_only", program_reason="LIMIT"), "programs", Level.WARNING, "in full: LIMIT"),
+    (table(program_state="none"), "programs", Level.WARNING, "until it is compiled"),
+    ({"holders": (IDLE,)}, "transactions", Level.WARNING, "9 min 0 s"),
+    ({"buffers": (BufferFacts("orders", 5, 3 << 30),)}, "buffers", Level.WARNING, "3072 MB"),
+]
+
+
+@pytest.mark.parametrize(("fault", "check", "level", "words"), FAULTS)
+def test_one_fault_is_one_finding(fault: dict[str, Any], check: str, level: Level, words: str) -> None:
+    wrong = [finding for finding in findings(replace(HEALTHY, **fault)) if finding.level is not Level.OK]
+    assert [(finding.check, finding.level) for finding in wrong] == [(check, level)]
+    assert words in wrong[0].detail
+    assert wrong[0].hint
+
+
+def test_full_by_choice_is_no_finding() -> None:
+    chosen = replace(TABLE, refresh_mode="FULL", program_state="none")
+    assert all(finding.level is Level.OK for finding in findings(replace(HEALTHY, stream_tables=(chosen,))))

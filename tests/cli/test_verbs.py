@@ -1,0 +1,165 @@
+"""Every verb once, for people and for programs, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.databases import Database
+
+TOTALS = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"
+
+
+@pytest.fixture
+def totals(orders: Database, trickle: Any) -> Database:
+    trickle("create", "totals", TOTALS, "--schedule", "1s")
+    return orders
+
+
+def test_init_is_idempotent(empty_db: Database, at: Callable[[str], Any]) -> None:
+    run = at(empty_db.url)
+    assert "revision" in run("init").stdout
+    assert run.json("init") == run.json("init")
+    assert run.json("list") == []
+
+
+def test_before_init_the_remedy_is_named(empty_db: Database, at: Callable[[str], Any]) -> None:
+    for words in (
+        ("list",),
+        ("status",),
+        ("create", "x", "SELECT 1"),
+        ("refresh", "x"),
+        ("doctor",),
+        ("worker",),
+    ):
+        result = at(empty_db.url)(*words, expect=1)
+        assert "trickle init" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_create_from_argument_file_and_standard_input(orders: Database, trickle: Any, tmp_path: Path) -> None:
+    assert "public.totals is kept up to date" in trickle("create", "totals", TOTALS).stdout
+    file = tmp_path / "query.sql"
+    file.write_text("SELECT id FROM orders\n")
+    assert trickle.json("create", "a", "--file", str(file))["is_populated"] is True
+    trickle("create", "b", "--file", "-", "--schedule", "5s", stdin="SELECT amount FROM orders")
+    trickle("create", "c", TOTALS, "--no-initialize")
+    trickle("create", "d", TOTALS, "--set", "cdc_mode=trigger", "--refresh-mode", "full")
+    listed = {row["name"]: row for row in trickle.json("list")}
+    assert list(listed) == [f"public.{name}" for name in ("a", "b", "c", "d", "totals")]
+    assert listed["public.b"]["schedule"] == "5s"
+    assert listed["public.c"]["is_populated"] is False
+    assert listed["public.d"]["refresh_mode"] == "FULL"
+
+
+def test_create_twice(totals: Database, trickle: Any) -> None:
+    assert "error[T102]" in trickle("create", "totals", TOTALS, expect=1).stderr
+    trickle("create", "totals", TOTALS, "--if-not-exists")
+    trickle(
+        "create", "totals", "SELECT customer, max(amount) AS total FROM orders GROUP BY 1", "--or-replace"
+    )
+    with totals.connect() as owner:
+        assert owner.execute("SELECT total FROM totals ORDER BY 1").fetchall() == [(7,), (8,), (9,)]
+
+
+def test_a_wrong_query_is_shown_with_a_caret(orders: Database, trickle: Any) -> None:
+    stderr = trickle("create", "x", "SELECT id,\n       amont\nFROM orders", expect=1).stderr
+    lines = stderr.splitlines()
+    assert lines[0] == 'error[T102]: column "amont" does not exist'
+    place = next(number for number, line in enumerate(lines) if line.rstrip().endswith("amont"))
+    assert lines[place + 1].index("^") == lines[place].index("amont")
+
+
+def test_refresh(totals: Database, trickle: Any) -> None:
+    assert trickle("refresh", "totals").stdout == "totals: nothing has changed\n"
+    with totals.connect() as owner:
+        owner.execute("INSERT INTO orders VALUES (10, 5, 100)")
+    assert trickle.json("refresh", "totals")["totals"]["rows_inserted"] == 1
+    assert "FULL" in trickle("refresh", "totals", "--full").stdout
+    assert "error[T103]" in trickle("refresh", "nowhere", expect=1).stderr
+
+
+def test_alter_and_suspended(totals: Database, trickle: Any) -> None:
+    assert trickle.json("alter", "totals", "--schedule", "1h", "--tier", "cold")["schedule"] == "1h"
+    trickle("alter", "totals", "--status", "suspended")
+    refused = trickle("refresh", "totals", expect=3).stderr
+    assert "error[T104]" in refused
+    assert "hint:" in refused
+    trickle("alter", "totals", "--status", "active")
+    trickle("refresh", "totals")
+
+
+def test_status(totals: Database, trickle: Any) -> None:
+    shown = trickle("status").stdout
+    assert "public.totals" in shown
+    assert "ACTIVE" in shown
+    assert trickle.json("status")["stream_tables"][0]["name"] == "public.totals"
+    one = trickle.json("status", "totals")
+    assert one["stream_table"]["staleness"] >= 0
+    assert one["history"][0]["status"] == "COMPLETED"
+    assert "Latest refreshes" in trickle("status", "totals").stdout
+
+
+def test_status_names_instances(totals: Database, trickle: Any) -> None:
+    with totals.connect() as owner:
+        owner.execute(
+            "INSERT INTO pgtrickle.pgt_instances (instance_id, group_id, hostname, pid) VALUES ('i-1', 'g', 'h', 1)"
+        )
+    assert [instance["instance_id"] for instance in trickle.json("status")["instances"]] == ["i-1"]
+    assert "i-1" in trickle("status").stdout
+
+
+def test_explain(totals: Database, trickle: Any, tmp_path: Path) -> None:
+    assert "orders" in trickle("explain", "totals").stdout
+    file = tmp_path / "query.sql"
+    file.write_text(TOTALS)
+    assert {"canonical", "algebra", "delta", "program"} <= set(trickle.json("explain", "--query", str(file)))
+    assert len(trickle.json("list")) == 1
+
+
+def test_verify(totals: Database, trickle: Any) -> None:
+    trickle("create", 'public."Odd Name"', "SELECT count(*) AS cnt FROM totals")
+    assert "2 of 2 stream tables equal" in trickle("verify", "--all").stdout
+    with totals.connect() as owner, owner.transaction():
+        owner.execute(
+            "SELECT set_config('pg_trickle.refreshing', pgt_id::text, true) FROM pgtrickle.pgt_stream_tables"
+            " WHERE pgt_name = 'totals'"
+        )
+        owner.execute("DELETE FROM totals WHERE customer = 0")
+    (result,) = trickle.json("verify", "totals", expect=1)
+    assert (result["equal"], result["missing_rows"], result["extra_rows"]) == (False, 1, 0)
+
+
+def test_drop(totals: Database, trickle: Any) -> None:
+    trickle("create", "above", "SELECT count(*) AS cnt FROM totals")
+    assert "above" in trickle("drop", "totals", expect=3).stderr
+    assert trickle.json("drop", "totals", "--cascade") == {"dropped": ["totals"]}
+    assert trickle.json("list") == []
+
+
+def test_doctor(totals: Database, trickle: Any) -> None:
+    found = {finding["check"]: finding for finding in trickle.json("doctor")}
+    assert {name for name, finding in found.items() if finding["level"] == "error"} == set()
+    assert {"versions", "identity", "instances", "rights", "capture", "programs", "buffers"} <= set(found)
+    with totals.connect() as owner:
+        owner.execute("ALTER TABLE orders DISABLE TRIGGER ALL")
+    assert "orders" in trickle("doctor", expect=1).stdout
+
+
+def test_doctor_names_a_copy(totals: Database, trickle: Any) -> None:
+    with totals.connect() as owner:
+        owner.execute("UPDATE pgtrickle.identity SET database_oid = 1")
+    assert "restore_stream_tables" in trickle("doctor", expect=1).stdout
+
+
+def test_settings_of_the_database(db: Database, trickle: Any) -> None:
+    with db.connect() as owner, db.superuser() as admin:
+        owner.execute("SELECT pgtrickle.set_config('drain_timeout', '7s')")
+        owner.execute("SELECT pgtrickle.set_config('metrics_port', '9001')")
+        admin.execute(f'ALTER DATABASE "{db.name}" SET pg_trickle.metrics_port = 9002')
+    shown = {row["setting"]: row for row in trickle.json("settings")}
+    assert shown["drain_timeout"]["value"] == 7
+    assert "in the database" in shown["drain_timeout"]["from"]
+    assert shown["metrics_port"]["value"] == 9002

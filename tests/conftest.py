@@ -1,0 +1,3 @@
+"""Fixtures for every test; `support` says what they are."""
+
+pytest_plugins = ["support.databases", "support.server"]

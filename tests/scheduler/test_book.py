@@ -1,0 +1,141 @@
+"""The scheduler's memory: what a refresh, a failure or a look teaches it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from trickle.scheduler.book import COMPILE_RETRY_SECONDS, Book, Moment, Plan
+from trickle.scheduler.due import Policy
+from trickle.scheduler.schedule import parse_schedule
+from trickle.scheduler.table import Table
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+ALL = frozenset({1, 2, 3})
+
+
+def at(seconds: float) -> Moment:
+    return Moment(START + timedelta(seconds=seconds), 1000 + seconds)
+
+
+def chain(second: str | None = None) -> Book:
+    """1 ← 2 ← 3: the first on a period, the others calculated; all of them checked just now."""
+    book = Book("7", Policy(slack_seconds=0.0, check_seconds=1e6))
+    book.read(
+        [
+            Table(
+                1, "public", "a", schedule=parse_schedule("10s"), last_refresh_at=START, program_version="7"
+            ),
+            Table(
+                2,
+                "public",
+                "b",
+                schedule=parse_schedule(second),
+                upstream=frozenset({1}),
+                last_refresh_at=START,
+                program_version="7",
+            ),
+            Table(3, "public", "c", upstream=frozenset({2}), last_refresh_at=START, program_version="7"),
+        ]
+    )
+    for pgt_id in (1, 2, 3):
+        book.started(pgt_id, at(0))
+        book.refreshed(pgt_id, 0, at(0).monotonic)
+    return book
+
+
+def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
+    book = chain()
+    book.polled({1})
+    assert book.plan(ALL, at(10)).refresh == (1,)
+    book.started(1, at(10))
+    assert book.plan(ALL, at(10.1)).refresh == ()
+    assert book.refreshed(1, 5, at(10.2).monotonic) == {2}
+    assert book.plan(ALL, at(10.2)).refresh == (2,)
+    book.started(2, at(10.2))
+    assert book.refreshed(2, 1, at(10.3).monotonic) == {3}
+    assert book.plan(ALL, at(10.3)).refresh == (3,)
+
+
+def test_a_refresh_without_changes_wakes_nobody() -> None:
+    book = chain()
+    book.polled({1})
+    book.started(1, at(10))
+    assert book.refreshed(1, 0, at(10.1).monotonic) == frozenset()
+    assert book.plan(ALL, at(10.2)) == Plan()
+
+
+def test_due_without_changes_is_touched_once_per_period() -> None:
+    book = chain()
+    assert book.plan(ALL, at(10)).touch == (1,)
+    book.touched([1], at(10))
+    assert book.plan(ALL, at(19.9)).touch == ()
+    assert book.plan(ALL, at(20)).touch == (1,)
+
+
+def test_a_period_counts_from_the_start_of_the_last_refresh() -> None:
+    book = chain()
+    book.polled({1})
+    book.started(1, at(10))
+    book.refreshed(1, 0, at(18).monotonic)
+    book.polled({1})
+    assert book.plan(ALL, at(20)).refresh == (1,)
+
+
+def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
+    book = chain("10s")
+    book.polled({1, 2})
+    book.started(1, at(10))
+    book.failed(1, at(15).monotonic)
+    assert book.failures(1) == 1
+    assert book.plan(ALL, at(10.1)).refresh == (2,)
+    assert 1 in book.plan(ALL, at(15)).refresh
+    book.started(1, at(15))
+    book.refreshed(1, 0, at(15).monotonic)
+    assert book.failures(1) == 0
+
+
+def test_only_what_is_ours_is_planned() -> None:
+    book = chain()
+    book.polled(ALL)
+    assert book.plan(frozenset({3}), at(10)).refresh == (3,)
+
+
+def test_a_table_without_a_program_is_compiled_before_it_is_refreshed() -> None:
+    book = Book("7", Policy(slack_seconds=0.0))
+    bare = Table(1, "public", "a", program_state="none", is_populated=False)
+    book.read([bare])
+    plan = book.plan(ALL, at(0))
+    assert (plan.compile, plan.refresh) == ((1,), ())
+    book.compile_tried(1, at(0).monotonic)
+    book.started(1, at(0))
+    book.compiled(1, "full_only")
+    assert book.plan(ALL, at(1)) == Plan(refresh=(1,))
+
+
+def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_stop_refreshes() -> None:
+    book = Book("7", Policy(slack_seconds=0.0))
+    bare = Table(1, "public", "a", program_state="none", is_populated=False)
+    book.read([bare])
+    book.compile_tried(1, at(0).monotonic)
+    book.started(1, at(0))
+    book.failed(1, at(1).monotonic)
+    assert book.plan(ALL, at(2)) == Plan(refresh=(1,))
+    assert book.plan(ALL, at(COMPILE_RETRY_SECONDS)).compile == (1,)
+    book.read([replace(bare, program_state="stale")])
+    assert book.plan(ALL, at(2)).compile == (1,), "the catalog says something new about the program"
+
+
+def test_a_table_that_was_dropped_is_forgotten() -> None:
+    book = chain()
+    book.polled(ALL)
+    book.read([])
+    assert book.plan(ALL, at(100)) == Plan()
+
+
+def test_a_quiet_table_is_still_checked_now_and_then() -> None:
+    """Only a refresh notices that a source lost its capture, and then no change is ever seen again."""
+    book = chain()
+    book.policy = Policy(slack_seconds=0.0, check_seconds=30)
+    assert 3 not in book.plan(ALL, at(29)).refresh
+    assert 1 in book.plan(ALL, at(30)).refresh

@@ -1,0 +1,204 @@
+"""Programs into PostgreSQL: compile a stream table's query and install what came out, in one transaction.
+
+    facts ─▶ compile ─▶ hidden columns, stored view ─▶ program ─▶ full refresh ─▶ index ─▶ catalog
+
+A query without a delta rule is not an error: its stream table stays refreshed in full, and the catalog says why.
+A changed shape of storage is filled in the same transaction, so readers see the old table or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from trickle.catalog.introspect import Connection, describe, read_facts
+from trickle.errors import MissingFacts, NotFound, Unsupported
+from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
+from trickle.ivm.program.quote import ident
+from trickle.sql import load
+
+PROGRAMS = "pgtrickle_programs"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOutcome:
+    """What became of a compilation: `compiled`, or `full_only` with the reason."""
+
+    state: str
+    reason: str | None = None
+
+
+def compile_and_install(conn: Connection, pgt_id: int) -> CompileOutcome:
+    """Compile one stream table and install its program; fill the table if its storage changed or is empty.
+
+    Works in a transaction of its own, or in a savepoint of the caller's.
+
+    Raises:
+        NotFound: there is no such stream table.
+        psycopg.Error: the server refused; nothing was changed.
+    """
+    with conn.transaction():
+        table = _table(conn, pgt_id)
+        if table["refresh_mode"] == "FULL":
+            return _settle(conn, table, "full_only", None, fill=not table["is_populated"])
+        try:
+            program = _compile(conn, table)
+        except Unsupported as unsupported:
+            return _settle(conn, table, "full_only", unsupported.reason, fill=not table["is_populated"])
+        _install(conn, table, program)
+        return CompileOutcome("compiled")
+
+
+def explain_query(conn: Connection, query: str) -> Mapping[str, str]:
+    """Compile a query without creating anything.
+
+    Returns:
+        canonical, and either algebra, delta, program and strategy, or the reason why it is refreshed in full.
+    """
+    explained: dict[str, str] = {}
+    with conn.transaction(force_rollback=True):
+        row = conn.execute(
+            "SELECT pgtrickle._bind_query('explain_query', 'the query', %s, current_setting('search_path'))::int8",
+            [query],
+        ).fetchone()
+        facts = read_facts(conn, row[0] if row is not None else 0)
+        explained["canonical"] = facts.query
+        try:
+            for relation in facts.relations:
+                if relation.kind in ("r", "p"):
+                    conn.execute(
+                        "SELECT pgtrickle._ensure_capture(%s::oid, %s::smallint[])",
+                        [relation.oid, [column.number for column in relation.columns]],
+                    )
+            facts = read_facts(conn, row[0] if row is not None else 0)
+            program = _compile_facts(conn, facts, Target(0, "public", "explained"))
+        except Unsupported as unsupported:
+            explained["reason"] = unsupported.reason
+        else:
+            explained |= {
+                "strategy": program.strategy,
+                "algebra": program.algebra,
+                "delta": program.delta,
+                "program": program.function,
+            }
+    return explained
+
+
+def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(load("queries/install_stream_table").encode(), {"pgt_id": pgt_id}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no stream table number {pgt_id}")
+    return row
+
+
+def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
+    target = Target(table["pgt_id"], table["schema"], table["name"])
+    facts = read_facts(conn, table["view"], table["settings"])
+    program = _compile_facts(conn, facts, target)
+    if _widen_capture(conn, facts, program):
+        facts = read_facts(conn, table["view"], table["settings"])
+        program = _compile_facts(conn, facts, target)
+    return program
+
+
+def _compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
+    """Compile, describing to the compiler whatever types it turns out to need."""
+    while True:
+        try:
+            return compile_query(facts, target)
+        except MissingFacts as missing:
+            facts = facts.with_types(describe(conn, missing.expressions))
+
+
+def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
+    """Capture the columns that the program reads and no buffer has yet. Rows already buffered lack them,
+    so the table is filled after this."""
+    captured = {relation.oid: set(relation.captured) for relation in facts.relations}
+    missing = {oid: n for oid, n in program.captured.items() if not set(n) <= captured[oid]}
+    for oid, numbers in missing.items():
+        conn.execute("SELECT pgtrickle._ensure_capture(%s::oid, %s::smallint[])", [oid, list(numbers)])
+    return bool(missing)
+
+
+def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+    """Put the stored view, the storage's shape, the program and the filled table in place."""
+    pgt_id = table["pgt_id"]
+    storage = ident(table["schema"], table["name"])
+    index = f"__pgt_key_{pgt_id}"
+    statements = [
+        f"DROP INDEX IF EXISTS {ident(table['schema'], index)}",
+        f"DROP VIEW IF EXISTS {ident(PROGRAMS, f'stored_{pgt_id}')}",
+        *(f"ALTER TABLE {storage} DROP COLUMN {ident(name)}" for name in _names(conn, "install_stale_columns", pgt_id)),
+        f"CREATE VIEW {ident(PROGRAMS, f'stored_{pgt_id}')} AS\n{program.storage.query}",
+    ]
+    _run(conn, *statements)
+    for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
+        _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
+    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+    _run(
+        conn,
+        program.function,
+        f"REVOKE ALL ON FUNCTION {ident(PROGRAMS, f'refresh_{pgt_id}')}() FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {ident(PROGRAMS, f'refresh_{pgt_id}')}() TO {_catalog_owner(conn)}",
+    )
+    explain = {"strategy": program.strategy, "algebra": program.algebra, "delta": program.delta}
+    _record(conn, pgt_id, "compiled", None, explain)
+    conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
+    conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
+    if program.storage.index:
+        unique = "UNIQUE " if program.storage.unique else ""
+        distinct = " NULLS NOT DISTINCT" if program.storage.unique else ""
+        columns = ", ".join(ident(name) for name in program.storage.index)
+        _run(conn, f"CREATE {unique}INDEX {ident(index)} ON {storage} ({columns}){distinct}")
+
+
+def _settle(
+    conn: Connection, table: Mapping[str, Any], state: str, reason: str | None, *, fill: bool
+) -> CompileOutcome:
+    """Leave the table to full refreshes, and say why."""
+    _record(conn, table["pgt_id"], state, reason, None)
+    conn.execute("SELECT pgtrickle._restamp(%s)", [table["pgt_id"]])
+    if fill:
+        conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [table["pgt_id"]])
+    return CompileOutcome(state, reason)
+
+
+def _record(
+    conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str] | None
+) -> None:
+    conn.execute(
+        load("queries/install_state").encode(),
+        {
+            "pgt_id": pgt_id,
+            "state": state,
+            "version": COMPILER_VERSION,
+            "reason": reason,
+            "explain": Jsonb(explain) if explain is not None else None,
+        },
+    )
+
+
+def _catalog_owner(conn: Connection) -> str:
+    row = conn.execute("SELECT pgtrickle._catalog_owner()").fetchone()
+    return ident(row[0]) if row is not None else "CURRENT_USER"
+
+
+def _run(conn: Connection, *statements: str) -> None:
+    """Execute generated statements; every name and literal in them went through the compiler's quoting."""
+    for statement in statements:
+        conn.execute(statement.encode())
+
+
+def _names(conn: Connection, query: str, pgt_id: int) -> list[str]:
+    return [row[0] for row in conn.execute(load(f"queries/{query}").encode(), {"pgt_id": pgt_id})]
+
+
+def _pairs(conn: Connection, query: str, pgt_id: int) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in conn.execute(load(f"queries/{query}").encode(), {"pgt_id": pgt_id})]
+
+

@@ -1,0 +1,90 @@
+"""Facts out of PostgreSQL: one query view in, everything the compiler may know about it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from trickle.ivm import ColumnFacts, Facts, FunctionFacts, RelationFacts
+from trickle.sql import load
+
+Connection = psycopg.Connection[Any]
+
+
+def read_facts(conn: Connection, view_oid: int, settings: Mapping[str, str] | None = None) -> Facts:
+    """Read the facts of a bound query.
+
+    Args:
+        conn: a connection that may read the catalog.
+        view_oid: the view that holds the query, wrapped as `SELECT * FROM (…) __pgt_q`.
+        settings: session settings to pin on the program.
+
+    Raises:
+        psycopg.Error: the server refused; nothing was changed.
+    """
+    query = _one(conn, "facts_query", view=view_oid)
+    relations = _all(conn, "facts_relations", view=view_oid)
+    columns = _columns(conn, [view_oid, *(r["oid"] for r in relations)])
+    return Facts(
+        query=query["query"],
+        output=tuple(columns.get(view_oid, ())),
+        relations=tuple(_relation(r, columns.get(r["oid"], ())) for r in relations),
+        functions=tuple(FunctionFacts(**row) for row in _all(conn, "facts_functions", view=view_oid)),
+        settings=dict(settings or {}),
+        server_version=query["server_version"],
+    )
+
+
+def describe(conn: Connection, questions: Iterable[str]) -> dict[str, str]:
+    """Ask the server for the type of the one column of each query, without running any of them."""
+    types: dict[str, str] = {}
+    for question in questions:
+        with conn.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM ({question}) q LIMIT 0".encode())
+            description = cursor.description
+        if description is None:
+            continue
+        row = conn.execute(
+            "SELECT format_type(pgtrickle._base_type(%s::oid), NULL)", [description[0].type_code]
+        ).fetchone()
+        if row is not None:
+            types[question] = row[0]
+    return types
+
+
+def _relation(row: Mapping[str, Any], columns: Iterable[ColumnFacts]) -> RelationFacts:
+    key = tuple(row["key"])
+    return RelationFacts(
+        oid=row["oid"],
+        schema=row["schema"],
+        name=row["name"],
+        kind=row["kind"],
+        columns=tuple(columns),
+        keys=(key,) if key else (),
+        view_sql=row["view_sql"],
+        has_children=row["has_children"],
+        row_security=row["row_security"],
+        readable=row["readable"],
+        buffer=row["buffer"],
+        captured=tuple(row["captured"]),
+        rows=row["rows"],
+    )
+
+
+def _columns(conn: Connection, relations: list[int]) -> dict[int, list[ColumnFacts]]:
+    found: dict[int, list[ColumnFacts]] = {}
+    for row in _all(conn, "facts_columns", relations=relations):
+        found.setdefault(row.pop("relid"), []).append(ColumnFacts(**row))
+    return found
+
+
+def _all(conn: Connection, name: str, **parameters: object) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(load(f"queries/{name}").encode(), parameters).fetchall()
+
+
+def _one(conn: Connection, name: str, **parameters: object) -> dict[str, Any]:
+    return _all(conn, name, **parameters)[0]

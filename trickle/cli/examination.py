@@ -1,0 +1,112 @@
+"""What `trickle doctor` looks at, read in one go; judging it is `findings`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from trickle.catalog import stream_tables
+from trickle.catalog.stream_tables import Instance, StreamTable
+from trickle.db import session
+from trickle.sql import load
+
+T = TypeVar("T")
+
+# A transaction open for longer than this is worth a word.
+LONG_TRANSACTION_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """The server, the role, and the comparisons of the identity row with this database."""
+
+    server_version: str
+    server_version_num: int
+    is_standby: bool
+    database: str
+    role: str
+    catalog_version: str
+    same_cluster: bool
+    same_database: bool
+    same_catalog: bool
+    publications_of_all_tables: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFacts:
+    """A captured source, and what is wrong with its capture in words; None when nothing is."""
+
+    source: str
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RightsFacts:
+    """What the connected role may do for one stream table."""
+
+    name: str
+    owner: str
+    is_owner: bool
+    may_become_owner: bool
+    owner_is_superuser: bool
+    is_superuser: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A transaction that has been open for long."""
+
+    holder: str
+    role: str | None
+    application_name: str | None
+    state: str | None
+    open_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class BufferFacts:
+    """The size of one change buffer."""
+
+    source_table: str
+    pending_rows: int
+    buffer_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Everything the findings are made from."""
+
+    trickle_version: str
+    is_pooled: bool
+    server: ServerFacts | None
+    stream_tables: tuple[StreamTable, ...]
+    instances: tuple[Instance, ...]
+    capture: tuple[CaptureFacts, ...]
+    rights: tuple[RightsFacts, ...]
+    holders: tuple[Holder, ...]
+    buffers: tuple[BufferFacts, ...]
+
+
+def examine(connection: Connection[Any], trickle_version: str) -> Examination:
+    """Read everything; nothing is changed."""
+    server = _rows(connection, ServerFacts, "server")
+    return Examination(
+        trickle_version=trickle_version,
+        is_pooled=session.is_pooled(connection),
+        server=server[0] if server else None,
+        stream_tables=stream_tables.list_stream_tables(connection),
+        instances=stream_tables.list_instances(connection),
+        capture=_rows(connection, CaptureFacts, "capture"),
+        rights=_rows(connection, RightsFacts, "rights"),
+        holders=_rows(connection, Holder, "holders", seconds=LONG_TRANSACTION_SECONDS),
+        buffers=_rows(connection, BufferFacts, "buffers"),
+    )
+
+
+def _rows(connection: Connection[Any], kind: type[T], query: str, **values: Any) -> tuple[T, ...]:
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
+        return tuple(cursor.execute(load(f"queries/stream_table_{query}"), values))

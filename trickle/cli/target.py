@@ -1,0 +1,80 @@
+"""Where a verb works: settings from all their sources, and the database they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+import trickle.client
+from trickle import config, embedded
+from trickle.catalog.settings import read_settings
+from trickle.catalog.sqlstates import translated
+from trickle.cli import output
+from trickle.client import Client
+
+# Any of these names a server for libpq; a user name or a password alone does not.
+LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
+
+Flags = Mapping[str, object | None]
+
+
+def resolve(context: typer.Context, flags: Flags) -> config.Settings:
+    """Settings without those of the database."""
+    return config.merge(*_sources(context, flags))
+
+
+def every_source(context: typer.Context, flags: Flags) -> tuple[config.Source, ...]:
+    """All sources in rising precedence; that of the database is left out where no database is named."""
+    file, environment, command_line = _sources(context, flags)
+    settings = config.merge(file, environment, command_line)
+    named = is_named(settings, os.environ)
+    database = database_settings(settings.postgres_url) if named else {}
+    return file, environment, database, command_line
+
+
+def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[config.Settings, str]:
+    """Settings with those of the database they lead to, and its URL."""
+    file, environment, command_line = _sources(context, flags)
+    url = database_url(config.merge(file, environment, command_line))
+    return config.merge(file, environment, database_settings(url), command_line), url
+
+
+def database_settings(url: str) -> config.Source:
+    """The settings that stand in a database."""
+    with trickle.client.connect(url) as client, translated("settings", client.connection):
+        return read_settings(client.connection)
+
+
+def is_named(settings: config.Settings, environment: Mapping[str, str]) -> bool:
+    """Whether anything says which database to work in."""
+    return bool(settings.postgres_url) or any(environment.get(name) for name in LIBPQ_TARGETS)
+
+
+def database_url(settings: config.Settings) -> str:
+    """The database to work in; an empty URL leaves it to libpq, no name at all means the embedded server."""
+    return settings.postgres_url if is_named(settings, os.environ) else _embedded_url()
+
+
+@contextmanager
+def client(context: typer.Context, postgres_url: str | None) -> Iterator[Client]:
+    """A client for the database that the settings lead to."""
+    with trickle.client.connect(database_url(resolve(context, {"postgres_url": postgres_url}))) as opened:
+        yield opened
+
+
+def _sources(context: typer.Context, flags: Flags) -> tuple[config.Source, config.Source, config.Source]:
+    """File, environment and command line; the file is that of `--config` or TRICKLE_CONFIG."""
+    path = context.find_root().params.get("config_file") or os.environ.get("TRICKLE_CONFIG")
+    file = config.from_file(Path(path)) if path else {}
+    return file, config.from_environment(os.environ), config.from_flags(flags)
+
+
+def _embedded_url() -> str:
+    server = embedded.start(embedded.default_data_dir())
+    if server.started_here:
+        output.note(f"started the embedded PostgreSQL {server.version}; `trickle pg stop` ends it")
+    return server.url()

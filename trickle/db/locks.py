@@ -1,0 +1,157 @@
+"""Advisory locks: how their keys are made, and the one session of an instance that holds them.
+
+    claim of a stream table   (hashtext(group id), hashtext('schema.name'))
+    membership of an instance (hashtext(group id), hashtext('instance:' || instance id))
+    catalog repair            (hashtext('pg_trickle'), hashtext('restore'))
+
+These are permanent: instances of two releases share them during an upgrade, and operators read them in
+pg_locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from trickle.db.session import connect, is_pooled
+from trickle.errors import Refused
+from trickle.sql import load
+
+INSTANCE_PREFIX = "instance:"
+REPAIR_GROUP = "pg_trickle"
+REPAIR_NAME = "restore"
+
+
+def instance_name(instance_id: str) -> str:
+    return INSTANCE_PREFIX + instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class LockName:
+    """A name in a group, as people see it; the server sees the hashes of both."""
+
+    group: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockKey:
+    """The two signed 32-bit numbers that stand in pg_locks."""
+
+    group: int
+    name: int
+
+
+class LockSession:
+    """A session that does nothing but hold locks; when it is gone, so are they."""
+
+    def __init__(self, url: str, channel: str | None = None) -> None:
+        self._conn = connect(url, role="lock")
+        try:
+            self._prepare(channel)
+        except BaseException:
+            self._conn.close()
+            raise
+        self._keys: dict[LockName, LockKey] = {}
+        self._names: dict[LockKey, set[LockName]] = {}
+        self._rung = 0
+
+    def _prepare(self, channel: str | None) -> None:
+        if is_pooled(self._conn):
+            raise Refused(
+                "the lock session is connected through a connection pooler, which cannot keep session locks",
+                hint="give a direct connection to the server with --direct-url",
+            )
+        self._conn.execute(load("queries/lock_session_settings"))
+        if channel is not None:
+            self._conn.add_notify_handler(self._ring)
+            self._conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+    @property
+    def backend_pid(self) -> int:
+        return self._conn.info.backend_pid
+
+    def fileno(self) -> int:
+        """Readable when a doorbell rang or when the server ended the session."""
+        return self._conn.fileno()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._conn.closed or self._conn.info.transaction_status is TransactionStatus.UNKNOWN
+
+    @property
+    def held(self) -> frozenset[LockName]:
+        return frozenset(self._keys)
+
+    def take(self, names: Iterable[LockName]) -> frozenset[LockName]:
+        """Try to hold each name, without waiting; the names held now, of those asked for."""
+        asked = list(dict.fromkeys(names))
+        keys = self._hash([name for name in asked if name not in self._keys])
+        wanted = [key for key in dict.fromkeys(keys.values()) if key not in self._names]
+        granted = self._lock(wanted)
+        for name, key in keys.items():
+            if key in granted or key in self._names:
+                self._keys[name] = key
+                self._names.setdefault(key, set()).add(name)
+        return frozenset(name for name in asked if name in self._keys)
+
+    def release(self, names: Iterable[LockName]) -> None:
+        """Let go of names; a key goes back to the server with the last name behind it."""
+        free: list[LockKey] = []
+        for name in set(names) & self._keys.keys():
+            key = self._keys.pop(name)
+            self._names[key].discard(name)
+            if not self._names[key]:
+                del self._names[key]
+                free.append(key)
+        if free:
+            self._conn.execute(load("queries/lock_release"), _columns(free))
+
+    def is_intact(self) -> bool:
+        """Whether the server still has this session and every key we believe to hold."""
+        if not self._names:
+            row = self._conn.execute("SELECT pg_backend_pid()").fetchone()
+            return row is not None and int(row[0]) == self.backend_pid
+        parameters = {**_columns(list(self._names)), "pid": self.backend_pid}
+        row = self._conn.execute(load("queries/lock_count"), parameters).fetchone()
+        return row is not None and int(row[0]) == len(self._names)
+
+    def doorbells(self) -> int:
+        """How often others rang since the last look; raises OperationalError when the session has ended."""
+        self._conn.pgconn.consume_input()
+        while self._conn.pgconn.notifies() is not None:
+            self._rung += 1
+        rung, self._rung = self._rung, 0
+        return rung
+
+    def database_oid(self) -> int:
+        row = self._conn.execute(load("queries/instance_database")).fetchone()
+        return int(row[0]) if row else 0
+
+    def close(self) -> None:
+        self._conn.close()
+
+    def _ring(self, _: psycopg.Notify) -> None:
+        """A doorbell that arrived with the answer to a statement."""
+        self._rung += 1
+
+    def _hash(self, names: list[LockName]) -> dict[LockName, LockKey]:
+        if not names:
+            return {}
+        parameters = {"groups": [n.group for n in names], "names": [n.name for n in names]}
+        rows = self._conn.execute(load("queries/lock_keys"), parameters).fetchall()
+        return {LockName(group, name): LockKey(int(k1), int(k2)) for group, name, k1, k2 in rows}
+
+    def _lock(self, keys: list[LockKey]) -> frozenset[LockKey]:
+        if not keys:
+            return frozenset()
+        rows = self._conn.execute(load("queries/lock_take"), _columns(keys)).fetchall()
+        return frozenset(LockKey(int(k1), int(k2)) for k1, k2, granted in rows if granted)
+
+
+def _columns(keys: list[LockKey]) -> dict[str, object]:
+    return {"groups": [key.group for key in keys], "names": [key.name for key in keys]}

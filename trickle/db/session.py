@@ -1,0 +1,48 @@
+"""Opening a session: the same time-outs, keep-alives and name for every part of the system."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from trickle.errors import ConfigurationError
+
+# A peer that vanished without a word is noticed within about ten seconds on either side.
+_KEEPALIVES: dict[str, int] = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Connection[TupleRow]:
+    """Open a session named `pg_trickle_<role>`; an empty url means libpq's own environment.
+
+    What the url says itself wins over our defaults. Statements are never prepared by the driver,
+    so the session works behind a transaction pooler; programs cache their plans in PL/pgSQL.
+    """
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise ConfigurationError(
+            f"the connection string is not valid: {error}",
+            hint="use postgresql://user@host:port/database or libpq key=value pairs",
+        ) from error
+    settings = {key: value for key, value in _KEEPALIVES.items() if key not in given}
+    return psycopg.connect(
+        url,
+        autocommit=autocommit,
+        prepare_threshold=None,
+        application_name=f"pg_trickle_{role}",
+        **settings,  # type: ignore[arg-type]
+    )
+
+
+def is_pooled(conn: Connection[TupleRow]) -> bool:
+    """Whether something stands between us and the server process, so that session state is not ours."""
+    row = conn.execute("SELECT pg_backend_pid()").fetchone()
+    return row is None or int(row[0]) != conn.info.backend_pid

@@ -1,0 +1,38 @@
+"""A column nobody reads is not computed, not captured and not compared.
+
+Narrow rows make small change buffers, let more changes cancel, and keep capture cheap.
+"""
+
+from __future__ import annotations
+
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.scalars import columns_of
+
+
+def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
+    """Return the relation with only the `needed` output columns (all, when None)."""
+    if needed is None:
+        needed = frozenset(column.number for column in rel.columns)
+    match rel:
+        case Scan(table, attributes, only):
+            return Scan(table, tuple(a for a in attributes if a[0].number in needed), only)
+        case Block(inputs, predicates, items):
+            kept = tuple(item for item in items if item.column.number in needed)
+            read = columns_of((*predicates, *(item.value for item in kept)))
+            return Block(tuple(prune_columns(i, read) for i in inputs), predicates, kept)
+        case UnionAll(branches, outputs):
+            places = [i for i, column in enumerate(outputs) if column.number in needed]
+            return UnionAll(
+                tuple(
+                    prune_columns(b, frozenset(b.columns[i].number for i in places)) for b in branches
+                ),
+                tuple(outputs[i] for i in places),
+            )
+        case Aggregate(child, keys, calls, scalar):
+            kept_calls = tuple(call for call in calls if call.column.number in needed)
+            read = columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
+            return Aggregate(prune_columns(child, read), keys, kept_calls, scalar)
+        case Change() | Shared():
+            return rel
+        case _:
+            return rel

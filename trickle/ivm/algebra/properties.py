@@ -1,0 +1,145 @@
+"""What can be proved of a relation: columns that are never NULL, and columns that identify a row.
+
+Proofs are conservative: an absent property costs speed, a wrong one costs correctness.
+"""
+
+from __future__ import annotations
+
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.scalars import equated_columns
+from trickle.ivm.facts import ColumnFacts
+
+INTEGERS = frozenset({"smallint", "integer", "bigint"})
+
+
+def not_null_columns(rel: Rel) -> frozenset[int]:
+    """Numbers of output columns that cannot hold NULL."""
+    match rel:
+        case Scan(_, attributes):
+            return frozenset(column.number for column, facts in attributes if facts.not_null)
+        case Change(scan):
+            return not_null_columns(scan) | {rel.weight.number}
+        case Block(inputs, predicates, items):
+            known = frozenset().union(*(not_null_columns(i) for i in inputs))
+            for predicate in predicates:
+                known |= frozenset(equated_columns(predicate) or ())
+            return frozenset(i.column.number for i in items if i.value.column in known)
+        case UnionAll(branches, outputs):
+            per_branch = [not_null_columns(b) for b in branches]
+            return frozenset(
+                column.number
+                for i, column in enumerate(outputs)
+                if all(b.columns[i].number in known for b, known in zip(branches, per_branch, strict=True))
+            )
+        case Aggregate(child, keys):
+            known = not_null_columns(child)
+            return frozenset(k.column.number for k in keys if k.value.column in known)
+        case Shared(_, _, child):
+            return not_null_columns(child)
+        case _:
+            return frozenset()
+
+
+def origins(rel: Rel) -> dict[int, ColumnFacts]:
+    """Facts of output columns that are plain copies of a stored column."""
+    match rel:
+        case Scan(_, attributes):
+            return {column.number: facts for column, facts in attributes}
+        case Block(inputs, _, items):
+            known: dict[int, ColumnFacts] = {}
+            for i in inputs:
+                known |= origins(i)
+            return {
+                item.column.number: known[item.value.column]
+                for item in items
+                if item.value.column is not None and item.value.column in known
+            }
+        case Aggregate(child, keys):
+            known = origins(child)
+            return {
+                k.column.number: known[k.value.column]
+                for k in keys
+                if k.value.column is not None and k.value.column in known
+            }
+        case _:
+            return {}
+
+
+def input_keys(rel: Rel) -> list[frozenset[int]]:
+    """Sets of columns that each identify a row of an input of a block."""
+    match rel:
+        case Scan(table, attributes):
+            by_number = {facts.number: column.number for column, facts in attributes}
+            if table.kind == "r" and table.has_children:
+                return []
+            return [
+                frozenset(by_number[n] for n in key) for key in table.keys if all(n in by_number for n in key)
+            ]
+        case Aggregate(_, keys, _, scalar):
+            return [] if scalar else [frozenset(k.column.number for k in keys)]
+        case Block():
+            key = row_key(rel)
+            outputs = {i.value.column: i.column.number for i in rel.items if i.value.column is not None}
+            if key is None or not all(number in outputs for number in key):
+                return []
+            return [frozenset(outputs[number] for number in key)]
+        case _:
+            return []
+
+
+def row_key(block: Block) -> frozenset[int] | None:
+    """Smallest set of input columns found that identifies a row of the block, or None.
+
+    A join's rows are identified by the keys of its inputs together; an input whose key is equated to columns
+    of the others (a foreign key followed to its primary key) adds nothing and is left out.
+    """
+    chosen: list[frozenset[int]] = []
+    for i in block.inputs:
+        keys = input_keys(i)
+        if not keys:
+            return None
+        chosen.append(min(keys, key=lambda k: (len(k), sorted(k))))
+    equal = _trusted_equalities(block)
+    kept = list(range(len(chosen)))
+    for candidate in reversed(range(len(chosen))):
+        rest = [i for i in kept if i != candidate]
+        start = frozenset().union(*(chosen[i] for i in rest))
+        if rest and _determines_all(block, start, chosen, equal):
+            kept = rest
+    return frozenset().union(*(chosen[i] for i in kept))
+
+
+def _determines_all(
+    block: Block, start: frozenset[int], keys: list[frozenset[int]], equal: list[tuple[int, int]]
+) -> bool:
+    """Do the columns `start` fix every row of every input, following equalities and keys?"""
+    known = set(start)
+    determined: set[int] = set()
+    growing = True
+    while growing:
+        growing = False
+        for a, b in equal:
+            if (a in known) != (b in known):
+                known |= {a, b}
+                growing = True
+        for i, key in enumerate(keys):
+            if i not in determined and key <= known:
+                determined.add(i)
+                known |= {column.number for column in block.inputs[i].columns}
+                growing = True
+    return len(determined) == len(keys)
+
+
+def _trusted_equalities(block: Block) -> list[tuple[int, int]]:
+    """Pairs of columns that `=` truly equates: geometric types have an `=` that is not equality."""
+    facts: dict[int, ColumnFacts] = {}
+    for i in block.inputs:
+        facts |= origins(i)
+    pairs = [pair for p in block.predicates if (pair := equated_columns(p)) is not None]
+    return [(a, b) for a, b in pairs if a in facts and b in facts and _same_equality(facts[a], facts[b])]
+
+
+def _same_equality(a: ColumnFacts, b: ColumnFacts) -> bool:
+    if a.base_type in INTEGERS and b.base_type in INTEGERS:
+        return True
+    return a.base_type == b.base_type and a.comparable

@@ -1,0 +1,43 @@
+"""Walking relations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from trickle.ivm.algebra.relations import (
+    Aggregate,
+    Block,
+    Change,
+    Filter,
+    Join,
+    Project,
+    Rel,
+    Scan,
+    Shared,
+    UnionAll,
+)
+
+
+def children(rel: Rel) -> tuple[Rel, ...]:
+    """The relations that an operator reads directly."""
+    match rel:
+        case Filter(child) | Project(child) | Aggregate(child) | Shared(child=child):
+            return (child,)
+        case Join(left, right):
+            return (left, right)
+        case Block(inputs) | UnionAll(inputs):
+            return inputs
+        case _:
+            return ()
+
+
+def scans(rel: Rel) -> Iterator[Scan]:
+    """Every scan below `rel`, also the ones whose changes are read."""
+    stack = [rel]
+    while stack:
+        found = stack.pop()
+        if isinstance(found, Scan):
+            yield found
+        if isinstance(found, Change):
+            yield found.scan
+        stack.extend(children(found))

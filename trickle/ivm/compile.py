@@ -1,0 +1,35 @@
+"""The pipeline: canonical SQL and facts in, a program out."""
+
+from __future__ import annotations
+
+from trickle.errors import Ours, Unsupported
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.passes import fuse_blocks
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.facts import Facts
+from trickle.ivm.program.parts import Program, Root, Target
+from trickle.ivm.program.plan import plan
+from trickle.ivm.query.read import read
+from trickle.ivm.stability import unstable_functions
+
+
+def compile_query(facts: Facts, target: Target) -> Program:
+    """Compile a defining query.
+
+    Args:
+        facts: what the server says of the query and of everything it reads.
+        target: the stream table the program will keep.
+
+    Raises:
+        Unsupported: a clause without a delta rule; `reason` names it. The table is refreshed in full.
+        MissingFacts: ask the server for these types, add them to the facts, call again.
+    """
+    unstable = unstable_functions(facts.functions)
+    if unstable:
+        raise Unsupported(f"{unstable[0]} may change without a change of data")
+    numbering = Numbering()
+    rel, columns = read(facts, numbering)
+    if len(columns) != len(facts.output):
+        raise Ours(f"the query was read with {len(columns)} columns; it has {len(facts.output)}")
+    root = Root(facts, as_block(fuse_blocks(rel)), tuple(column.name for column in facts.output))
+    return plan(root, target, numbering)

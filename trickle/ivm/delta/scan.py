@@ -1,0 +1,16 @@
+"""Δ(T) = the signed rows captured from T that the statement sees and the frontier did not.
+
+An UPDATE was captured as a −1 row and a +1 row; a row that came and went cancels.
+"""
+
+from __future__ import annotations
+
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.relations import Change, Scan
+from trickle.ivm.delta.derive import Delta, derive
+
+
+@derive.register
+def _(rel: Scan, numbering: Numbering) -> Delta:
+    weight = numbering.column("__pgt_w")
+    return Delta(Change(rel, weight), weight)

@@ -1,0 +1,7 @@
+"""Algebra in, one PL/pgSQL function out.
+
+`plan` chooses how the root is kept (folded groups, recomputed groups, rows found by key, rows found by hash);
+each of those files writes the CTEs that end in `net`, the rows to insert, update and delete; `function` puts the
+frontier, the checks and the one statement around them; `select` is the only renderer of algebra and `quote` the
+only quoting. Nothing here talks to a server.
+"""

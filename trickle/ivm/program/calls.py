@@ -1,0 +1,116 @@
+"""Aggregate calls: what each is, and which of them can be folded.
+
+    count         exact for every type
+    sum, avg      exact over integers and numeric; floats drift, so their groups are recomputed
+    min, max      folded while the stored extreme survives; its group is recomputed when it may have gone
+    others        recomputed, where the value does not depend on the order of the rows
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trickle.errors import MissingFacts, Unsupported
+from trickle.ivm.algebra.properties import origins
+from trickle.ivm.algebra.relations import Call, Rel
+from trickle.ivm.algebra.scalars import Scalar, expression, render
+from trickle.ivm.facts import Facts
+from trickle.ivm.program.quote import ident
+from trickle.ivm.program.select import Renderer
+from trickle.ivm.query.grouping import function_name
+
+FLOATS = frozenset({"real", "double precision"})
+SUM_RESULT = {"smallint": "bigint", "integer": "bigint", "bigint": "numeric", "numeric": "numeric"}
+ORDERLESS = frozenset(
+    {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"}
+)
+
+
+class Kind(StrEnum):
+    """How the value of a call is kept."""
+
+    ROWS = "rows"
+    COUNT = "count"
+    SUM = "sum"
+    AVERAGE = "average"
+    LEAST = "least"
+    GREATEST = "greatest"
+    RECOMPUTED = "recomputed"
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A call, its kind, its argument and filter, and the type a sum is kept in."""
+
+    call: Call
+    kind: Kind
+    argument: Scalar | None = None
+    filter: Scalar | None = None
+    sum_type: str | None = None
+    argument_type: str | None = None
+
+
+def classify(call: Call, child: Rel, facts: Facts) -> Classified:
+    """Decide how a call is kept.
+
+    Raises:
+        Unsupported: an aggregate whose value depends on more than the bag of its inputs.
+        MissingFacts: the type of a sum's argument has to be described first.
+    """
+    node = call.value.node.func_call
+    schema, name = function_name(node)
+    if schema != "pg_catalog" or name not in ORDERLESS or node.agg_within_group:
+        raise Unsupported(f"the aggregate {name}() has no delta rule yet")
+    condition = Scalar(node.agg_filter) if node.agg_filter.WhichOneof("node") else None
+    if node.agg_star:
+        return Classified(call, Kind.COUNT if condition else Kind.ROWS, None, condition)
+    argument = Scalar(node.args[0])
+    if name in ("min", "max"):
+        kind = Kind.LEAST if name == "min" else Kind.GREATEST
+        return Classified(call, kind, argument, condition)
+    if node.agg_distinct or name not in ("count", "sum", "avg"):
+        if name in ("sum", "avg") and type_of(child, argument, facts) in FLOATS:
+            raise Unsupported(f"{name}(DISTINCT …) over floats has no delta rule yet")
+        return Classified(call, Kind.RECOMPUTED, argument, condition)
+    if name == "count":
+        return Classified(call, Kind.COUNT, argument, condition)
+    argument_type = type_of(child, argument, facts)
+    if argument_type in SUM_RESULT:
+        kind = Kind.SUM if name == "sum" else Kind.AVERAGE
+        return Classified(call, kind, argument, condition, SUM_RESULT[argument_type], argument_type)
+    return Classified(call, Kind.RECOMPUTED, argument, condition)
+
+
+def determinised(call: Call, child: Rel, facts: Facts) -> Call:
+    """Fix the order in which floats are added, so that the same bag always gives the same sum."""
+    node = call.value.node.func_call
+    schema, name = function_name(node)
+    if schema != "pg_catalog" or name not in ("sum", "avg") or node.agg_distinct or node.agg_order:
+        return call
+    argument = Scalar(node.args[0])
+    if type_of(child, argument, facts) not in FLOATS:
+        return call
+    if node.agg_filter.WhichOneof("node"):
+        ordered = expression(
+            f"{name}(a ORDER BY a) FILTER (WHERE f)", a=argument, f=Scalar(node.agg_filter)
+        )
+    else:
+        ordered = expression(f"{name}(a ORDER BY a)", a=argument)
+    return Call(call.column, ordered)
+
+
+def type_of(rel: Rel, value: Scalar, facts: Facts) -> str:
+    """Type of an expression over a relation: known for stored columns, else as the server describes it.
+
+    Raises:
+        MissingFacts: it has not been described yet.
+    """
+    stored = origins(rel).get(value.column) if value.column is not None else None
+    if stored is not None:
+        return stored.base_type
+    text = render(value, lambda number: ("q", next(c.label for c in rel.columns if c.number == number)))
+    question = f"SELECT {text} AS {ident('value')} FROM (\n{Renderer().select(rel)}\n) q"
+    if question not in facts.types:
+        raise MissingFacts([question])
+    return facts.types[question]

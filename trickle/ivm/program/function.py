@@ -1,0 +1,143 @@
+"""The PL/pgSQL function around the one statement.
+
+    peek       without a lock: is anything new? If not, nothing is locked, written or logged
+    lock       the frontier's row; what is read from it stays in variables, so plans stay cached and ranges indexed
+    permit     the executor checks the owner's SELECT right on every source, also where only buffers are read
+    apply      one statement at one snapshot: changes → net → MERGE, with the frontier advanced beside it
+    check      as many rows were written as the delta says, else an error: never silent drift
+
+Costs are set for small deltas: with the server's defaults the planner answers them by scanning whole tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trickle.ivm.program.parts import OPERATION, Apply, Target
+from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.select import BUFFERS
+
+PROGRAMS = "pgtrickle_programs"
+
+
+def function_text(
+    target: Target,
+    apply: Apply,
+    buffers: Sequence[int],
+    sources: Sequence[tuple[str, str]],
+    settings: Mapping[str, str],
+) -> str:
+    """Write the CREATE FUNCTION statement of a differential refresh."""
+    pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
+    ids = ", ".join(str(b) for b in buffers)
+    counts = _statement(target, apply, ids)
+    permitted = ", ".join(
+        f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
+    )
+    complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
+    return f"""CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1{pinned}
+AS $__pgt_program$
+#variable_conflict use_column
+DECLARE
+  __pgt_snapshot pg_snapshot;
+  __pgt_xmax xid8;
+  __pgt_xip xid8[];
+  __pgt_own_xid xid8;
+  __pgt_own_seq bigint;
+  __pgt_written bigint;
+  __pgt_counts record;
+BEGIN
+  SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
+  INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
+  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
+  IF NOT ({_anything_new(buffers, ids)}) THEN
+    RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+  END IF;
+
+  SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
+  INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
+  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id} FOR NO KEY UPDATE;
+  PERFORM FROM {permitted};
+
+{_indent(counts)}
+  GET DIAGNOSTICS __pgt_written = ROW_COUNT;
+
+  SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers INTO __pgt_counts
+  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
+  IF __pgt_counts.markers > 0 THEN
+    RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
+  END IF;
+  IF __pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted THEN
+    RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
+      DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
+                      __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted, __pgt_written),
+      HINT = 'Nothing was changed. Refresh in full to repair it, and report this: it is a defect of Trickle.';
+  END IF;
+  RETURN ROW('DIFFERENTIAL', __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted,
+             NULL)::pgtrickle.refresh_outcome;
+END
+$__pgt_program$"""
+
+
+def program_name(target: Target) -> str:
+    """Qualified name of the differential program of a stream table."""
+    return ident(PROGRAMS, f"refresh_{target.pgt_id}")
+
+
+def _anything_new(buffers: Sequence[int], ids: str) -> str:
+    tests: list[str] = []
+    for buffer in buffers:
+        table = ident(BUFFERS, f"changes_{buffer}")
+        tests += [
+            f"EXISTS (SELECT FROM {table} b WHERE b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid)",
+            f"EXISTS (SELECT FROM {table} b WHERE b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid)",
+            f"EXISTS (SELECT FROM {table} b WHERE b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq)",
+        ]
+    tests.append(f"EXISTS ({_new_markers('1', ids)})")
+    return "\n    OR ".join(tests)
+
+
+def _new_markers(output: str, ids: str) -> str:
+    return (
+        f"SELECT {output} FROM pgtrickle_changes.markers m WHERE m.source_id IN ({ids})"
+        " AND pgtrickle.is_new(m.xid, m.seq, __pgt_snapshot, __pgt_own_xid, __pgt_own_seq)"
+    )
+
+
+def _statement(target: Target, apply: Apply, ids: str) -> str:
+    """The one statement: every CTE with its law, the frontier, and the MERGE."""
+    ctes = [
+        f"-- {comment}\n{ident(name)} AS MATERIALIZED (\n{_indent(body)}\n)" for name, comment, body in apply.ctes
+    ]
+    ctes.append(f"-- the new frontier: this statement's snapshot and place in its transaction\n{_frontier(target, apply, ids)}")
+    columns = [ident(c) for c in apply.storage.columns]
+    values = ", ".join(f"n.{c}" for c in columns)
+    clauses = [f"WHEN MATCHED AND n.{OPERATION} = 'd' THEN DELETE"]
+    if apply.updated:
+        settings = ", ".join(f"{ident(c)} = n.{ident(c)}" for c in apply.updated)
+        clauses.append(f"WHEN MATCHED AND n.{OPERATION} = 'u' THEN UPDATE SET {settings}")
+    clauses.append(f"WHEN NOT MATCHED AND n.{OPERATION} = 'i' THEN INSERT ({', '.join(columns)}) VALUES ({values})")
+    body = ",\n".join(ctes)
+    return f"WITH\n{body}\nMERGE INTO {target.table} t USING net n ON {apply.match}\n" + "\n".join(clauses) + ";"
+
+
+def _frontier(target: Target, apply: Apply, ids: str) -> str:
+    deletions = apply.expected_deletions or f"(SELECT count(*) FROM net WHERE {OPERATION} = 'd')"
+    return f"""frontier AS (
+  UPDATE pgtrickle.pgt_frontiers SET
+    snapshot = pg_current_snapshot(), own_xid = pg_current_xact_id(),
+    own_seq = nextval('pgtrickle_changes.change_seq'),
+    rows_inserted = (SELECT count(*) FROM net WHERE {OPERATION} = 'i'),
+    rows_updated = (SELECT count(*) FROM net WHERE {OPERATION} IN ('u', 'x')),
+    rows_deleted = {deletions},
+    markers = ({_new_markers("count(*)", ids)})
+  WHERE pgt_id = {target.pgt_id}
+)"""
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+

@@ -1,0 +1,102 @@
+"""Meeting rows by group keys, where NULL is a key value like any other.
+
+`IS NOT DISTINCT FROM` can use neither hash joins nor indexes. Where a key may be NULL there are two arms: rows
+whose keys are all present meet by `=`; the few with a NULL meet by `a = b OR (a IS NULL AND b IS NULL)`, and
+that arm is not started at all when no touched key is NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.relations import Block, Given, Item, Rel, UnionAll
+from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference, substitute
+from trickle.ivm.program.parts import Target
+from trickle.ivm.program.quote import ident
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A group key: its column, how it is computed from the aggregate's input, and where it is stored."""
+
+    column: Column
+    value: Scalar
+    stored: str
+    nullable: bool
+
+
+def against_stored(cte: str, target: Target, keys: Sequence[KeyColumn], outputs: str, condition: str) -> str:
+    """Put each row of a CTE (called `d`) beside the stored row of its key (called `s`), or NULLs."""
+    source = f"SELECT {outputs}\nFROM {ident(cte)} d"
+    if not keys:
+        return f"{source}\nLEFT JOIN {target.table} s ON true\nWHERE {condition}"
+    equal = " AND ".join(f"s.{ident(k.stored)} = d.{ident(k.column.label)}" for k in keys)
+    nullable = [k for k in keys if k.nullable]
+    if not nullable:
+        return f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {condition}"
+    present = " AND ".join(f"d.{ident(k.column.label)} IS NOT NULL" for k in nullable)
+    absent = " OR ".join(f"d.{ident(k.column.label)} IS NULL" for k in nullable)
+    either = " AND ".join(_null_safe(k) for k in keys)
+    return (
+        f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {present} AND ({condition})\nUNION ALL\n"
+        f"{source}\nLEFT JOIN {target.table} s ON {either}\n"
+        f"WHERE ({absent}) AND ({condition})"
+    )
+
+
+def _null_safe(key: KeyColumn) -> str:
+    stored, changed = f"s.{ident(key.stored)}", f"d.{ident(key.column.label)}"
+    if not key.nullable:
+        return f"{stored} = {changed}"
+    return f"({stored} = {changed} OR ({stored} IS NULL AND {changed} IS NULL))"
+
+
+def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column) -> Rel:
+    """Rows of `child`, as it is now, whose keys stand in a CTE; `row` is the CTE's number for the key."""
+    if not keys:
+        given = Given(cte, (row,))
+        return _renamed_row(child, given, (), None)
+    nullable = [k for k in keys if k.nullable]
+    arms = [_arm(child, cte, keys, row, nulls=False)]
+    if nullable:
+        arms.append(_arm(child, cte, keys, row, nulls=True))
+    if len(arms) == 1:
+        return arms[0]
+    return UnionAll(tuple(arms), arms[0].columns)
+
+
+def _arm(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column, *, nulls: bool) -> Block:
+    given = Given(cte, (row, *(k.column for k in keys)))
+    predicates: list[Scalar] = []
+    for key in keys:
+        parts = {"a": key.value, "b": reference(key.column)}
+        if nulls and key.nullable:
+            predicates.append(expression("a = b OR (a IS NULL AND b IS NULL)", **parts))
+        else:
+            predicates.append(expression("a = b", **parts))
+    nullable = [k for k in keys if k.nullable]
+    gate = None
+    if nulls:
+        absent = " OR ".join(f"l.{ident(k.column.label)} IS NULL" for k in nullable)
+        gate = f"EXISTS (SELECT FROM {ident(cte)} l WHERE {absent})"
+        tests = [expression("a IS NULL", a=reference(k.column)) for k in nullable]
+        some = tests[0]
+        for test in tests[1:]:
+            some = expression("a OR b", a=some, b=test)
+        predicates.append(some)
+    return _renamed_row(child, given, tuple(predicates), gate)
+
+
+def _renamed_row(child: Rel, given: Given, predicates: tuple[Scalar, ...], gate: str | None) -> Block:
+    block = as_block(child)
+    values = {item.column.number: item.value for item in block.items}
+    row = given.columns[0]
+    return Block(
+        (*block.inputs, given),
+        (*block.predicates, *(substitute(p, values) for p in predicates)),
+        (*block.items, Item(row, reference(row))),
+        gate,
+    )
+

@@ -1,0 +1,93 @@
+"""The values that pass between the files of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trickle.ivm.algebra.relations import Block, Item, Rel
+from trickle.ivm.facts import Facts
+from trickle.ivm.program.quote import ident
+
+OPERATION = "__pgt_op"
+TUPLE = "__pgt_tid"
+ROW = "__pgt_row"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The stream table a program is written for."""
+
+    pgt_id: int
+    schema: str
+    name: str
+
+    @property
+    def table(self) -> str:
+        """Quoted name of the storage table."""
+        return ident(self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What is stored: the user's columns, then hidden ones, and how a stored row is found again."""
+
+    outputs: tuple[str, ...]
+    hidden: tuple[str, ...]
+    query: str
+    """SELECT that fills all of these columns."""
+    index: tuple[str, ...]
+    unique: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns in order."""
+        return self.outputs + self.hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """The CTEs that end in `net`, and how its rows meet the stored ones."""
+
+    storage: Storage
+    ctes: tuple[tuple[str, str, str], ...]
+    """Name, comment and body of each CTE, in order; the last one is `net`."""
+    match: str
+    """The ON condition of the MERGE, between `t` (stored) and `n` (net)."""
+    updated: tuple[str, ...]
+    """Columns an update sets; empty when rows are only inserted and deleted."""
+    expected_deletions: str | None = None
+    """How many rows must go, where `net` holds only those that were found."""
+    algebra: Rel | None = None
+    delta: Rel | None = None
+    strategy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled stream table: everything to install, and how to explain it."""
+
+    storage: Storage
+    function: str
+    """CREATE FUNCTION text of the differential refresh."""
+    sources: tuple[int, ...]
+    """Oids of the captured relations that it reads."""
+    captured: Mapping[int, tuple[int, ...]]
+    """Column numbers it reads of each source's change buffer."""
+    strategy: str
+    algebra: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The top of a normalised query: what the user sees, as a block over its inputs."""
+
+    facts: Facts
+    block: Block
+    names: tuple[str, ...]
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The user's columns."""
+        return self.block.items

@@ -1,0 +1,75 @@
+"""How the root of a query is kept, in order of preference.
+
+1. an aggregate without HAVING         → fold
+2. an aggregate under HAVING           → recompute the touched groups
+3. rows identified by their inputs' keys → rows by key
+4. anything else                        → rows by hash
+"""
+
+from __future__ import annotations
+
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.relations import Aggregate, Rel
+from trickle.ivm.algebra.walk import scans
+from trickle.ivm.explain import print_rel
+from trickle.ivm.program.calls import determinised
+from trickle.ivm.program.fold import fold
+from trickle.ivm.program.function import function_text
+from trickle.ivm.program.parts import Apply, Program, Root, Target
+from trickle.ivm.program.recompute import recompute
+from trickle.ivm.program.rows import by_hash, by_key, usable_key
+from trickle.errors import Ours, Unsupported
+
+
+def plan(root: Root, target: Target, numbering: Numbering) -> Program:
+    """Write the program that keeps `root` in `target`.
+
+    Raises:
+        Unsupported: some part of the query has no delta rule.
+        MissingFacts: the types of some expressions have to be described first.
+    """
+    apply = _choose(root, target, numbering)
+    if apply.algebra is None or apply.delta is None:
+        raise Ours("a strategy did not say what it derived")
+    tables = {s.table.oid: s.table for s in scans(apply.algebra)}
+    buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
+    sources = sorted((t.schema, t.name) for t in tables.values())
+    return Program(
+        storage=apply.storage,
+        function=function_text(target, apply, buffers, sources, root.facts.settings),
+        sources=tuple(sorted(tables)),
+        captured=_captured(apply.algebra),
+        strategy=apply.strategy,
+        algebra=print_rel(apply.algebra),
+        delta=print_rel(apply.delta),
+    )
+
+
+def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
+    block = root.block
+    if len(block.inputs) == 1 and isinstance(block.inputs[0], Aggregate):
+        aggregate = block.inputs[0]
+        if not aggregate.keys and not aggregate.scalar:
+            raise Unsupported("DISTINCT over no columns has no delta rule")
+        calls = tuple(determinised(c, aggregate.child, root.facts) for c in aggregate.calls)
+        aggregate = Aggregate(aggregate.child, aggregate.keys, calls, aggregate.scalar)
+        if not block.predicates:
+            return fold(root, aggregate, target, numbering)
+        return recompute(root, aggregate, target, numbering)
+    key = usable_key(root)
+    if key is not None:
+        return by_key(root, key, target, numbering)
+    return by_hash(root, target, numbering)
+
+
+def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:
+    """Columns of each source that the program reads from its change buffer."""
+    needed: dict[int, set[int]] = {}
+    for scan in scans(rel):
+        for _, facts in scan.attributes:
+            if facts.virtual:
+                raise Unsupported(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
+        needed.setdefault(scan.table.oid, set()).update(facts.number for _, facts in scan.attributes)
+    return {oid: tuple(sorted(numbers)) for oid, numbers in needed.items()}
+
+

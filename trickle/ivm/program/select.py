@@ -1,0 +1,214 @@
+"""Algebra → SELECT text: the only place that writes SQL for a relation.
+
+A block becomes one flat SELECT, an aggregate over a block one SELECT … GROUP BY. `Change` and `Shared` become
+CTEs, collected in the order they are first needed; each says in one comment line which law it stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trickle.errors import Ours
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.relations import (
+    Aggregate,
+    Block,
+    Change,
+    Given,
+    Rel,
+    Scan,
+    Shared,
+    UnionAll,
+)
+from trickle.ivm.algebra.scalars import Scalar, render, substitute
+from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.quote import ident
+
+BUFFERS = "pgtrickle_changes"
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """A common table expression of the program: its name, one line saying what it holds, and its body."""
+
+    name: str
+    comment: str
+    body: str
+
+
+class Renderer:
+    """Renders relations of one statement, gathering the CTEs they share."""
+
+    def __init__(self) -> None:
+        self.ctes: list[Cte] = []
+        self._names: dict[int, str] = {}
+        self._keep: list[Rel] = []
+
+    def add(self, name: str, comment: str, body: str) -> str:
+        """Append a CTE written by the program and return its quoted name."""
+        self.ctes.append(Cte(name, comment, body))
+        return ident(name)
+
+    def select(self, rel: Rel, names: Sequence[str] | None = None) -> str:
+        """Return SELECT text whose output columns are called `names` (their labels, when None)."""
+        labels = list(names) if names is not None else [column.label for column in rel.columns]
+        match rel:
+            case UnionAll(branches):
+                return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
+            case Aggregate():
+                return self._aggregate(rel, labels)
+            case _:
+                return self._block(as_block(rel), labels)
+
+    def _block(self, block: Block, labels: Sequence[str]) -> str:
+        tables, columns = self._from(block)
+        targets = [
+            _aliased(render(item.value, columns.__getitem__), label)
+            for item, label in zip(block.items, labels, strict=True)
+        ]
+        return _assemble(targets, tables, self._where(block, columns))
+
+    def _aggregate(self, rel: Aggregate, labels: Sequence[str]) -> str:
+        block = as_block(rel.child)
+        values = {item.column.number: item.value for item in block.items}
+        outputs = [substitute(x.value, values) for x in (*rel.keys, *rel.calls)]
+        tables, columns = self._from(block)
+        targets = [
+            _aliased(render(value, columns.__getitem__), label)
+            for value, label in zip(outputs, labels, strict=True)
+        ]
+        grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
+        tail = f"\nGROUP BY {grouping}" if rel.keys else ""
+        return _assemble(targets, tables, self._where(block, columns)) + tail
+
+    def _where(self, block: Block, columns: Mapping[int, tuple[str, ...]]) -> list[str]:
+        conditions = [_condition(p, columns) for p in block.predicates]
+        return [*([block.gate] if block.gate is not None else []), *conditions]
+
+    def _from(self, block: Block) -> tuple[list[str], dict[int, tuple[str, ...]]]:
+        """Write the FROM list; say by which qualified name each input column is read."""
+        tables: list[str] = []
+        columns: dict[int, tuple[str, ...]] = {}
+        used: set[str] = set()
+        for rel in block.inputs:
+            base, text = self._item(rel)
+            alias = _unused(base, used)
+            only = "ONLY " if isinstance(rel, Scan) and rel.only else ""
+            tables.append(f"{only}{text}" if alias == text else f"{only}{text} AS {ident(alias)}")
+            if isinstance(rel, Scan):
+                columns |= {column.number: (alias, facts.name) for column, facts in rel.attributes}
+            else:
+                columns |= {column.number: (alias, column.label) for column in rel.columns}
+        return tables, columns
+
+    def _item(self, rel: Rel) -> tuple[str, str]:
+        match rel:
+            case Scan(table):
+                return table.name, ident(table.schema, table.name)
+            case Change():
+                name = self._change(rel)
+                return name, ident(name)
+            case Shared():
+                name = self._shared(rel)
+                return name, ident(name)
+            case Given(name):
+                return name, ident(name)
+            case _:
+                return "q", f"(\n{_indent(self.select(rel))}\n)"
+
+    def _shared(self, rel: Shared) -> str:
+        if id(rel) not in self._names:
+            body = self.select(rel.child)
+            name = self._register(rel, rel.name)
+            self.ctes.append(Cte(name, rel.law, body))
+        return self._names[id(rel)]
+
+    def _change(self, rel: Change) -> str:
+        if id(rel) not in self._names:
+            name = self._register(rel, f"change_{rel.scan.table.name[:40]}")
+            what = "net per captured row" if rel.net else "as captured"
+            comment = f"Δ{rel.scan.table.name}: what this statement sees and the frontier did not, {what}"
+            self.ctes.append(Cte(name, comment, change_body(rel)))
+        return self._names[id(rel)]
+
+    def _register(self, rel: Rel, wanted: str) -> str:
+        name = _unused(wanted, set(self._names.values()))
+        self._names[id(rel)] = name
+        self._keep.append(rel)
+        return name
+
+
+def change_body(rel: Change) -> str:
+    """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier."""
+    buffer = buffer_name(rel)
+    captured = [f"c{facts.number}" for _, facts in rel.scan.attributes]
+    row = ", ".join(["b.weight", *(f"b.{name}" for name in captured)])
+    arms = [
+        "b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid",
+        "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
+        "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq",
+    ]
+    rows = "\nUNION ALL\n".join(f"SELECT {row} FROM {buffer} b WHERE {arm}" for arm in arms)
+    weight = ident(rel.weight.label)
+    if not rel.net:
+        outputs = [
+            *(f"b.{name} AS {ident(column.label)}" for name, column in zip(captured, rel.scan.columns, strict=True)),
+            f"b.weight::bigint AS {weight}",
+        ]
+        return f"SELECT {', '.join(outputs)}\nFROM (\n{_indent(rows)}\n) b"
+    typed = [(f"b.c{facts.number}", column.label, facts) for column, facts in rel.scan.attributes]
+    return net_rows(typed, "b.weight", rel.weight.label, f"(\n{_indent(rows)}\n) b")
+
+
+def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_label: str, source: str) -> str:
+    """Add up the weights of identical rows and drop those that cancel.
+
+    Identical, not merely equal: 1.0 and 1.00 are equal and print differently, so types whose equality is
+    coarser than identity are grouped by their text as well, and types without equality by their text alone.
+    """
+    outputs: list[str] = []
+    keys: list[str] = []
+    for value, label, facts in typed:
+        if facts.comparable:
+            keys.append(value)
+            outputs.append(f"{value} AS {ident(label)}")
+        else:
+            outputs.append(f"(array_agg({value}))[1] AS {ident(label)}")
+        if not facts.equal_is_identical or not facts.comparable:
+            keys.append(f"{value}::text")
+    outputs.append(f"sum({weight})::bigint AS {ident(weight_label)}")
+    group = f"\nGROUP BY {', '.join(keys)}" if keys else ""
+    return f"SELECT {', '.join(outputs)}\nFROM {source}{group}\nHAVING sum({weight}) <> 0"
+
+
+def buffer_name(rel: Change) -> str:
+    """Qualified name of the buffer that holds the changes of a scanned table."""
+    if rel.scan.table.buffer is None:
+        raise Ours(f"{rel.scan.table.schema}.{rel.scan.table.name} is not captured")
+    return ident(BUFFERS, f"changes_{rel.scan.table.buffer}")
+
+
+def _condition(predicate: Scalar, columns: Mapping[int, tuple[str, ...]]) -> str:
+    return f"({render(predicate, columns.__getitem__)})"
+
+
+def _assemble(targets: Sequence[str], tables: Sequence[str], conditions: Sequence[str]) -> str:
+    text = f"SELECT {', '.join(targets)}\nFROM {', '.join(tables)}"
+    return f"{text}\nWHERE {' AND '.join(conditions)}" if conditions else text
+
+
+def _aliased(expression: str, label: str) -> str:
+    return f"{expression} AS {ident(label)}"
+
+
+def _unused(base: str, used: set[str]) -> str:
+    name, i = base, 2
+    while name in used:
+        name, i = f"{base[:50]}_{i}", i + 1
+    used.add(name)
+    return name
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))

@@ -1,0 +1,21 @@
+"""When a stream table is refreshed, and in which order. Pure: no connection, no clock, no process.
+
+    schedule text ──parse──▶ Schedule ─┐
+    catalog rows ────────────▶ Table ──┼─ due.judge ──▶ Verdict (wait, refresh, touch, compile)
+    "has changes" (one query) ─────────┘                   │
+    dependencies ──▶ graph.Graph ──────────────────────────┴─ order.ready ──▶ what to start now
+
+`Book` keeps what only time teaches (what runs, what failed, since when something waits) and asks the three
+pure parts; the supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or
+locks.
+
+Rules that hold:
+
+- A table is not started while it runs, nor before its retry time.
+- An upstream that is due or running goes first, but only once: after it finished a refresh, or after
+  `PATIENCE_SECONDS`, what waited for it goes. A chain is refreshed in order and nothing starves.
+- Due without changes costs no refresh: the moment is noted (`touch`) and that is all.
+- A refresh that changed rows means changes for its direct downstreams; they are looked at again at once.
+
+It imports the hall (and cronsim); never db, worker or supervisor.
+"""

@@ -1,0 +1,196 @@
+"""The scheduler's memory between two looks: what runs, what failed, what waits, and since when.
+
+Fed with observations, asked for a `Plan`. It holds no clock and no connection; both moments, the database's
+`now` for schedules and monotonic seconds for waiting, come in with every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from trickle.scheduler import graph, order
+from trickle.scheduler.due import Policy, Verdict, judge, needs_compiling
+from trickle.scheduler.table import Table
+
+# A program that could not be made is not tried at every tick, unless the catalog says something new about it.
+COMPILE_RETRY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One instant on both clocks."""
+
+    database: datetime
+    monotonic: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now: programs to make, tables to refresh in this order, tables to mark as looked at."""
+
+    compile: tuple[int, ...] = ()
+    refresh: tuple[int, ...] = ()
+    touch: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Failures in a row, and when the next attempt is allowed."""
+
+    count: int
+    not_before: float
+
+
+class Book:
+    """All stream tables of one database, as one instance sees them."""
+
+    def __init__(self, compiler_version: str = "", policy: Policy | None = None) -> None:
+        self.compiler_version = compiler_version
+        self.policy = policy or Policy()
+        self.tables: Mapping[int, Table] = {}
+        self.graph = graph.build({})
+        self._changed: set[int] = set()
+        self._running: set[int] = set()
+        self._due_since: dict[int, float] = {}
+        self._started_at: dict[int, datetime] = {}
+        self._looked_at: dict[int, datetime] = {}
+        self._finished_at: dict[int, float] = {}
+        self._trouble: dict[int, _Trouble] = {}
+        self._compile_at: dict[int, tuple[tuple[object, ...], float]] = {}
+        self._checked_at: dict[int, float] = {}
+
+    @property
+    def running(self) -> frozenset[int]:
+        return frozenset(self._running)
+
+    def read(self, tables: Iterable[Table]) -> None:
+        """The catalog as it stands now; what no longer exists is forgotten."""
+        self.tables = {table.pgt_id: table for table in tables}
+        self.graph = graph.build({table.pgt_id: table.upstream for table in self.tables.values()})
+        for memory in (
+            self._due_since,
+            self._started_at,
+            self._looked_at,
+            self._finished_at,
+            self._trouble,
+            self._compile_at,
+            self._checked_at,
+        ):
+            for gone in memory.keys() - self.tables.keys():
+                del memory[gone]
+        self._changed &= self.tables.keys()
+
+    def polled(self, changed: Iterable[int]) -> None:
+        """The answer of one look at all change buffers."""
+        self._changed = set(changed)
+
+    def started(self, pgt_id: int, moment: Moment) -> None:
+        self._running.add(pgt_id)
+        self._started_at[pgt_id] = moment.database
+
+    def refreshed(self, pgt_id: int, rows_changed: int, at: float) -> frozenset[int]:
+        """A refresh is done; the stream tables that have something to do because of it."""
+        self._running.discard(pgt_id)
+        self._changed.discard(pgt_id)
+        self._due_since.pop(pgt_id, None)
+        self._trouble.pop(pgt_id, None)
+        self._finished_at[pgt_id] = self._checked_at[pgt_id] = at
+        # Counted from its start, so that a period means "every so often", not "so long after the last one
+        # ended".
+        if pgt_id in self._started_at:
+            self._looked_at[pgt_id] = self._started_at.pop(pgt_id)
+        table = self.tables.get(pgt_id)
+        if table is not None and (not table.is_populated or table.needs_reinit):
+            self.tables = {**self.tables, pgt_id: replace(table, is_populated=True, needs_reinit=False)}
+        if rows_changed <= 0:
+            return frozenset()
+        awakened = self.graph.downstream.get(pgt_id, frozenset())
+        self._changed |= awakened
+        return awakened
+
+    def compiled(self, pgt_id: int, state: str) -> None:
+        """A program is made, or it is known that there is none to be had."""
+        self._running.discard(pgt_id)
+        self._started_at.pop(pgt_id, None)
+        table = self.tables.get(pgt_id)
+        if table is not None:
+            version = self.compiler_version or table.program_version
+            self.tables = {
+                **self.tables,
+                pgt_id: replace(table, program_state=state, program_version=version),
+            }
+
+    def failed(self, pgt_id: int, retry_at: float) -> None:
+        """An attempt failed; nothing is tried with this table before `retry_at`."""
+        self._running.discard(pgt_id)
+        self._started_at.pop(pgt_id, None)
+        self._due_since.pop(pgt_id, None)
+        self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
+
+    def dropped(self, pgt_id: int) -> None:
+        """The attempt was never made: the table is as it was."""
+        self._running.discard(pgt_id)
+        self._started_at.pop(pgt_id, None)
+
+    def failures(self, pgt_id: int) -> int:
+        trouble = self._trouble.get(pgt_id)
+        return trouble.count if trouble else 0
+
+    def touched(self, pgt_ids: Iterable[int], moment: Moment) -> None:
+        """These were due and had nothing to do."""
+        for pgt_id in pgt_ids:
+            self._looked_at[pgt_id] = moment.database
+            self._due_since.pop(pgt_id, None)
+
+    def plan(self, owned: frozenset[int], moment: Moment) -> Plan:
+        """What to do now with the stream tables that are ours."""
+        candidates = [
+            self.tables[i] for i in owned if i in self.tables and self._is_free(i, moment.monotonic)
+        ]
+        to_compile = [t.pgt_id for t in candidates if self._should_compile(t, moment.monotonic)]
+        waiting_for_program = set(to_compile)
+        verdicts = {
+            t.pgt_id: self._judge(t, moment) for t in candidates if t.pgt_id not in waiting_for_program
+        }
+        due = [self.tables[i] for i, verdict in verdicts.items() if verdict is Verdict.REFRESH]
+        for table in due:
+            self._due_since.setdefault(table.pgt_id, moment.monotonic)
+        waiting = order.Waiting(self._due_since, self._finished_at, self.running)
+        return Plan(
+            compile=tuple(sorted(to_compile)),
+            refresh=tuple(t.pgt_id for t in order.ready(due, self.graph, waiting, moment.monotonic)),
+            touch=tuple(i for i, verdict in verdicts.items() if verdict is Verdict.TOUCH),
+        )
+
+    def compile_tried(self, pgt_id: int, at: float) -> None:
+        table = self.tables.get(pgt_id)
+        if table is not None:
+            self._compile_at[pgt_id] = (_program_facts(table), at)
+
+    def _is_free(self, pgt_id: int, now: float) -> bool:
+        trouble = self._trouble.get(pgt_id)
+        return pgt_id not in self._running and (trouble is None or now >= trouble.not_before)
+
+    def _should_compile(self, table: Table, now: float) -> bool:
+        if not needs_compiling(table, self.compiler_version):
+            return False
+        facts, tried_at = self._compile_at.get(table.pgt_id, ((), -COMPILE_RETRY_SECONDS))
+        return facts != _program_facts(table) or now - tried_at >= COMPILE_RETRY_SECONDS
+
+    def _judge(self, table: Table, moment: Moment) -> Verdict:
+        # The first look at a table that became ours is a check as well: nobody knows when the last one was.
+        checked_at = self._checked_at.get(table.pgt_id, float("-inf"))
+        needs_check = moment.monotonic - checked_at >= self.policy.check_seconds
+        has_changes = table.pgt_id in self._changed or needs_check
+        return judge(self._as_known(table), has_changes, moment.database, self.policy)
+
+    def _as_known(self, table: Table) -> Table:
+        """The catalog row, with the moment we know better: our own last look at the table."""
+        looked_at = self._looked_at.get(table.pgt_id)
+        return table if looked_at is None else replace(table, last_refresh_at=looked_at)
+
+
+def _program_facts(table: Table) -> tuple[object, ...]:
+    return (table.program_state, table.program_version, table.refresh_mode)

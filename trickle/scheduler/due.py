@@ -1,0 +1,72 @@
+"""Is this stream table due? Decided for one table at one moment, from values only.
+
+The order of the questions is the order of the documentation: state, completeness, tier, then the schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from trickle.scheduler.schedule import Cron, Every
+from trickle.scheduler.table import TIER_MULTIPLIER, Table, Tier
+
+# Modes that a differential program can serve; the others are never compiled by a worker.
+_COMPILED_MODES = frozenset({"AUTO", "DIFFERENTIAL"})
+
+
+class Verdict(StrEnum):
+    """What a look at one table says."""
+
+    WAIT = "wait"
+    REFRESH = "refresh"
+    TOUCH = "touch"  # due, and nothing has changed: only the moment is noted
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings of the database that bear on the decision."""
+
+    tiered_scheduling: bool = True
+    # A tick comes a little early or late; without slack a table of the tick's period would miss every other
+    # one.
+    slack_seconds: float = 0.1
+    # Only a refresh notices that a source was altered or its capture switched off, and then no change is ever
+    # seen again. So each table gets one now and then although nothing seems to have changed: a millisecond.
+    check_seconds: float = 30.0
+
+
+def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Verdict:
+    """What to do with this table now, apart from what else runs."""
+    if not table.is_runnable or table.refresh_mode == "IMMEDIATE":
+        return Verdict.WAIT
+    if not table.is_populated or table.needs_reinit:
+        return Verdict.REFRESH
+    if policy.tiered_scheduling and table.tier is Tier.FROZEN:
+        return Verdict.WAIT
+    if not _time_has_come(table, has_changes, now, policy):
+        return Verdict.WAIT
+    return Verdict.REFRESH if has_changes else Verdict.TOUCH
+
+
+def needs_compiling(table: Table, compiler_version: str) -> bool:
+    """Whether a program should be made: there is none, it is stale, or an older compiler made it."""
+    if not table.is_runnable or table.refresh_mode not in _COMPILED_MODES:
+        return False
+    if table.program_state in ("none", "stale"):
+        return True
+    return bool(compiler_version) and table.program_version != compiler_version
+
+
+def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Policy) -> bool:
+    last = table.last_refresh_at
+    match table.schedule:
+        case Cron() as cron:
+            upcoming = cron.next_after(last) if last is not None else now
+            return upcoming is not None and now >= upcoming
+        case Every(seconds=seconds):
+            period = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
+            return last is None or now - last >= timedelta(seconds=period - policy.slack_seconds)
+        case _:
+            return has_changes

@@ -1,0 +1,99 @@
+"""Schedules: durations (`5s`, `1h30m`), cron expressions (UTC), and `calculated`.
+
+duration   <int><unit>…, units s m h d w; a bare integer is seconds
+cron       five fields, six with leading seconds, or an alias such as @hourly
+none       `calculated`, stored as NULL: due whenever there is something to do
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cronsim import CronSim, CronSimError
+
+from trickle.errors import DefinitionError
+
+_PART = re.compile(r"(\d+)([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_ALIASES = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_LONGEST_SECONDS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """A period; the tier of the table stretches it."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """Moments in UTC; tiers do not move them."""
+
+    expression: str
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The first moment strictly after this one; None when the expression has no future."""
+        return next(iter(CronSim(self.expression, moment.astimezone(UTC))), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Calculated:
+    """Whenever an input has changed."""
+
+
+Schedule = Every | Cron | Calculated
+
+
+@lru_cache(maxsize=4096)
+def parse_schedule(text: str | None) -> Schedule:
+    """The schedule that a text means; NULL is `calculated`.
+
+    >>> parse_schedule("1h30m")
+    Every(seconds=5400)
+    >>> parse_schedule("@hourly")
+    Cron(expression='0 * * * *')
+    """
+    if text is None or text == "calculated":
+        return Calculated()
+    if " " in text.strip() or text.startswith("@"):
+        return _cron(text)
+    return Every(parse_duration_seconds(text))
+
+
+def parse_duration_seconds(text: str) -> int:
+    """Seconds of `5s`, `1h30m` or `90`."""
+    if text.isascii() and text.isdigit():
+        seconds = int(text)
+    else:
+        parts = _PART.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            raise _wrong(text, "a duration is written like 30s, 5m or 1h30m, with the units s, m, h, d and w")
+        seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if not 0 < seconds <= _LONGEST_SECONDS:
+        raise _wrong(text, f"a duration is between 1 and {_LONGEST_SECONDS} seconds")
+    return seconds
+
+
+def _cron(text: str) -> Cron:
+    expression = _ALIASES.get(text.strip().lower(), text.strip())
+    try:
+        CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise _wrong(text, "five fields, six with leading seconds, or an alias such as @hourly") from error
+    return Cron(expression)
+
+
+def _wrong(text: str, hint: str) -> DefinitionError:
+    return DefinitionError(f"invalid schedule {text!r}", hint=hint)

@@ -1,0 +1,9 @@
+-- What an install has to know of a stream table; the row stays locked, so one compiler works on it at a time.
+SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.session_settings AS settings,
+       s.is_populated, s.status,
+       to_regclass(format('pgtrickle_programs.query_%%s', s.pgt_id))::oid::int8 AS view,
+       pg_get_userbyid(c.relowner) AS owner,
+       pg_has_role(c.relowner, 'USAGE') AS may_act
+FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
+WHERE s.pgt_id = %(pgt_id)s
+FOR NO KEY UPDATE OF s

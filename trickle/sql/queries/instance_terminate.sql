@@ -1,0 +1,6 @@
+-- End the session of a refresh subprocess that we killed, so that its row locks are free at once.
+SELECT pg_terminate_backend(a.pid)
+  FROM pg_catalog.pg_stat_activity AS a
+ WHERE a.pid = %(backend_pid)s
+   AND a.application_name = 'pg_trickle_refresh'
+   AND a.usename = current_user

@@ -1,0 +1,27 @@
+-- What is wrong with the capture triggers of a source, in words, or NULL. Origin writes reach the statement triggers
+-- of the level named in the statement; applied and replica-role writes only the row trigger; TRUNCATE always its own.
+CREATE FUNCTION pgtrickle._capture_fault(relid oid, source_id int) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+    WITH tracked AS (
+        SELECT t.capture_mode FROM pgtrickle.pgt_change_tracking t
+        WHERE t.source_relid = relid AND t.source_id = _capture_fault.source_id
+    ), wanted(kind, enabled) AS (
+        SELECT v.kind, v.enabled
+        FROM tracked, (VALUES ('statement', 'insert', 'O'), ('statement', 'update', 'O'), ('statement', 'delete', 'O'),
+                              ('statement', 'row', 'R'), ('statement', 'truncate', 'A'),
+                              ('row', 'row', 'A'), ('row', 'truncate', 'A')) v(mode, kind, enabled)
+        WHERE v.mode = tracked.capture_mode
+    )
+    SELECT CASE WHEN t.oid IS NULL THEN format('capture trigger for %s is missing on %s', w.kind, m.member::regclass)
+                ELSE format('capture trigger for %s on %s was switched to %L', w.kind, m.member::regclass, t.tgenabled)
+           END
+    FROM pgtrickle._members(relid) m
+    CROSS JOIN wanted w
+    LEFT JOIN pg_trigger t ON t.tgrelid = m.member AND t.tgname = ' pgt_capture_' || w.kind
+         AND EXISTS (SELECT FROM pg_proc p
+                     WHERE p.oid = t.tgfoid AND p.pronamespace = 'pgtrickle_changes'::regnamespace
+                       AND p.proname LIKE format('capture\_%s\_%%', _capture_fault.source_id))
+    WHERE t.oid IS NULL OR t.tgenabled <> w.enabled
+    ORDER BY m.is_root DESC, m.member, w.kind
+    LIMIT 1
+$fn$;

@@ -1,0 +1,11 @@
+-- Create the table that holds a stream table's rows, empty, with the guard that keeps direct writes out.
+CREATE FUNCTION pgtrickle._create_storage(pgt_id bigint, schema_name text, table_name text) RETURNS oid
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+DECLARE
+    storage text := format('%I.%I', schema_name, table_name);
+BEGIN
+    EXECUTE format('CREATE TABLE %s AS TABLE pgtrickle_programs.query_%s WITH NO DATA', storage, pgt_id);
+    PERFORM pgtrickle._guard_storage(pgt_id, storage::regclass);
+    RETURN storage::regclass::oid;
+END
+$fn$;

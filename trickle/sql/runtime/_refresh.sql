@@ -1,0 +1,73 @@
+-- Refresh one stream table, in one round trip: guards, the check that nothing it was compiled against has changed,
+-- its program or a full refresh, bookkeeping. With nothing new it writes no more than the time of the check.
+CREATE FUNCTION pgtrickle._refresh(
+    pgt_id bigint, initiated_by text DEFAULT 'MANUAL', force_full boolean DEFAULT false)
+RETURNS pgtrickle.refresh_outcome
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+#variable_conflict use_column
+DECLARE
+    st       pgtrickle.pgt_stream_tables;
+    f        pgtrickle.pgt_frontiers;
+    outcome  pgtrickle.refresh_outcome;
+    started  timestamptz := clock_timestamp();
+    fresh_transaction boolean := pg_current_xact_id_if_assigned() IS NULL;
+    why      text;
+    attempt  int := 0;
+BEGIN
+    PERFORM pgtrickle._assert_refreshable_here();
+    PERFORM pgtrickle._assert_identity();
+    SELECT s.* INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'stream table not found: number %', _refresh.pgt_id USING ERRCODE = '42P01';
+    ELSIF st.status IN ('SUSPENDED', 'ERROR') THEN
+        RAISE EXCEPTION 'stream table %.% is %', st.pgt_schema, st.pgt_name, lower(st.status)
+            USING ERRCODE = '22023', DETAIL = coalesce('Last error: ' || st.last_error_message, ''),
+                  HINT = format('SELECT pgtrickle.resume_stream_table(%L) when its cause is removed.', st.pgt_schema || '.' || st.pgt_name);
+    END IF;
+    SELECT t.* INTO STRICT f FROM pgtrickle.pgt_frontiers t WHERE t.pgt_id = _refresh.pgt_id;
+    IF pg_snapshot_xmax(f.snapshot) > pg_snapshot_xmax(pg_current_snapshot())
+       OR f.own_xid >= pg_snapshot_xmax(pg_current_snapshot())
+          AND f.own_xid IS DISTINCT FROM pg_current_xact_id_if_assigned() THEN
+        RAISE EXCEPTION 'the frontier of %.% lies in the future of this server', st.pgt_schema, st.pgt_name
+            USING ERRCODE = '55000', HINT = 'Run SELECT pgtrickle.restore_stream_tables() once; each is then refreshed in full.';
+    END IF;
+
+    PERFORM set_config('pg_trickle.refreshing', _refresh.pgt_id::text, true);
+    LOOP
+        attempt := attempt + 1;
+        IF pgtrickle._stale_stamp(_refresh.pgt_id) THEN
+            why := concat_ws('; ', why, pgtrickle._revalidate(_refresh.pgt_id));
+            why := nullif(why, '');
+            SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
+        END IF;
+
+        IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
+            why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
+                                      ELSE 'full refresh asked for' END);
+            EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+        ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
+            EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+            IF outcome.action = 'FULL_NEEDED' THEN
+                why := coalesce(outcome.reason, 'a source was truncated');
+                EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+            END IF;
+        ELSIF pgtrickle._has_changes(_refresh.pgt_id) THEN
+            why := CASE WHEN st.refresh_mode = 'FULL' THEN NULL
+                        WHEN st.program_state = 'none' THEN 'not compiled yet'
+                        ELSE coalesce(st.program_reason, 'its program is ' || st.program_state) END;
+            EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+        ELSE
+            outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+        END IF;
+
+        -- Reading holds a lock that excludes most DDL from here to commit, but not ATTACH PARTITION, and not what
+        -- was committed between the check above and that lock.
+        EXIT WHEN outcome.action = 'NO_DATA' OR attempt >= 3 OR NOT pgtrickle._stale_stamp(_refresh.pgt_id);
+    END LOOP;
+    PERFORM set_config('pg_trickle.refreshing', '', true);
+
+    outcome.reason := coalesce(why, outcome.reason);
+    PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction);
+    RETURN outcome;
+END
+$fn$;

@@ -1,0 +1,46 @@
+-- Find what the query view of a stream table reads, capture it, and record it as its dependencies.
+CREATE FUNCTION pgtrickle._register_sources(pgt_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+#variable_conflict use_column
+DECLARE
+    view_oid oid := format('pgtrickle_programs.query_%s', _register_sources.pgt_id)::regclass;
+    source   record;
+    id       int;
+    keyless  boolean := false;
+BEGIN
+    DELETE FROM pgtrickle.pgt_dependencies d
+    WHERE d.pgt_id = _register_sources.pgt_id
+      AND NOT EXISTS (SELECT FROM pgtrickle._query_sources(view_oid) q WHERE q.relid = d.source_relid);
+    -- In order of their ids, so that two creators lock common sources in the same order.
+    FOR source IN
+        SELECT q.relid, q.relkind, q.attnums, n.nspname, c.relname,
+               EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = q.relid) AS is_stream_table,
+               EXISTS (SELECT FROM pgtrickle._members(q.relid) m JOIN pg_class mc ON mc.oid = m.member
+                       WHERE mc.relkind NOT IN ('r', 'p')) AS has_foreign_member
+        FROM pgtrickle._query_sources(view_oid) q
+        JOIN pg_class c ON c.oid = q.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        ORDER BY q.relid
+    LOOP
+        id := NULL;
+        IF source.relkind IN ('r', 'p') AND NOT source.has_foreign_member THEN
+            id := pgtrickle._ensure_capture(source.relid, source.attnums);
+            keyless := keyless OR pgtrickle._key_attnums(source.relid) = '{}';
+        END IF;
+        INSERT INTO pgtrickle.pgt_dependencies AS d
+            (pgt_id, source_relid, source_type, source_schema, source_name, source_id, columns_used, cdc_mode)
+        VALUES (_register_sources.pgt_id, source.relid,
+                CASE WHEN source.is_stream_table THEN 'STREAM_TABLE' WHEN source.relkind = 'v' THEN 'VIEW'
+                     WHEN source.relkind = 'm' THEN 'MATVIEW' WHEN source.relkind = 'f' THEN 'FOREIGN_TABLE'
+                     ELSE 'TABLE' END,
+                source.nspname, source.relname, id,
+                (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_attribute a
+                 WHERE a.attrelid = source.relid AND a.attnum = ANY (source.attnums)),
+                CASE WHEN id IS NOT NULL THEN 'TRIGGER' WHEN source.relkind = 'v' THEN 'NONE' ELSE 'POLL' END)
+        ON CONFLICT (pgt_id, source_relid) DO UPDATE
+            SET source_type = excluded.source_type, source_schema = excluded.source_schema,
+                source_name = excluded.source_name, source_id = excluded.source_id,
+                columns_used = excluded.columns_used, cdc_mode = excluded.cdc_mode;
+    END LOOP;
+    UPDATE pgtrickle.pgt_stream_tables s SET has_keyless_source = keyless WHERE s.pgt_id = _register_sources.pgt_id;
+END
+$fn$;

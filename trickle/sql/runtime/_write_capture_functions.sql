@@ -1,0 +1,121 @@
+-- (Re)write the capture functions of one source for one layout of its members; suffix is '' for the root's layout.
+-- Columns are read through one-line SQL functions over the row type. PostgreSQL inlines them to plain column reads,
+-- follows RENAME, and refuses DROP COLUMN and ALTER TYPE with a dependency error instead of failing the next write.
+CREATE FUNCTION pgtrickle._write_capture_functions(source_id int, relid oid, member oid, suffix text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+DECLARE
+    prefix      text := format('pgtrickle_changes.capture_%s%s', source_id, suffix);
+    buffer      text := format('pgtrickle_changes.changes_%s', source_id);
+    head        text := 'CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
+                        'SET search_path = pg_catalog, pg_temp AS $capture$ ';
+    names       text := '';
+    from_new    text := '';
+    from_old    text := '';
+    from_row_new text := '';
+    from_row_old text := '';
+    images      text := '';
+    groups      boolean := true;
+    reader      text;
+    update_body text;
+    col         record;
+BEGIN
+    FOR col IN
+        SELECT a.attnum, ma.attname, b.base, format_type(b.base, -1) AS type, b.collation
+        FROM pgtrickle.pgt_change_tracking t
+        JOIN pg_attribute a ON a.attrelid = relid AND a.attnum = ANY (t.captured_attnums) AND NOT a.attisdropped
+        JOIN pg_attribute ma ON ma.attrelid = member AND ma.attname = a.attname AND NOT ma.attisdropped
+        CROSS JOIN LATERAL (SELECT pgtrickle._base_type(a.atttypid) AS base, a.attcollation AS collation) b
+        WHERE t.source_id = _write_capture_functions.source_id
+        ORDER BY a.attnum
+    LOOP
+        reader := format('pgtrickle_changes.read_%s%s_%s', source_id, suffix, col.attnum);
+        EXECUTE format('CREATE OR REPLACE FUNCTION %s(pgt_row %s) RETURNS %s LANGUAGE sql IMMUTABLE PARALLEL SAFE '
+                       'RETURN ((pgt_row).%I)::%s', reader, member::regclass, col.type, col.attname, col.type);
+        PERFORM pgtrickle._adopt('FUNCTION', format('%s(%s)', reader, member::regclass));
+        names := names || format(', c%s', col.attnum);
+        from_new := from_new || format(', %s(n)', reader);
+        from_old := from_old || format(', %s(o)', reader);
+        from_row_new := from_row_new || format(', %s(NEW)', reader);
+        from_row_old := from_row_old || format(', %s(OLD)', reader);
+        IF NOT pgtrickle._type_equal_is_same(col.base, col.collation) THEN
+            IF groups AND NOT pgtrickle._type_groups(col.base) THEN
+                groups := false;
+            END IF;
+            images := images || format(', c%s::text', col.attnum);
+        END IF;
+    END LOOP;
+
+    EXECUTE format(head, prefix || '_insert') || format(
+        'DECLARE s bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
+        'INSERT INTO %s (seq, xid, weight%s) SELECT s, pg_current_xact_id(), 1%s FROM pgt_new n; '
+        'RETURN NULL; END $capture$', buffer, names, from_new);
+    EXECUTE format(head, prefix || '_delete') || format(
+        'DECLARE s bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
+        'INSERT INTO %s (seq, xid, weight%s) SELECT s, pg_current_xact_id(), -1%s FROM pgt_old o; '
+        'RETURN NULL; END $capture$', buffer, names, from_old);
+    EXECUTE format(head, prefix || '_truncate') || format(
+        'BEGIN INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
+        'VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''TRUNCATE''); '
+        'RETURN NULL; END $capture$', source_id);
+
+    -- An UPDATE that leaves every captured column as it was writes nothing. Comparing the first pair of rows tells
+    -- the common statements apart for the price of one row; only a mixed statement pays for netting.
+    IF names = '' THEN
+        update_body := 'BEGIN RETURN NULL; END $capture$';
+    ELSE
+        update_body := format(
+            'DECLARE s bigint; same boolean; BEGIN '
+            'SELECT record_image_eq(ROW(%s), ROW(%s)) INTO same '
+            'FROM (SELECT * FROM pgt_old LIMIT 1) o, (SELECT * FROM pgt_new LIMIT 1) n; '
+            'IF same IS NULL THEN RETURN NULL; END IF; ',
+            substr(from_old, 3), substr(from_new, 3));
+        IF groups THEN
+            update_body := update_body || format(
+                'IF same THEN '
+                'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) = 1 THEN RETURN NULL; END IF; '
+                's := nextval(''pgtrickle_changes.change_seq''); '
+                'INSERT INTO %1$s (seq, xid, weight%2$s) '
+                'SELECT s, pg_current_xact_id(), sign(w)%2$s FROM ('
+                'SELECT sum(w) AS w%2$s FROM ('
+                'SELECT -1 AS w%3$s FROM pgt_old o UNION ALL SELECT 1%4$s FROM pgt_new n) u(w%2$s) '
+                'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); '
+                'RETURN NULL; END IF; ',
+                buffer, names, from_old, from_new, substr(names, 3), images);
+        ELSE
+            update_body := update_body ||
+                'IF same AND (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) = 1 THEN RETURN NULL; END IF; ';
+        END IF;
+        update_body := update_body || format(
+            's := nextval(''pgtrickle_changes.change_seq''); '
+            'INSERT INTO %1$s (seq, xid, weight%2$s) '
+            'SELECT s, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old o '
+            'UNION ALL SELECT s, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new n; '
+            'RETURN NULL; END $capture$', buffer, names, from_old, from_new);
+    END IF;
+    EXECUTE format(head, prefix || '_update') || update_body;
+
+    -- The row trigger is created on the root and cloned to partitions; their rows convert to the root's type.
+    IF member = relid THEN
+        EXECUTE format(head, prefix || '_row') || format(
+            'BEGIN IF TG_OP = ''UPDATE'' THEN '
+            'IF %4$s THEN RETURN NULL; END IF; '
+            'INSERT INTO %1$s (seq, xid, weight%2$s) VALUES '
+            '(nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), -1%3$s), '
+            '(nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), 1%5$s); '
+            'ELSIF TG_OP = ''INSERT'' THEN '
+            'INSERT INTO %1$s (seq, xid, weight%2$s) VALUES '
+            '(nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), 1%5$s); '
+            'ELSE '
+            'INSERT INTO %1$s (seq, xid, weight%2$s) VALUES '
+            '(nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), -1%3$s); '
+            'END IF; RETURN NULL; END $capture$',
+            buffer, names, from_row_old,
+            CASE WHEN names = '' THEN 'true'
+                 ELSE format('record_image_eq(ROW(%s), ROW(%s))', substr(from_row_old, 3), substr(from_row_new, 3)) END,
+            from_row_new);
+        PERFORM pgtrickle._adopt('FUNCTION', prefix || '_row()');
+    END IF;
+    PERFORM pgtrickle._adopt('FUNCTION', format('%s_%s()', prefix, kind))
+    FROM unnest(ARRAY['insert', 'update', 'delete', 'truncate']) kind;
+END
+$fn$;

@@ -1,0 +1,2 @@
+CREATE FUNCTION pgtrickle.version() RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '0.1.0'::text;

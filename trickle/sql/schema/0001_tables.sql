@@ -1,0 +1,175 @@
+-- The catalog. Read by every process; written by the functions of schema pgtrickle in the caller's transaction.
+SET LOCAL check_function_bodies = off;
+
+CREATE SCHEMA IF NOT EXISTS pgtrickle;
+CREATE SCHEMA IF NOT EXISTS pgtrickle_changes;
+CREATE SCHEMA IF NOT EXISTS pgtrickle_programs;
+
+-- Which database the frontiers belong to. Plain oids: a regclass would be dumped as a name and follow a restore.
+CREATE TABLE pgtrickle.identity (
+    only_row          boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    system_identifier bigint NOT NULL,
+    database_oid      oid    NOT NULL,
+    catalog_oid       oid    NOT NULL,
+    epoch             uuid   NOT NULL DEFAULT gen_random_uuid(),
+    catalog_version   text   NOT NULL,
+    installed_at      timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE pgtrickle.pgt_settings (
+    name       text PRIMARY KEY,
+    value      text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE pgtrickle.pgt_stream_tables (
+    pgt_id                   bigserial PRIMARY KEY,
+    pgt_relid                oid  NOT NULL UNIQUE,
+    pgt_name                 text NOT NULL,
+    pgt_schema               text NOT NULL,
+    pgt_owner                name NOT NULL,
+    defining_query           text NOT NULL,
+    original_query           text NOT NULL,
+    schedule                 text,
+    refresh_mode             text NOT NULL DEFAULT 'DIFFERENTIAL'
+        CHECK (refresh_mode IN ('FULL', 'DIFFERENTIAL', 'IMMEDIATE')),
+    status                   text NOT NULL DEFAULT 'INITIALIZING'
+        CHECK (status IN ('INITIALIZING', 'ACTIVE', 'SUSPENDED', 'ERROR')),
+    is_populated             boolean NOT NULL DEFAULT false,
+    data_timestamp           timestamptz,
+    last_refresh_at          timestamptz,
+    consecutive_errors       int NOT NULL DEFAULT 0,
+    needs_reinit             boolean NOT NULL DEFAULT false,
+    effective_refresh_mode   text,
+    last_full_ms             float8,
+    last_error_message       text,
+    last_error_at            timestamptz,
+    -- What the server says of the query: 'i', 's' or 'v', the functions it calls, and how they looked.
+    query_volatility         "char" NOT NULL DEFAULT 'i' CHECK (query_volatility IN ('i', 's', 'v')),
+    volatility_reason        text,
+    functions_used           text[] NOT NULL DEFAULT '{}',
+    function_oids            oid[]  NOT NULL DEFAULT '{}',
+    function_hashes          text,
+    -- Settings under which a query with STABLE functions means what its creator meant.
+    session_settings         jsonb  NOT NULL DEFAULT '{}',
+    program_state            text NOT NULL DEFAULT 'none'
+        CHECK (program_state IN ('none', 'compiled', 'full_only', 'stale')),
+    program_version          text,
+    program_reason           text,
+    program_explain          jsonb,
+    diamond_consistency      text NOT NULL DEFAULT 'atomic' CHECK (diamond_consistency IN ('none', 'atomic')),
+    diamond_schedule_policy  text NOT NULL DEFAULT 'fastest' CHECK (diamond_schedule_policy IN ('fastest', 'slowest')),
+    requested_cdc_mode       text CHECK (requested_cdc_mode IN ('auto', 'trigger', 'wal')),
+    has_keyless_source       boolean NOT NULL DEFAULT false,
+    is_append_only           boolean NOT NULL DEFAULT false,
+    pooler_compatibility_mode boolean NOT NULL DEFAULT false,
+    max_differential_joins   int,
+    max_delta_fraction       float8,
+    refresh_tier             text NOT NULL DEFAULT 'hot' CHECK (refresh_tier IN ('hot', 'warm', 'cold', 'frozen')),
+    fuse_mode                text NOT NULL DEFAULT 'off' CHECK (fuse_mode IN ('off', 'on', 'auto')),
+    fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
+    fuse_ceiling             bigint,
+    fuse_sensitivity         int,
+    created_at               timestamptz NOT NULL DEFAULT now(),
+    updated_at               timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (pgt_schema, pgt_name)
+) WITH (fillfactor = 50);
+CREATE INDEX pgt_stream_tables_status_idx ON pgtrickle.pgt_stream_tables (status);
+
+-- One row per captured source. The pruner locks it FOR UPDATE; a consumer's foreign key holds it FOR KEY SHARE.
+CREATE TABLE pgtrickle.pgt_change_tracking (
+    source_relid      oid PRIMARY KEY,
+    source_id         int GENERATED ALWAYS AS IDENTITY UNIQUE,
+    source_schema     text NOT NULL,
+    source_name       text NOT NULL,
+    captured_attnums  smallint[] NOT NULL DEFAULT '{}',
+    capture_mode      text NOT NULL DEFAULT 'statement' CHECK (capture_mode IN ('statement', 'row')),
+    created_at        timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE pgtrickle.pgt_dependencies (
+    pgt_id          bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    source_relid    oid    NOT NULL,
+    source_type     text   NOT NULL
+        CHECK (source_type IN ('TABLE', 'STREAM_TABLE', 'VIEW', 'MATVIEW', 'FOREIGN_TABLE')),
+    source_schema   text   NOT NULL,
+    source_name     text   NOT NULL,
+    source_id       int REFERENCES pgtrickle.pgt_change_tracking (source_id),
+    columns_used    text[] NOT NULL DEFAULT '{}',
+    column_snapshot jsonb,
+    stamp           text,
+    cdc_mode        text   NOT NULL DEFAULT 'TRIGGER' CHECK (cdc_mode IN ('TRIGGER', 'POLL', 'NONE')),
+    PRIMARY KEY (pgt_id, source_relid)
+);
+CREATE INDEX pgt_dependencies_source_relid_idx ON pgtrickle.pgt_dependencies (source_relid);
+CREATE INDEX pgt_dependencies_source_id_idx ON pgtrickle.pgt_dependencies (source_id);
+
+-- What a stream table has consumed; snapshot NULL asks for a full refresh. Apart from the catalog row: it is hot.
+CREATE TABLE pgtrickle.pgt_frontiers (
+    pgt_id        bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    snapshot      pg_snapshot,
+    own_xid       xid8   NOT NULL,
+    own_seq       bigint NOT NULL,
+    rows_inserted bigint NOT NULL DEFAULT 0,
+    rows_updated  bigint NOT NULL DEFAULT 0,
+    rows_deleted  bigint NOT NULL DEFAULT 0,
+    markers       bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE TABLE pgtrickle.pgt_refresh_history (
+    refresh_id      bigserial PRIMARY KEY,
+    pgt_id          bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    data_timestamp  timestamptz NOT NULL,
+    start_time      timestamptz NOT NULL,
+    end_time        timestamptz,
+    action          text,
+    rows_inserted   bigint NOT NULL DEFAULT 0,
+    rows_updated    bigint NOT NULL DEFAULT 0,
+    rows_deleted    bigint NOT NULL DEFAULT 0,
+    delta_row_count bigint NOT NULL DEFAULT 0,
+    was_full_fallback boolean NOT NULL DEFAULT false,
+    reason          text,
+    error_code      text,
+    error_message   text,
+    status          text NOT NULL CHECK (status IN ('RUNNING', 'COMPLETED', 'FAILED', 'SKIPPED')),
+    initiated_by    text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL', 'SELF_MONITOR')),
+    CHECK (end_time IS NULL OR end_time >= start_time)
+);
+CREATE INDEX pgt_refresh_history_data_idx ON pgtrickle.pgt_refresh_history (pgt_id, data_timestamp);
+CREATE INDEX pgt_refresh_history_start_idx ON pgtrickle.pgt_refresh_history (pgt_id, start_time);
+
+CREATE TABLE pgtrickle.pgt_instances (
+    instance_id  text PRIMARY KEY,
+    group_id     text NOT NULL,
+    hostname     text,
+    pid          int,
+    backend_pid  int,
+    capacity     int NOT NULL DEFAULT 1,
+    started_at   timestamptz NOT NULL DEFAULT now(),
+    heartbeat_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+
+CREATE TYPE pgtrickle.refresh_outcome AS (
+    action        text,
+    rows_inserted bigint,
+    rows_updated  bigint,
+    rows_deleted  bigint,
+    reason        text
+);
+
+-- One sequence for all buffers: a frontier keeps a single own_seq. Never cycled, never set back.
+CREATE SEQUENCE pgtrickle_changes.change_seq;
+
+CREATE TABLE pgtrickle_changes.markers (
+    source_id int    NOT NULL,
+    seq       bigint NOT NULL,
+    xid       xid8   NOT NULL,
+    reason    text   NOT NULL
+);
+CREATE INDEX markers_source_xid_idx ON pgtrickle_changes.markers (source_id, xid);
+
+INSERT INTO pgtrickle.identity (system_identifier, database_oid, catalog_oid, catalog_version)
+SELECT (pg_control_system()).system_identifier,
+       (SELECT oid FROM pg_database WHERE datname = current_database()),
+       'pgtrickle.identity'::regclass::oid,
+       '0.1.0';

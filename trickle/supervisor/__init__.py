@@ -1,0 +1,35 @@
+"""The instance: a parent process that owns the claims, decides what is refreshed when, and never refreshes.
+
+    catalog, members, changes ──observe──▶ Book.plan ──▶ jobs ──▶ state.step ──▶ children (forked)
+    signals, answers, exits ───────────────────────────────────▶ state.step ──▶ spawn, send, ask, kill, finish
+    members + names ──claims.decide──▶ take / release on the lock session
+
+One thread, one loop: wait for whatever comes first (an answer, an exit, a signal, a doorbell, the tick),
+feed it to the pure parts, carry out what they say. Reading is in `observe`, deciding in `state`, `claims`,
+`pruning` and the scheduler, acting in `children`, `link` and `instance`; `loop` is the turn of the wheel.
+
+    fleet:  running ──signal──▶ stopping ──all children gone──▶ stopped
+    child:  resting ─▶ starting ─▶ idle ⇄ busy          resting: not running, waits for its time to start
+                                   └──▶ leaving / killed ─▶ resting (running) or gone (stopping)
+
+Invariants:
+
+- A stream table is worked on only while its claim is held; a claim goes back only when no job of it is in
+  hand.
+- Losing the lock session loses all claims: nothing new is started until it is open again and they are taken
+  anew.
+- On a standby there are no claims: the instance is alive, waits, and starts over on promotion.
+- At most one process per slot; none is started while stopping; every one that was started is reaped.
+- One bad turn is logged and does not end the instance; it ends by a signal, or because its configuration is
+  wrong.
+
+Exit codes are in `options`. This package imports client, worker, scheduler and everything below; never cli
+or demo.
+"""
+
+from __future__ import annotations
+
+from trickle.supervisor.loop import run_worker
+from trickle.supervisor.options import WorkerOptions
+
+__all__ = ["WorkerOptions", "run_worker"]

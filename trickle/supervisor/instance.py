@@ -1,0 +1,321 @@
+"""One instance at work: what a turn observes, and what follows for sessions, members, claims, jobs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from trickle.clock import Anchor, Clock
+from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
+from trickle.logs import event
+from trickle.scheduler.book import Book, Moment
+from trickle.scheduler.due import Policy
+from trickle.sql import load
+from trickle.supervisor import claims, observe
+from trickle.supervisor.crew import Crew
+from trickle.supervisor.fleet import Lost
+from trickle.supervisor.link import NotAdmitted, ServerLink, is_lost
+from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.report import Reporter
+from trickle.supervisor.work import Work
+from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
+
+log = logging.getLogger(__name__)
+
+_NEVER = float("-inf")
+_REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
+
+
+class Instance:
+    """Everything between the sessions and the children."""
+
+    def __init__(
+        self,
+        options: WorkerOptions,
+        link: ServerLink,
+        crew: Crew,
+        reporter: Reporter,
+        clock: Clock,
+        compiler_version: str,
+    ) -> None:
+        self.book = Book(compiler_version)
+        self.members: tuple[claims.Member, ...] = ()
+        self.tick_seconds = options.tick_seconds or 1.0
+        self.is_standby = False
+        self.is_draining = False
+        self._options = options
+        self._link = link
+        self._crew = crew
+        self._reporter = reporter
+        self._clock = clock
+        self._work = Work(options, crew, self.book, reporter, clock)
+        self._settings = observe.DatabaseSettings()
+        self._keys: dict[str, int] = {}
+        self._mine: frozenset[str] = frozenset()
+        self._anchor: Anchor | None = None
+        self._catalog_token = ""
+        self._is_identical = True
+        self._should_ring = False
+        self._discovered_at = self._beat_at = self._pruned_at = _NEVER
+
+    @property
+    def state(self) -> str:
+        """The word of /readyz."""
+        if self.is_draining:
+            return "draining"
+        if self.is_standby:
+            return "standby"
+        return "joined" if self._link.locks is not None else "connecting"
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """The stream tables whose claims we hold and should hold."""
+        names = self._link.held_names() & self._mine
+        return frozenset(table.pgt_id for table in self.book.tables.values() if table.full_name in names)
+
+    def turn(self) -> str:
+        """Observe, settle claims, poll, plan; a sentence about it."""
+        control = self._control()
+        seen = self._glance(control)
+        if seen.in_recovery:
+            return self._wait_for_promotion()
+        if self.is_standby:
+            self.is_standby = False
+            event(log, logging.INFO, "the server was promoted: claiming anew")
+        if not self.is_draining and self._join():
+            seen = self._glance(control)
+        self._discover(control, seen)
+        self._settle_claims()
+        if not self._is_identical:
+            return self._repair()
+        self._beat(control)
+        self.poll(control)
+        untouched = self._plan_and_touch(control)
+        self._prune(control)
+        return (
+            f"owns {len(self.owned)} of {len(self.book.tables)} stream tables among {len(self.members)} "
+            f"instances; {len(self._crew.jobs)} jobs in hand, {untouched} due without changes"
+        )
+
+    def poll(self, control: Connection[Any]) -> None:
+        """One look at all change buffers."""
+        if self._may_work:
+            self.book.polled(observe.read_pending(control))
+
+    def dispatch(self) -> None:
+        """Give idle children what is due, without asking the database anything."""
+        if self._may_work and self._crew.idle:
+            moment = self._moment()
+            self._work.start(self.book.plan(self.owned, moment), moment)
+
+    def ring(self) -> None:
+        """Wake the other instances once, if a stream table that one of them owns has something to do now."""
+        control = self._link.control
+        if self._should_ring and control is not None and not is_lost(control):
+            self._should_ring = False
+            control.execute(load("queries/instance_ring"))
+
+    def drain(self) -> None:
+        """Stop claiming and hand over all that is not being worked on."""
+        self.is_draining = True
+        self._mine = frozenset()
+        try:
+            self._link.leave()
+            self._settle_claims()
+        except psycopg.Error:
+            # The sessions are gone, and with them the claims.
+            self._link.close()
+
+    def lose_locks(self, why: str) -> None:
+        """Without the lock session nothing is ours."""
+        if self._link.locks is not None:
+            event(log, logging.WARNING, "the lock session is lost: all claims are dropped", why=why)
+        self._forget_claims()
+
+    def answered(self, answer: Done | Failed) -> None:
+        """A child finished a job, well or badly."""
+        if isinstance(answer, Done):
+            awakened = self._work.done(answer)
+            self._should_ring = self._should_ring or bool(awakened - self.owned)
+        else:
+            self._work.failed(answer)
+        self._let_go(answer.job)
+
+    def lost(self, lost: Lost) -> None:
+        """A child went with a job in hand."""
+        deaths = self._work.lost(lost)
+        self._let_go(lost.job)
+        control = self._link.control
+        if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
+            parameters = {
+                "pgt_id": lost.job.pgt_id,
+                "started": self._moment().database,
+                "code": "58000",
+                "message": f"the refresh subprocess died {deaths} times in a row with it in hand",
+                "initiated_by": "SCHEDULER",
+            }
+            control.execute(load("queries/worker_record_failure"), parameters)
+
+    @property
+    def _may_work(self) -> bool:
+        return (
+            self._link.locks is not None
+            and not self.is_draining
+            and not self.is_standby
+            and self._is_identical
+            and self._settings.enabled
+        )
+
+    def _control(self) -> Connection[Any]:
+        if is_lost(self._link.control):
+            self._link.drop_control()
+        was_closed = self._link.control is None
+        control = self._link.connect()
+        if self._link.database is not None:
+            self._reporter.connected(self._link.database)
+        if was_closed:
+            self._discovered_at = _NEVER
+        return control
+
+    def _glance(self, control: Connection[Any]) -> observe.Glance:
+        asked_at = self._clock.monotonic()
+        seen = observe.glance(control, self._options.group_id)
+        self._anchor = Anchor(seen.database_now, (asked_at + self._clock.monotonic()) / 2)
+        self._is_identical = seen.is_identical or seen.in_recovery
+        return seen
+
+    def _join(self) -> bool:
+        """Become a member, if we are none and may try; whether we just did."""
+        now = self._clock.monotonic()
+        if self._link.locks is not None or not self._link.may_try(now):
+            return False
+        try:
+            self._link.join()
+        except NotAdmitted:
+            wait = round(self._link.failed(now), 2)
+            event(log, logging.WARNING, "another session holds our instance id", retry_seconds=wait)
+            return False
+        except psycopg.Error:
+            self._link.failed(now)
+            raise
+        self._link.succeeded()
+        self._discovered_at = _NEVER
+        event(log, logging.INFO, "joined", instance=self._link.instance_id, group=self._options.group_id)
+        return True
+
+    def _discover(self, control: Connection[Any], seen: observe.Glance) -> None:
+        """Read the catalog when it changed or enough time has passed; compute our share when anything did."""
+        now = self._clock.monotonic()
+        is_old = now - self._discovered_at >= self._options.discovery_seconds
+        has_new_catalog = is_old or seen.catalog_token != self._catalog_token
+        has_new_members = seen.members != self.members
+        if is_old:
+            self._discovered_at = now
+            self._read_settings(control)
+        if has_new_members:
+            self.members = seen.members
+            names = ", ".join(member.instance_id for member in seen.members)
+            event(log, logging.INFO, "members changed", count=len(seen.members), members=names)
+        if has_new_catalog:
+            catalog = observe.read_catalog(control)
+            self.book.read(catalog.tables)
+            self._keys = dict(catalog.keys)
+            self._catalog_token = seen.catalog_token
+        if (has_new_members or has_new_catalog) and not self.is_draining:
+            self._mine = claims.share(self._keys, self.members, self._link.instance_id)
+
+    def _read_settings(self, control: Connection[Any]) -> None:
+        self._settings = observe.read_settings(control)
+        self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
+        self.book.policy = Policy(
+            tiered_scheduling=self._settings.tiered_scheduling,
+            slack_seconds=min(0.1, self.tick_seconds / 4),
+            check_seconds=self._options.discovery_seconds,
+        )
+
+    def _settle_claims(self) -> None:
+        if self._link.locks is None:
+            return
+        before = self._link.held_names()
+        decision = claims.decide(self._mine, before, self._work.names_in_hand)
+        self._link.release(decision.release)
+        self._link.take(decision.take)
+        after = self._link.held_names()
+        if after != before:
+            gained, given_up = len(after - before), len(before - after)
+            event(log, logging.INFO, "claims changed", held=len(after), gained=gained, released=given_up)
+        self._reporter.tables(self.book.tables.values(), self.owned)
+
+    def _plan_and_touch(self, control: Connection[Any]) -> int:
+        """Start what is due, and note in one statement what was due and had nothing to do."""
+        if not self._may_work:
+            return 0
+        moment = self._moment()
+        plan = self.book.plan(self.owned, moment)
+        self._work.start(plan, moment)
+        if plan.touch:
+            control.execute(load("queries/instance_touch"), {"pgt_ids": list(plan.touch)})
+            self.book.touched(plan.touch, moment)
+        return len(plan.touch)
+
+    def _beat(self, control: Connection[Any]) -> None:
+        """Say that we live, and make sure that the locks we believe to hold are really there."""
+        now = self._clock.monotonic()
+        locks = self._link.locks
+        if locks is None or self.is_draining or now - self._beat_at < self._options.heartbeat_seconds:
+            return
+        self._beat_at = now
+        if not locks.is_intact():
+            self.lose_locks("the server does not show our locks")
+            return
+        parameters = {"instance_id": self._link.instance_id}
+        row = control.execute(load("queries/instance_heartbeat"), parameters).fetchone()
+        if row is None or not row[0]:
+            self.lose_locks("our announcement was removed")
+
+    def _prune(self, control: Connection[Any]) -> None:
+        now = self._clock.monotonic()
+        if self._may_work and now - self._pruned_at >= self._options.prune_seconds:
+            self._pruned_at = now
+            us = self._link.instance_id
+            buffers = observe.read_buffers(control)
+            self._work.prune([b for b in buffers if claims.owner(b.source_id, self.members) == us], now)
+
+    def _repair(self) -> str:
+        """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
+        locks = self._link.locks
+        may_start = not self.is_draining and not self._work.is_repairing
+        if locks is not None and may_start and locks.take([_REPAIR]) and not self._work.repair():
+            locks.release([_REPAIR])
+        return "waits for the catalog to be repaired: it was made in another database"
+
+    def _wait_for_promotion(self) -> str:
+        if not self.is_standby:
+            event(log, logging.INFO, "the server is a standby: waiting for its promotion")
+        self.is_standby = True
+        self._forget_claims()
+        return "waits on a standby"
+
+    def _forget_claims(self) -> None:
+        self._link.drop_locks()
+        self._mine = frozenset()
+        self.members = ()
+        self._discovered_at = _NEVER
+
+    def _let_go(self, job: Job) -> None:
+        """A job is over: a claim that is no longer ours can go now."""
+        name = self._work.let_go(job)
+        if self._link.locks is None:
+            return
+        if isinstance(job, Restore):
+            self._link.locks.release([_REPAIR])
+            self._discovered_at = _NEVER
+        elif name is not None and name not in self._mine:
+            self._link.release(frozenset({name}) & self._link.held_names())
+
+    def _moment(self) -> Moment:
+        monotonic = self._clock.monotonic()
+        return Moment(self._anchor.now(monotonic) if self._anchor else self._clock.now(), monotonic)

@@ -1,0 +1,155 @@
+"""The two sessions of the parent: one that holds the locks and does nothing else, one that asks and notes.
+
+    closed ──open──▶ connected (control only) ──join──▶ joined (control, membership, claims)
+
+On a standby the link stays connected and does not join: a lock taken there would survive promotion without
+meaning anything. Every loss falls back by one step, and the way up again is tried with jittered back-off.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from trickle.clock import backoff_seconds
+from trickle.db.locks import LockName, LockSession, instance_name
+from trickle.db.session import connect, is_pooled
+from trickle.errors import ConfigurationError
+from trickle.sql import load
+from trickle.supervisor.observe import Database, read_database
+from trickle.supervisor.options import WorkerOptions
+
+WAKE_CHANNEL = "pgtrickle_wake"
+_BACKOFF_BASE_SECONDS = 0.1
+_BACKOFF_CAP_SECONDS = 5.0
+
+
+class NotAdmitted(Exception):
+    """The membership lock of our name is held by another session."""
+
+
+class ServerLink:
+    """Opens, closes and counts attempts; what the sessions are used for is the instance's business."""
+
+    def __init__(self, options: WorkerOptions, instance_id: str) -> None:
+        self._options = options
+        self.instance_id = instance_id
+        self.membership = LockName(options.group_id, instance_name(instance_id))
+        self.control: Connection[Any] | None = None
+        self.locks: LockSession | None = None
+        self.database: Database | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def may_try(self, now: float) -> bool:
+        return now >= self._retry_at
+
+    def failed(self, now: float) -> float:
+        """Note a failed attempt; the seconds until the next."""
+        self._failures += 1
+        wait = backoff_seconds(
+            self._failures, base=_BACKOFF_BASE_SECONDS, cap=_BACKOFF_CAP_SECONDS, draw=random.random()
+        )
+        self._retry_at = now + wait
+        return wait
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._retry_at = 0.0
+
+    def connect(self) -> Connection[Any]:
+        """The control session, opened when it is not open."""
+        if self.control is not None and not self.control.closed:
+            return self.control
+        conn = connect(self._options.url, role="scheduler")
+        try:
+            if not is_pooled(conn):
+                conn.execute(load("queries/instance_session_settings"))
+            self.database = read_database(conn)
+        except BaseException:
+            conn.close()
+            raise
+        self.control = conn
+        return conn
+
+    def join(self) -> LockSession:
+        """Open the lock session, take our membership and announce it."""
+        control = self.connect()
+        locks = LockSession(self._options.lock_url, WAKE_CHANNEL)
+        try:
+            if not locks.take([self.membership]):
+                raise NotAdmitted(self.instance_id)
+            self._require_same_database(locks)
+            control.execute(load("queries/instance_register"), self._announcement(locks))
+        except BaseException:
+            locks.close()
+            raise
+        self.locks = locks
+        return locks
+
+    def leave(self) -> None:
+        """Say farewell: from now on the others share our work."""
+        if self.locks is None:
+            return
+        if self.control is not None and not self.control.closed:
+            parameters = {"instance_id": self.instance_id, "backend_pid": self.locks.backend_pid}
+            self.control.execute(load("queries/instance_unregister"), parameters)
+        self.locks.release([self.membership])
+
+    def drop_locks(self) -> None:
+        if self.locks is not None:
+            self.locks.close()
+        self.locks = None
+
+    def drop_control(self) -> None:
+        if self.control is not None:
+            self.control.close()
+        self.control = None
+
+    def close(self) -> None:
+        self.drop_locks()
+        self.drop_control()
+
+    def held_names(self) -> frozenset[str]:
+        """The names of stream tables whose claims we hold."""
+        if self.locks is None:
+            return frozenset()
+        return frozenset(lock.name for lock in self.locks.held if self._is_claim(lock))
+
+    def take(self, names: frozenset[str]) -> None:
+        if self.locks is not None and names:
+            self.locks.take([LockName(self._options.group_id, name) for name in sorted(names)])
+
+    def release(self, names: frozenset[str]) -> None:
+        if self.locks is not None and names:
+            self.locks.release([LockName(self._options.group_id, name) for name in names])
+
+    def _is_claim(self, lock: LockName) -> bool:
+        return lock.group == self._options.group_id and lock != self.membership
+
+    def _require_same_database(self, locks: LockSession) -> None:
+        if self.database is not None and locks.database_oid() != self.database.oid:
+            raise ConfigurationError(
+                "the lock session is in another database than the worker's own session",
+                hint="--direct-url must lead to the same database as --postgres-url, without the pooler",
+            )
+
+    def _announcement(self, locks: LockSession) -> dict[str, object]:
+        return {
+            "instance_id": self.instance_id,
+            "group_id": self._options.group_id,
+            "hostname": socket.gethostname(),
+            "pid": os.getpid(),
+            "backend_pid": locks.backend_pid,
+            "capacity": self._options.capacity,
+        }
+
+
+def is_lost(conn: Connection[Any] | None) -> bool:
+    """Whether a session must be opened anew before it can be used."""
+    return conn is None or conn.closed or conn.info.transaction_status is psycopg.pq.TransactionStatus.UNKNOWN

@@ -1,0 +1,152 @@
+"""What the instance reads from the database: one statement per kind of fact, made into frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from trickle.errors import ConfigurationError, DefinitionError
+from trickle.scheduler.schedule import Calculated, Schedule, parse_schedule
+from trickle.scheduler.table import Table, Tier
+from trickle.sql import load
+from trickle.supervisor.claims import Member
+from trickle.supervisor.pruning import Buffer
+
+_Conn = Connection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where we are."""
+
+    oid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Everything that may have changed since the last tick."""
+
+    in_recovery: bool
+    database_now: datetime
+    is_identical: bool
+    catalog_token: str
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All stream tables, and the lock key of each name."""
+
+    tables: tuple[Table, ...]
+    keys: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """The settings of this database that concern an instance."""
+
+    enabled: bool = True
+    scheduler_interval_ms: int = 1000
+    tiered_scheduling: bool = True
+
+
+def read_database(conn: _Conn) -> Database:
+    """The identity of the database; refuses one without the catalog, or without the right to read it."""
+    row = conn.execute(load("queries/instance_database")).fetchone()
+    if row is None or not row[2]:
+        raise ConfigurationError(
+            f"the database {row[1] if row else '?'} has no Trickle catalog",
+            hint="run `trickle init` on it first",
+        )
+    if not row[3]:
+        raise ConfigurationError(
+            "the connecting role may not use the schema pgtrickle",
+            hint="connect as the owner of the catalog or as a member of that role",
+        )
+    return Database(int(row[0]), str(row[1]))
+
+
+def glance(conn: _Conn, group_id: str) -> Glance:
+    row = conn.execute(load("queries/instance_glance"), {"group_id": group_id}).fetchone()
+    assert row is not None
+    in_recovery, database_now, is_identical, token, members = row
+    return Glance(in_recovery, database_now, is_identical, token, tuple(_member(text) for text in members))
+
+
+def read_catalog(conn: _Conn) -> Catalog:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(load("queries/instance_catalog")).fetchall()
+    tables = tuple(_table(row) for row in rows)
+    keys = {table.full_name: int(row["name_key"]) for table, row in zip(tables, rows, strict=True)}
+    return Catalog(tables, keys)
+
+
+def read_settings(conn: _Conn) -> DatabaseSettings:
+    """What cannot be read as its type counts as not set: a typing error must not stop every refresh."""
+    names = list(DatabaseSettings.__dataclass_fields__)
+    rows = conn.execute(load("queries/instance_settings"), {"names": names}).fetchall()
+    found = {str(name): str(value).strip().lower() for name, value in rows}
+    default = DatabaseSettings()
+    interval = found.get("scheduler_interval_ms", "").removesuffix("ms").strip()
+    return DatabaseSettings(
+        enabled=_boolean(found.get("enabled"), default.enabled),
+        scheduler_interval_ms=(
+            min(max(int(interval), 100), 600_000) if interval.isdigit() else default.scheduler_interval_ms
+        ),
+        tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
+    )
+
+
+def read_pending(conn: _Conn) -> frozenset[int]:
+    """The stream tables that have something to take from their sources."""
+    return frozenset(int(pgt_id) for (pgt_id,) in conn.execute(load("queries/instance_pending")).fetchall())
+
+
+def read_buffers(conn: _Conn) -> list[Buffer]:
+    rows = conn.execute(load("queries/instance_sources")).fetchall()
+    return [Buffer(int(source_id), int(written), bool(is_new)) for source_id, written, is_new in rows]
+
+
+def _member(text: str) -> Member:
+    instance_id, _, capacity = text.rpartition("=")
+    return Member(instance_id, int(capacity))
+
+
+def _table(row: Mapping[str, Any]) -> Table:
+    return Table(
+        pgt_id=row["pgt_id"],
+        schema=row["pgt_schema"],
+        name=row["pgt_name"],
+        schedule=_schedule(row["schedule"]),
+        tier=Tier(row["refresh_tier"]),
+        refresh_mode=row["refresh_mode"],
+        status=row["status"],
+        is_populated=row["is_populated"],
+        needs_reinit=row["needs_reinit"],
+        program_state=row["program_state"],
+        program_version=row["program_version"],
+        last_refresh_at=row["last_refresh_at"],
+        consecutive_errors=row["consecutive_errors"],
+        upstream=frozenset(row["upstream"]),
+    )
+
+
+def _schedule(text: str | None) -> Schedule:
+    try:
+        return parse_schedule(text)
+    except DefinitionError:
+        # Refused at creation, so someone wrote the catalog by hand: keep the table fresh rather than
+        # forgotten.
+        return Calculated()
+
+
+def _boolean(text: str | None, default: bool) -> bool:
+    if text in ("on", "true", "yes", "1", "t", "y"):
+        return True
+    return False if text in ("off", "false", "no", "0", "f", "n") else default

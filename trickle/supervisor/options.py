@@ -1,0 +1,71 @@
+"""What an instance is told at its start, and what its exit code tells."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+
+from trickle.errors import ConfigurationError
+from trickle.worker.jobs import CompileProgram
+
+EXIT_DRAINED = 0  # asked to stop, finished what was in hand
+EXIT_CRASHED = 1  # a defect of ours
+EXIT_HARD = 3  # asked to stop, but work in hand was cut off (it is rolled back; nothing is lost)
+EXIT_UNREACHABLE = 69  # EX_UNAVAILABLE: the server never answered at start
+EXIT_CONFIGURATION = 78  # EX_CONFIG: starting it again will not help
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """Options of `trickle worker`; an impossible one is refused here, before anything is started."""
+
+    url: str
+    direct_url: str | None = None  # for the lock session, when `url` leads through a pooler
+    group_id: str = "default"
+    instance_id: str | None = None  # None: host name, process id and a random part
+    children: int = 4
+    capacity: int = 1  # share of the work relative to other instances
+    discovery_seconds: float = 30.0
+    tick_seconds: float | None = None  # None: the setting scheduler_interval_ms of the database
+    drain_seconds: float = 60.0
+    startup_seconds: float = 30.0  # how long a server that does not answer is waited for at start
+    refresh_seconds: float = 300.0  # longest refresh; the server ends it, then the parent ends the child
+    lock_seconds: float = 30.0
+    heartbeat_seconds: float = 5.0
+    prune_seconds: float = 5.0
+    child_memory_mb: int = 1024
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # None or 0: no HTTP; the port is opened after the first fork
+    log_format: str = "text"
+    log_level: str = "info"
+    compile_program: CompileProgram | None = None  # None: the installed compiler
+
+    def __post_init__(self) -> None:
+        positive = (
+            "children",
+            "capacity",
+            "discovery_seconds",
+            "refresh_seconds",
+            "lock_seconds",
+            "prune_seconds",
+        )
+        for name in (*positive, "heartbeat_seconds", "child_memory_mb"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(f"{name} must be greater than zero, not {getattr(self, name)}")
+        if self.tick_seconds is not None and self.tick_seconds <= 0:
+            raise ConfigurationError(f"tick_seconds must be greater than zero, not {self.tick_seconds}")
+        if self.drain_seconds < 0 or self.startup_seconds < 0:
+            raise ConfigurationError("drain_seconds and startup_seconds cannot be negative")
+        if self.instance_id is not None and not self.instance_id.strip():
+            raise ConfigurationError("instance_id cannot be empty")
+
+    @property
+    def lock_url(self) -> str:
+        return self.direct_url if self.direct_url is not None else self.url
+
+
+def new_instance_id() -> str:
+    """A name that two instances never share, and that a person can trace to a host and a process."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

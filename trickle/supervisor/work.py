@@ -1,0 +1,170 @@
+"""The jobs of an instance from start to answer: what is in hand, what came of it, when to try again."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable
+
+from trickle.clock import Clock
+from trickle.db.retry import Kind, kind_of, retry_seconds
+from trickle.logs import event
+from trickle.scheduler.book import Book, Moment, Plan
+from trickle.supervisor.crew import Crew
+from trickle.supervisor.fleet import Lost
+from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.pruning import Buffer, Pruner
+from trickle.supervisor.report import Reporter
+from trickle.worker.protocol import Compile, Done, Failed, Job, Prune, Refresh, Restore
+
+log = logging.getLogger(__name__)
+
+# A subprocess that dies may be the victim of anything. Only when the same stream table is in hand again and
+# again is the death counted as that table's failure.
+DEATHS_BEFORE_BLAME = 5
+# The server ends a refresh at its own limit first; the process is ended only if that did not help.
+GRACE_SECONDS = 15.0
+COMPILE_SECONDS = 300.0
+
+
+class Work:
+    """Hands jobs to the crew and keeps the book about them."""
+
+    def __init__(
+        self, options: WorkerOptions, crew: Crew, book: Book, reporter: Reporter, clock: Clock
+    ) -> None:
+        self._options = options
+        self._crew = crew
+        self._book = book
+        self._reporter = reporter
+        self._clock = clock
+        self._pruner = Pruner(options.prune_seconds)
+        self._in_hand: dict[int, str] = {}
+        self._deaths: dict[int, int] = {}
+
+    @property
+    def names_in_hand(self) -> frozenset[str]:
+        """The stream tables that a child works on at this moment."""
+        return frozenset(self._in_hand.values())
+
+    @property
+    def is_repairing(self) -> bool:
+        return any(isinstance(job, Restore) for job in self._crew.jobs)
+
+    def start(self, plan: Plan, moment: Moment) -> None:
+        """Give the jobs of a plan to idle children, in order, until none is idle."""
+        for pgt_id in plan.compile:
+            if not self._start(Compile(pgt_id), COMPILE_SECONDS, moment):
+                return
+            self._book.compile_tried(pgt_id, moment.monotonic)
+        for pgt_id in plan.refresh:
+            if not self._start(Refresh(pgt_id), self._options.refresh_seconds, moment):
+                return
+
+    def prune(self, buffers: list[Buffer], now: float) -> None:
+        """Start pruning where it is worth it. One child is always left for refreshes, which matter more."""
+        spare = 1 if self._options.children > 1 else 0
+        by_source = {buffer.source_id: buffer for buffer in buffers}
+        for source_id in self._pruner.due(buffers, now):
+            if self._crew.idle <= spare:
+                return
+            if self._crew.offer(Prune(source_id), self._options.refresh_seconds + GRACE_SECONDS):
+                self._pruner.started(by_source[source_id], now)
+
+    def repair(self) -> bool:
+        """Have the catalog repaired; False when no child is free."""
+        return self._crew.offer(Restore(), COMPILE_SECONDS + GRACE_SECONDS)
+
+    def let_go(self, job: Job) -> str | None:
+        """A job is over; the name that is no longer in hand."""
+        return self._in_hand.pop(job.pgt_id, None) if isinstance(job, Refresh | Compile) else None
+
+    def done(self, answer: Done) -> frozenset[int]:
+        """A job succeeded; the stream tables that have something to do because of it."""
+        match answer.job:
+            case Refresh(pgt_id=pgt_id):
+                return self._refreshed(pgt_id, answer)
+            case Compile(pgt_id=pgt_id):
+                self._deaths.pop(pgt_id, None)
+                self._book.compiled(pgt_id, answer.outcome.action)
+                outcome = answer.outcome
+                self._tell(logging.INFO, "compiled", pgt_id, state=outcome.action, reason=outcome.reason)
+            case Prune(source_id=source_id):
+                self._pruner.finished(source_id, answer.outcome.rows_deleted)
+            case Restore():
+                event(
+                    log, logging.WARNING, "the catalog was repaired: every stream table is refreshed in full"
+                )
+        return frozenset()
+
+    def failed(self, answer: Failed) -> None:
+        """A job raised; nothing is tried with its stream table before a time that depends on the failure."""
+        job = answer.job
+        fields = {"sqlstate": answer.sqlstate, "error": answer.message}
+        if isinstance(job, Prune):
+            self._pruner.failed(job.source_id)
+        if not isinstance(job, Refresh | Compile):
+            event(log, logging.WARNING, "job failed", job=words(job), **fields)
+            return
+        kind = Kind.CONNECTION if answer.connection_lost else kind_of(answer.sqlstate)
+        pause = retry_seconds(kind, self._book.failures(job.pgt_id) + 1, random.random())
+        self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
+        what = "refresh failed" if isinstance(job, Refresh) else "compilation failed"
+        self._tell(logging.ERROR, what, job.pgt_id, **fields, retry_seconds=round(pause, 1))
+        table = self._book.tables.get(job.pgt_id)
+        if table is not None and isinstance(job, Refresh):
+            self._reporter.failed(table)
+
+    def lost(self, lost: Lost) -> int:
+        """A child went with a job in hand; how many deaths in a row count against the stream table.
+
+        The job's transaction is rolled back or committed, whole either way.
+        """
+        job = lost.job
+        event(log, logging.WARNING, "a job was lost with its subprocess", job=words(job), exit_code=lost.code)
+        if isinstance(job, Prune):
+            self._pruner.failed(job.source_id)
+        if not isinstance(job, Refresh | Compile):
+            return 0
+        deaths = self._deaths[job.pgt_id] = self._deaths.get(job.pgt_id, 0) + 1
+        pause = retry_seconds(Kind.CONNECTION, deaths, random.random())
+        self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
+        return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh) else 0
+
+    def _start(self, job: Refresh | Compile, limit_seconds: float, moment: Moment) -> bool:
+        if not self._crew.offer(job, limit_seconds + GRACE_SECONDS, home=job.pgt_id):
+            return False
+        self._book.started(job.pgt_id, moment)
+        self._in_hand[job.pgt_id] = self._book.tables[job.pgt_id].full_name
+        return True
+
+    def _refreshed(self, pgt_id: int, answer: Done) -> frozenset[int]:
+        outcome = answer.outcome
+        self._deaths.pop(pgt_id, None)
+        awakened = self._book.refreshed(pgt_id, outcome.rows_changed, self._clock.monotonic())
+        table = self._book.tables.get(pgt_id)
+        if table is not None:
+            self._reporter.refreshed(table, outcome, answer.seconds)
+        self._tell(
+            logging.DEBUG if outcome.action == "NO_DATA" else logging.INFO,
+            "refreshed",
+            pgt_id,
+            action=outcome.action,
+            inserted=outcome.rows_inserted,
+            updated=outcome.rows_updated,
+            deleted=outcome.rows_deleted,
+            ms=round(answer.seconds * 1000, 1),
+            reason=outcome.reason,
+        )
+        return awakened
+
+    def _tell(self, level: int, message: str, pgt_id: int, **fields: object) -> None:
+        table = self._book.tables.get(pgt_id)
+        given = {name: value for name, value in fields.items() if value is not None}
+        event(log, level, message, table=table.full_name if table else pgt_id, **given)
+
+
+def words(job: Job) -> str:
+    """`refresh 7`: a job as a log line names it."""
+    numbers: Iterable[str] = (str(getattr(job, name)) for name in getattr(job, "__slots__", ()))
+    return " ".join((type(job).__name__.lower(), *numbers))

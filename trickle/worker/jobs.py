@@ -1,0 +1,180 @@
+"""What each job does on the child's one session. A refresh is one call; the server moves every row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import singledispatch
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from trickle.db.retry import Kind, kind_of_error
+from trickle.sql import load
+from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore
+
+log = logging.getLogger(__name__)
+
+CompileProgram = Callable[[Connection[TupleRow], int], Any]
+
+PRUNE_BATCH_ROWS = 10_000
+# A job that never ends would keep its child from refreshing; what is left is removed by the next one.
+PRUNE_BATCHES = 50
+VACUUM_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits that the server enforces on the session of a child."""
+
+    statement_seconds: float = 300.0
+    lock_seconds: float = 30.0
+
+
+@dataclass(slots=True)
+class Workbench:
+    """The session of a child and what belongs to it."""
+
+    conn: Connection[TupleRow]
+    pooled: bool
+    limits: Limits
+    compile_program: CompileProgram | None = None
+    initiated_by: str = "SCHEDULER"
+
+    @classmethod
+    def prepare(
+        cls,
+        conn: Connection[TupleRow],
+        pooled: bool,
+        limits: Limits,
+        compile_program: CompileProgram | None = None,
+        initiated_by: str = "SCHEDULER",
+    ) -> Workbench:
+        """Settle the session once; behind a pooler each job brings its settings along instead."""
+        bench = cls(conn, pooled, limits, compile_program, initiated_by)
+        if not pooled:
+            conn.execute(load("queries/worker_session_settings"), bench.settings(is_local=False))
+        return bench
+
+    @property
+    def backend_pid(self) -> int | None:
+        return None if self.pooled else self.conn.info.backend_pid
+
+    @property
+    def is_lost(self) -> bool:
+        return self.conn.closed or self.conn.info.transaction_status is TransactionStatus.UNKNOWN
+
+    def settings(self, *, is_local: bool) -> dict[str, object]:
+        return {
+            "statement_timeout": f"{max(1, round(self.limits.statement_seconds * 1000))}ms",
+            "lock_timeout": f"{max(1, round(self.limits.lock_seconds * 1000))}ms",
+            "is_local": is_local,
+        }
+
+    def one(self, name: str, parameters: dict[str, object]) -> TupleRow | None:
+        """The row of one call: one round trip on a session of our own, a transaction behind a pooler."""
+        if not self.pooled:
+            return self.conn.execute(load(name), parameters).fetchone()
+        with self.conn.transaction():
+            self.conn.execute(load("queries/worker_session_settings"), self.settings(is_local=True))
+            return self.conn.execute(load(name), parameters).fetchone()
+
+    def close(self) -> None:
+        self.conn.close()
+
+
+@singledispatch
+def perform(job: object, bench: Workbench) -> Outcome:
+    """Do the job on this bench."""
+    raise TypeError(f"no worker knows the job {job!r}")
+
+
+@perform.register
+def _(job: Refresh, bench: Workbench) -> Outcome:
+    started = datetime.now(UTC)
+    try:
+        row = bench.one("queries/worker_refresh", {"pgt_id": job.pgt_id, "initiated_by": bench.initiated_by})
+    except psycopg.Error as error:
+        _record(bench, job, started, error)
+        raise
+    if row is None:
+        return Outcome("NO_DATA")
+    action, inserted, updated, deleted, reason = row
+    return Outcome(action, inserted or 0, updated or 0, deleted or 0, reason)
+
+
+@perform.register
+def _(job: Compile, bench: Workbench) -> Outcome:
+    compile_program = bench.compile_program or _installed_compiler()
+    result = compile_program(bench.conn, job.pgt_id)
+    return Outcome(action=str(result.state), reason=result.reason)
+
+
+@perform.register
+def _(job: Prune, bench: Workbench) -> Outcome:
+    removed = 0
+    for _ in range(PRUNE_BATCHES):
+        parameters: dict[str, object] = {"source_id": job.source_id, "batch_rows": PRUNE_BATCH_ROWS}
+        row = bench.one("queries/worker_prune", parameters)
+        rows = int(row[0] or 0) if row else 0
+        removed += rows
+        if rows < PRUNE_BATCH_ROWS:
+            break
+    _tidy(bench, job.source_id, removed)
+    return Outcome("PRUNED", rows_deleted=removed)
+
+
+@perform.register
+def _(job: Restore, bench: Workbench) -> Outcome:
+    bench.one("queries/worker_restore", {})
+    return Outcome("RESTORED")
+
+
+def _record(bench: Workbench, job: Refresh, started: datetime, error: psycopg.Error) -> None:
+    """Write the failure to the catalog. A lost connection is not the table's failure."""
+    if bench.is_lost or kind_of_error(error) is Kind.CONNECTION:
+        return
+    try:
+        bench.one(
+            "queries/worker_record_failure",
+            {
+                "pgt_id": job.pgt_id,
+                "started": started,
+                "code": error.sqlstate or "XX000",
+                "message": error.diag.message_primary or str(error).strip(),
+                "initiated_by": bench.initiated_by,
+            },
+        )
+    except psycopg.Error:
+        # The parent hears of the refresh's own failure either way, and tries again later.
+        log.exception("a failed refresh could not be recorded", extra={"fields": {"pgt_id": job.pgt_id}})
+
+
+def _tidy(bench: Workbench, source_id: int, removed: int) -> None:
+    """VACUUM after much was removed, and once for a new buffer: until then it is planned as ten pages."""
+    row = bench.one("queries/worker_buffer", {"source_id": source_id})
+    if row is None:
+        return
+    schema, table, is_new = row
+    if removed >= VACUUM_ROWS or is_new:
+        statement = sql.SQL("VACUUM (SKIP_LOCKED, TRUNCATE off) {}")
+        bench.conn.execute(statement.format(sql.Identifier(schema, table)))
+
+
+def installed_compiler_version() -> str:
+    """The version that the installed compiler writes beside its programs."""
+    from trickle.ivm import COMPILER_VERSION
+
+    return COMPILER_VERSION
+
+
+def _installed_compiler() -> CompileProgram:
+    # The compiler is loaded by whoever needs it: a worker with one of its own never does.
+    from trickle.catalog.install import compile_and_install
+
+    return compile_and_install

@@ -1,0 +1,85 @@
+"""What parent and child say to each other: frozen values, pickled over a pipe. Every job gets one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Bring one stream table up to date."""
+
+    pgt_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """Make and install the program of one stream table."""
+
+    pgt_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Remove the changes of one source that every consumer has seen."""
+
+    source_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Bring the catalog of a restored or copied database back to life."""
+
+
+Job = Refresh | Compile | Prune | Restore
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Leave, now that nothing is in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job achieved. The action of a compile is the program's state; a prune deletes rows."""
+
+    action: str
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_deleted: int = 0
+    reason: str | None = None
+
+    @property
+    def rows_changed(self) -> int:
+        return self.rows_inserted + self.rows_updated + self.rows_deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The child has a connection and waits for work. No backend pid when a pooler hides it."""
+
+    pid: int
+    backend_pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job is finished."""
+
+    job: Job
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job raised; no SQLSTATE means that the connection was lost or the failure is not the database's."""
+
+    job: Job
+    sqlstate: str | None
+    message: str
+    seconds: float
+    connection_lost: bool = False
+
+
+Answer = Hello | Done | Failed
