@@ -90,17 +90,12 @@ def test_all_that_is_wrong_is_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         config.merge(config.from_environment(environment), flags(drain_timeout="-1"))
     message = caught.value.message
-    assert all(
-        place in message for place in ("TRICKLE_METRICS_PORT:", "TRICKLE_LOG_LEVEL:", "--drain-timeout:")
-    )
+    assert all(place in message for place in ("TRICKLE_METRICS_PORT:", "TRICKLE_LOG_LEVEL:", "--drain-timeout:"))
 
 
 def test_a_wrong_value_that_is_overridden_does_no_harm() -> None:
     assert (
-        config.merge(
-            config.from_environment({"TRICKLE_METRICS_PORT": "x"}), flags(metrics_port="1")
-        ).metrics_port
-        == 1
+        config.merge(config.from_environment({"TRICKLE_METRICS_PORT": "x"}), flags(metrics_port="1")).metrics_port == 1
     )
 
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from psycopg.rows import tuple_row
 
 from trickle.catalog import stream_tables
 from trickle.catalog.install import CompileOutcome, compile_and_install, explain_query
+from trickle.catalog.places import place_of_error
 from trickle.catalog.sqlstates import translated
 from trickle.catalog.status import StreamTableStatus, read_every_status, read_status
 from trickle.catalog.verify import RefreshOutcome, VerifyResult, refresh, verify
@@ -95,7 +97,7 @@ class Client:
 
     def alter_stream_table(self, name: str, **changes: Any) -> StreamTableStatus:
         """Change what is named (query, schedule, refresh_mode, status, tier, …); the rest stays."""
-        with translated("alter", self.connection):
+        with self._defining("alter", changes.get("query")):
             self._call("alter_stream_table", {"name": name, **changes})
             self._compile_if_needed(name)
         return self.status(name)
@@ -138,7 +140,7 @@ class Client:
 
     def explain_query(self, query: str) -> Mapping[str, str]:
         """How a query would be maintained, without creating anything."""
-        with translated("define", self.connection):
+        with self._defining("define", query):
             return dict(explain_query(self.connection, query))
 
     def verify(self, name: str) -> VerifyResult:
@@ -158,7 +160,7 @@ class Client:
     ) -> StreamTableStatus:
         """Create empty first and fill in a later transaction: writers wait for neither compiler nor fill."""
         initialize = bool(options.get("initialize", True))
-        with translated("create", self.connection):
+        with self._defining("create", query):
             self._call(function, {"name": name, "query": query, **options, "initialize": False})
             if initialize:
                 try:
@@ -168,6 +170,18 @@ class Client:
                         self._undo_create(name)
                     raise
         return self.status(name)
+
+    @contextmanager
+    def _defining(self, operation: str, query: str | None) -> Iterator[None]:
+        """Translated errors, with the place in the query as a note where the server can tell it."""
+        try:
+            with translated(operation, self.connection):
+                yield
+        except DefinitionError as error:
+            place = place_of_error(self.connection, query) if query else None
+            if place:
+                error.add_note(place)
+            raise
 
     def _undo_create(self, name: str) -> None:
         """Best effort: with the connection gone, the next worker fills what has been created."""
@@ -186,12 +200,13 @@ class Client:
         """SELECT pgtrickle.function(name => …), so that arguments not given keep the server's defaults."""
         given = {key: value for key, value in arguments.items() if value is not None}
         pairs = [sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in given]
-        statement = sql.SQL("SELECT {}({})").format(
-            sql.Identifier("pgtrickle", function), sql.SQL(", ").join(pairs)
-        )
+        statement = sql.SQL("SELECT {}({})").format(sql.Identifier("pgtrickle", function), sql.SQL(", ").join(pairs))
         try:
             self.connection.execute(statement, given)
         except psycopg.errors.UndefinedFunction as error:
+            # With a context the server was already inside the function, and means one that the query calls.
+            if error.diag.context:
+                raise
             raise DefinitionError(
                 f"{function} does not take these options, or not with these types: {', '.join(given)}"
             ) from error

@@ -147,9 +147,7 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
-    tiered_scheduling: bool = setting(
-        True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never."
-    )
+    tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400
     )

@@ -61,12 +61,8 @@ def build(registry: CollectorRegistry | None = None) -> Metrics:
             "pg_trickle_consecutive_errors", "Failures since the last success.", TABLE_LABELS, registry=into
         ),
         active=Gauge("pg_trickle_active", "1 while the stream table is ACTIVE.", TABLE_LABELS, registry=into),
-        owned=Gauge(
-            "pg_trickle_owned", "1 while this instance holds the claim.", TABLE_LABELS, registry=into
-        ),
-        active_workers=Gauge(
-            "pg_trickle_active_workers", "Refresh subprocesses at work.", ("db_name",), registry=into
-        ),
+        owned=Gauge("pg_trickle_owned", "1 while this instance holds the claim.", TABLE_LABELS, registry=into),
+        active_workers=Gauge("pg_trickle_active_workers", "Refresh subprocesses at work.", ("db_name",), registry=into),
         max_concurrent_refreshes=Gauge(
             "pg_trickle_max_concurrent_refreshes", "Refresh subprocesses of the instance.", registry=into
         ),

@@ -51,8 +51,6 @@ def at(clean_environment: dict[str, str | None]) -> Callable[[str], Trickle]:
 def orders(db: Database) -> Database:
     """A small shop."""
     with db.connect() as owner:
-        owner.execute(
-            "CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, amount numeric NOT NULL)"
-        )
+        owner.execute("CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, amount numeric NOT NULL)")
         owner.execute("INSERT INTO orders SELECT n, n % 3, n FROM generate_series(1, 9) AS n")
     return db

@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = ServerFacts("18.1", 180001, False, "shop", "app", "0.1.0", True, True, True, [])
 CAPTURE = CaptureFacts("public.orders", None)
 RIGHTS = RightsFacts("public.totals", "app", True, True, False, False)
-INSTANCE = Instance("a-1", "default", "a", 1, 4, NOW, NOW, timedelta(seconds=2))
+INSTANCE = Instance("a-1", "default", "a", 1, 4, 1, True, NOW, NOW, timedelta(seconds=2))
 TABLE = StreamTable(
     pgt_id=1,
     pgt_relid=2,
@@ -72,6 +72,7 @@ FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
     (server(same_database=False), "identity", Level.ERROR, "another database"),
     (server(same_cluster=False, same_catalog=False), "identity", Level.ERROR, "cluster and catalog"),
     ({"instances": ()}, "instances", Level.WARNING, "none is running"),
+    ({"instances": (replace(INSTANCE, is_live=False),)}, "instances", Level.WARNING, "process is gone"),
     ({"instances": (SILENT,)}, "instances", Level.WARNING, "1 h 0 min"),
     ({"rights": (STRANGER,)}, "rights", Level.WARNING, "may not act as app"),
     ({"rights": (replace(RIGHTS, owner_is_superuser=True),)}, "rights", Level.WARNING, "superuser app"),

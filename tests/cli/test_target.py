@@ -29,9 +29,7 @@ def test_what_names_a_database(url: str, environment: dict[str, str], named: boo
     assert target.is_named(config.Settings(postgres_url=url), environment) is named
 
 
-def test_no_name_means_the_embedded_server(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_name_means_the_embedded_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for name in target.LIBPQ_TARGETS:
         monkeypatch.delenv(name, raising=False)
     started: list[Path] = []

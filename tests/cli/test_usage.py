@@ -54,9 +54,7 @@ def test_a_query_file_that_is_missing(at: Callable[..., object]) -> None:
 
 
 def test_python_m_trickle_is_the_command() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "trickle", "--version"], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-m", "trickle", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("trickle ")
 
 

@@ -57,9 +57,7 @@ def test_create_from_argument_file_and_standard_input(orders: Database, trickle:
 def test_create_twice(totals: Database, trickle: Any) -> None:
     assert "error[T102]" in trickle("create", "totals", TOTALS, expect=1).stderr
     trickle("create", "totals", TOTALS, "--if-not-exists")
-    trickle(
-        "create", "totals", "SELECT customer, max(amount) AS total FROM orders GROUP BY 1", "--or-replace"
-    )
+    trickle("create", "totals", "SELECT customer, max(amount) AS total FROM orders GROUP BY 1", "--or-replace")
     with totals.connect() as owner:
         assert owner.execute("SELECT total FROM totals ORDER BY 1").fetchall() == [(7,), (8,), (9,)]
 
@@ -67,7 +65,7 @@ def test_create_twice(totals: Database, trickle: Any) -> None:
 def test_a_wrong_query_is_shown_with_a_caret(orders: Database, trickle: Any) -> None:
     stderr = trickle("create", "x", "SELECT id,\n       amont\nFROM orders", expect=1).stderr
     lines = stderr.splitlines()
-    assert lines[0] == 'error[T102]: column "amont" does not exist'
+    assert lines[0] == 'error[T102]: defining query of public.x: column "amont" does not exist'
     place = next(number for number, line in enumerate(lines) if line.rstrip().endswith("amont"))
     assert lines[place + 1].index("^") == lines[place].index("amont")
 

@@ -15,9 +15,7 @@ TOTALS = "SELECT customer, sum(amount) AS total, count(*) AS cnt FROM orders GRO
 @pytest.fixture
 def client(db: Database) -> Iterator[trickle.Client]:
     with db.connect() as owner:
-        owner.execute(
-            "CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, amount numeric NOT NULL)"
-        )
+        owner.execute("CREATE TABLE orders (id int PRIMARY KEY, customer int NOT NULL, amount numeric NOT NULL)")
         owner.execute("INSERT INTO orders SELECT n, n % 3, n FROM generate_series(1, 9) AS n")
     with trickle.connect(db.url) as opened:
         yield opened

@@ -29,7 +29,8 @@ def leftovers(client: trickle.Client) -> list[Any]:
         client,
         "SELECT 'row', pgt_name FROM pgtrickle.pgt_stream_tables"
         " UNION ALL SELECT 'storage', relname FROM pg_class WHERE relname IN ('totals', 'broken')"
-        " UNION ALL SELECT 'program', relname FROM pg_class WHERE relnamespace = 'pgtrickle_programs'::regnamespace"
+        " UNION ALL SELECT 'program', relname FROM pg_class"
+        " WHERE relnamespace = 'pgtrickle_programs'::regnamespace"
         " UNION ALL SELECT 'trigger', tgname FROM pg_trigger WHERE tgname LIKE '%pgt%'",
     )
 
@@ -89,6 +90,13 @@ def test_a_name_that_is_taken_is_refused_and_kept(totals: trickle.Client) -> Non
 def test_an_unknown_option_is_named(client: trickle.Client) -> None:
     with pytest.raises(errors.DefinitionError, match="sparkle"):
         client.create_stream_table("totals", TOTALS, sparkle=True)
+
+
+def test_an_unknown_function_in_the_query_is_not_taken_for_an_option(client: trickle.Client) -> None:
+    with pytest.raises(errors.DefinitionError, match="no_such_function") as caught:
+        client.create_stream_table("totals", "SELECT id,\n no_such_function(id) AS x FROM orders")
+    assert sqlstate(caught.value) == "42883"
+    assert caught.value.__notes__ == [" no_such_function(id) AS x FROM orders\n ^"]
 
 
 def test_if_not_exists_keeps_and_or_replace_changes(totals: trickle.Client) -> None:

@@ -43,9 +43,7 @@ def test_without_any_server_the_error_says_what_to_install(monkeypatch: pytest.M
         embedded.bindir()
 
 
-def test_the_newest_of_the_distributions_servers_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_newest_of_the_distributions_servers_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("9", "15", "16"):
         make_bin(tmp_path / version / "bin", version, "initdb", "postgres")
     make_bin(tmp_path / "common" / "bin", "99", "postgres")
@@ -55,9 +53,7 @@ def test_the_newest_of_the_distributions_servers_is_used(
     assert embedded.bindir() == tmp_path / "16" / "bin"
 
 
-def test_a_tool_the_server_lacks_comes_from_elsewhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tool_the_server_lacks_comes_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = make_bin(tmp_path / "bin", "17.3", "initdb", "postgres")
     wheel = make_bin(tmp_path / "wheel", "18.1", "initdb", "postgres", "psql")
     monkeypatch.setenv("TRICKLE_PG_BIN", str(chosen))
@@ -68,9 +64,7 @@ def test_a_tool_the_server_lacks_comes_from_elsewhere(
         embedded.tool("no_such_tool")
 
 
-def test_the_default_directory_differs_by_major_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_directory_differs_by_major_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TRICKLE_PG_BIN", str(make_bin(tmp_path / "bin", "16.9", "initdb", "postgres")))
     assert embedded.default_data_dir() == tmp_path / "home" / "trickle" / "postgresql-16"

@@ -18,9 +18,7 @@ def docstring(path: Path) -> str:
 
 
 def test_every_file_opens_with_a_docstring() -> None:
-    silent = [
-        str(path.relative_to(ROOT)) for path in sources() if path.stat().st_size and not docstring(path)
-    ]
+    silent = [str(path.relative_to(ROOT)) for path in sources() if path.stat().st_size and not docstring(path)]
     assert not silent
 
 

@@ -64,7 +64,5 @@ def test_every_room_is_in_the_map_of_imports() -> None:
     """A package that no layer names would be free to import, and be imported by, anything."""
     layers = setup_cfg()["importlinter:contract:rooms"]["layers"]
     named = set(re.findall(r"\w+", layers))
-    rooms = {
-        path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"
-    }
+    rooms = {path.stem for path in PACKAGE.iterdir() if (path / "__init__.py").exists() or path.suffix == ".py"}
     assert rooms - {"__init__", "__main__"} == named

@@ -23,9 +23,7 @@ def chain(second: str | None = None) -> Book:
     book = Book("7", Policy(slack_seconds=0.0, check_seconds=1e6))
     book.read(
         [
-            Table(
-                1, "public", "a", schedule=parse_schedule("10s"), last_refresh_at=START, program_version="7"
-            ),
+            Table(1, "public", "a", schedule=parse_schedule("10s"), last_refresh_at=START, program_version="7"),
             Table(
                 2,
                 "public",
@@ -107,8 +105,7 @@ def test_a_table_without_a_program_is_compiled_before_it_is_refreshed() -> None:
     book.read([bare])
     plan = book.plan(ALL, at(0))
     assert (plan.compile, plan.refresh) == ((1,), ())
-    book.compile_tried(1, at(0).monotonic)
-    book.started(1, at(0))
+    book.started_compiling(1, at(0).monotonic)
     book.compiled(1, "full_only")
     assert book.plan(ALL, at(1)) == Plan(refresh=(1,))
 
@@ -117,9 +114,8 @@ def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_s
     book = Book("7", Policy(slack_seconds=0.0))
     bare = Table(1, "public", "a", program_state="none", is_populated=False)
     book.read([bare])
-    book.compile_tried(1, at(0).monotonic)
-    book.started(1, at(0))
-    book.failed(1, at(1).monotonic)
+    book.started_compiling(1, at(0).monotonic)
+    book.dropped(1)
     assert book.plan(ALL, at(2)) == Plan(refresh=(1,))
     assert book.plan(ALL, at(COMPILE_RETRY_SECONDS)).compile == (1,)
     book.read([replace(bare, program_state="stale")])
@@ -139,3 +135,18 @@ def test_a_quiet_table_is_still_checked_now_and_then() -> None:
     book.policy = Policy(slack_seconds=0.0, check_seconds=30)
     assert 3 not in book.plan(ALL, at(29)).refresh
     assert 1 in book.plan(ALL, at(30)).refresh
+
+
+def test_programs_are_made_upstream_first() -> None:
+    book = Book("7", Policy(slack_seconds=0.0))
+    tables = [
+        Table(1, "public", "a", program_state="none"),
+        Table(2, "public", "b", program_state="none", upstream=frozenset({1})),
+        Table(3, "public", "c", program_state="none"),
+    ]
+    book.read(tables)
+    assert book.plan(ALL, at(0)).compile == (1, 3)
+    book.started_compiling(1, at(0).monotonic)
+    assert 2 not in book.plan(ALL, at(0.1)).compile
+    book.compiled(1, "compiled")
+    assert 2 in book.plan(ALL, at(0.2)).compile

@@ -20,13 +20,8 @@ def test_durations(text: str, seconds: int) -> None:
     assert parse_schedule(text) == Every(seconds)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "-5s", "5", "5x", "s", "5s5", "5S", "1.5s", "99999999999w", "0s", "0", "٣s"]
-)
-def test_what_is_no_duration_is_refused_unless_it_is_a_number_of_seconds(text: str) -> None:
-    if text == "5":
-        assert parse_duration_seconds(text) == 5
-        return
+@pytest.mark.parametrize("text", ["", "-5s", "5x", "s", "5s5", "5S", "1.5s", "99999999999w", "0s", "0", "٣s"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError, match="invalid schedule"):
         parse_schedule(text)
 
@@ -53,11 +48,6 @@ def test_cron_is_strictly_after_and_in_utc(text: str, after: str, expected: str)
     assert cron.next_after(moment) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
-def test_a_cron_expression_without_a_future_has_none() -> None:
-    cron = parse_schedule("0 0 30 2 *") if _is_accepted("0 0 30 2 *") else None
-    assert cron is None or (isinstance(cron, Cron) and cron.next_after(datetime.now(UTC)) is None)
-
-
 @pytest.mark.parametrize("text", ["* * * *", "61 * * * *", "@never", "a b c d e", "5 s"])
 def test_what_is_no_cron_expression_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError, match="invalid schedule"):
@@ -74,11 +64,3 @@ def test_a_duration_is_the_sum_of_its_parts(parts: list[tuple[int, str]]) -> Non
     else:
         with pytest.raises(DefinitionError):
             parse_duration_seconds(text)
-
-
-def _is_accepted(text: str) -> bool:
-    try:
-        parse_schedule(text)
-    except DefinitionError:
-        return False
-    return True

@@ -168,9 +168,7 @@ def _settle(
     return CompileOutcome(state, reason)
 
 
-def _record(
-    conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str] | None
-) -> None:
+def _record(conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str] | None) -> None:
     conn.execute(
         load("queries/install_state").encode(),
         {
@@ -200,5 +198,3 @@ def _names(conn: Connection, query: str, pgt_id: int) -> list[str]:
 
 def _pairs(conn: Connection, query: str, pgt_id: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in conn.execute(load(f"queries/{query}").encode(), {"pgt_id": pgt_id})]
-
-

@@ -15,6 +15,4 @@ def read_settings(connection: Connection[Any]) -> config.Source:
     """The settings this database gives, as one source for `config.merge`."""
     names = [name for name, (_, about) in config.table().items() if about.in_database]
     with connection.cursor(row_factory=tuple_row) as cursor:
-        return config.from_database(
-            dict(cursor.execute(load("queries/stream_table_settings"), {"names": names}))
-        )
+        return config.from_database(dict(cursor.execute(load("queries/stream_table_settings"), {"names": names})))

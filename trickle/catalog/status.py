@@ -37,20 +37,20 @@ class StreamTableStatus:
 def read_status(connection: Connection[Any], name: str) -> StreamTableStatus:
     """One stream table; NotFound when there is none of this name."""
     record = stream_tables.get_stream_table(connection, name)
-    return _status(record, _instances_by_name(connection))
+    return _status(record, _instances_by_id(connection))
 
 
 def read_every_status(connection: Connection[Any]) -> tuple[StreamTableStatus, ...]:
     """Every stream table, by schema and name."""
-    held_by = _instances_by_name(connection)
+    held_by = _instances_by_id(connection)
     return tuple(_status(record, held_by) for record in stream_tables.list_stream_tables(connection))
 
 
-def _instances_by_name(connection: Connection[Any]) -> dict[str, str | None]:
-    return {claim.pgt_name: claim.instance_id for claim in stream_tables.list_claims(connection)}
+def _instances_by_id(connection: Connection[Any]) -> dict[int, str]:
+    return {claim.pgt_id: claim.instance_id for claim in stream_tables.list_claims(connection)}
 
 
-def _status(record: StreamTable, held_by: Mapping[str, str | None]) -> StreamTableStatus:
+def _status(record: StreamTable, held_by: Mapping[int, str]) -> StreamTableStatus:
     return StreamTableStatus(
         name=record.name,
         status=record.status,
@@ -66,5 +66,5 @@ def _status(record: StreamTable, held_by: Mapping[str, str | None]) -> StreamTab
         last_error_message=record.last_error_message,
         program_state=record.program_state,
         program_reason=record.program_reason,
-        instance_id=held_by.get(record.name),
+        instance_id=held_by.get(record.pgt_id),
     )

@@ -1,8 +1,7 @@
 """What the catalog knows of each stream table, as frozen records.
 
-Reads only. A name is resolved as PostgreSQL resolves a table's name: quoted or not, qualified or found
-along the search path; a stream table is found by its storage, so a name that means another relation is
-not taken for a stream table.
+Reads only. A name is resolved as the SQL API resolves it: `schema.name` split at the first dot, or a name in
+the current schema. Case is never folded; a text with double quotes is read as SQL reads it.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class StreamTable:
         return f"{self.pgt_schema}.{self.pgt_name}"
 
     def quoted(self, connection: Connection[Any]) -> str:
-        """The qualified name as SQL text, safe for any name."""
+        """The qualified name as the SQL API reads it whatever characters are in it."""
         return sql.Identifier(self.pgt_schema, self.pgt_name).as_string(connection)
 
 
@@ -61,9 +60,10 @@ class StreamTable:
 class Claim:
     """An instance that holds the claim of a stream table."""
 
-    pgt_name: str
-    group_id: str | None
-    instance_id: str | None
+    pgt_id: int
+    name: str
+    group_id: str
+    instance_id: str
     backend_pid: int
 
 
@@ -73,9 +73,11 @@ class Instance:
 
     instance_id: str
     group_id: str
-    hostname: str
-    pid: int
+    hostname: str | None
+    pid: int | None
     capacity: int
+    stream_tables: int
+    is_live: bool
     started_at: datetime
     heartbeat_at: datetime
     silent_for: timedelta
@@ -97,7 +99,7 @@ def get_stream_table(connection: Connection[Any], name: str) -> StreamTable:
 def find_stream_table(connection: Connection[Any], name: str) -> StreamTable | None:
     """The stream table called `name`, or None."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        relid = cursor.execute("SELECT pg_catalog.to_regclass(%s)::oid::bigint", (name,)).fetchone()
+        relid = cursor.execute(load("queries/stream_table_find"), {"name": name}).fetchone()
     if relid is None:
         return None
     records = _read(connection, relid)

@@ -67,9 +67,7 @@ def verify(connection: Connection[Any], name: str) -> VerifyResult:
             connection.isolation_level = before
 
 
-def _compare(
-    connection: Connection[Any], record: StreamTable, sources: tuple[sql.Identifier, ...]
-) -> VerifyResult:
+def _compare(connection: Connection[Any], record: StreamTable, sources: tuple[sql.Identifier, ...]) -> VerifyResult:
     if sources:
         connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(sources)))
     connection.execute("SELECT set_config('pg_trickle.unit', 'on', true)")

@@ -9,6 +9,7 @@ import typer
 from trickle.cli import output, target
 from trickle.cli.definitions import MoreOptions, QueryFile, more_options, one_query
 from trickle.cli.options import AsJson, PostgresUrl, StreamTableName
+from trickle.client import StreamTableStatus
 
 
 def create(
@@ -16,9 +17,7 @@ def create(
     name: StreamTableName,
     query: Annotated[str | None, typer.Argument(help="Defining query.", show_default=False)] = None,
     file: QueryFile = None,
-    schedule: Annotated[
-        str, typer.Option(help="Duration (5s, 1h30m), cron expression, or calculated.")
-    ] = "calculated",
+    schedule: Annotated[str, typer.Option(help="Duration (5s, 1h30m), cron expression, or calculated.")] = "calculated",
     refresh_mode: Annotated[str, typer.Option(help="AUTO, DIFFERENTIAL, FULL or IMMEDIATE.")] = "AUTO",
     if_not_exists: Annotated[bool, typer.Option("--if-not-exists", help="Keep one that exists.")] = False,
     or_replace: Annotated[bool, typer.Option("--or-replace", help="Change one that exists.")] = False,
@@ -49,9 +48,14 @@ def create(
     if as_json:
         output.print_json(made)
         return
-    mode = made.effective_refresh_mode or made.refresh_mode
-    reason = f" ({made.program_reason})" if made.program_reason else ""
-    kept = "is kept up to date" if made.is_populated else "is empty until its first refresh;"
-    typer.echo(f"{made.name} {kept} by {made.refresh_mode} refresh, program: {made.program_state}{reason}")
-    if made.is_populated and mode != made.refresh_mode:
-        typer.echo(f"its last refresh was {mode}")
+    typer.echo(sentence(made))
+
+
+def sentence(made: StreamTableStatus) -> str:
+    """What was made and how it will be kept, in words."""
+    differential = made.program_state == "compiled"
+    kept = f"{'DIFFERENTIAL' if differential else 'FULL'} refresh"
+    reason = f": {made.program_reason}" if made.program_reason and not differential else ""
+    if not made.is_populated:
+        return f"{made.name} is empty until its first refresh"
+    return f"{made.name} is kept up to date by {kept}{reason}"

@@ -28,7 +28,5 @@ def errors(as_json: AsJson = False) -> None:
 
 def known() -> list[type[tree.TrickleError]]:
     """Every error class, by code."""
-    found = [
-        kind for kind in vars(tree).values() if inspect.isclass(kind) and issubclass(kind, tree.TrickleError)
-    ]
+    found = [kind for kind in vars(tree).values() if inspect.isclass(kind) and issubclass(kind, tree.TrickleError)]
     return sorted(found, key=lambda kind: kind.code)

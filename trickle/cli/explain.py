@@ -30,9 +30,7 @@ def explain(
     if (name is None) == (query is None):
         raise typer.BadParameter("give a stream table, or --query FILE")
     with target.client(context, postgres_url) as client:
-        explained = (
-            client.explain(name) if name is not None else client.explain_query(read_query(query or Path("-")))
-        )
+        explained = client.explain(name) if name is not None else client.explain_query(read_query(query or Path("-")))
     if as_json:
         output.print_json(explained)
     else:

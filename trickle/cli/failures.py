@@ -5,7 +5,7 @@
                              ^
          hint: …
 
-The server tells a place only for SQL that it read inside one of our functions; then it is shown with a caret.
+The place is the note that the client added, or the position that the server names in SQL it ran for us.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import psycopg
 import typer
 from typer.core import TyperGroup
 
+from trickle.catalog.places import caret
 from trickle.catalog.sqlstates import translate
 from trickle.errors import Changed, Ours, Refused, TrickleError, TryAgain
 
@@ -60,10 +61,11 @@ def exit_code(error: TrickleError) -> int:
 
 def block(error: TrickleError) -> str:
     """What, where, what to do."""
+    notes: list[str] = getattr(error, "__notes__", [])
     cause = error.__cause__ if isinstance(error.__cause__, psycopg.Error) else None
     parts = [
-        ("detail", cause.diag.message_detail if cause else None),
-        ("where", where(cause) if cause else None),
+        ("detail", cause.diag.message_detail if cause and not notes else None),
+        ("where", "\n".join(notes) or (where(cause) if cause else None)),
     ]
     parts.append(("hint", error.hint))
     lines = [f"error[{error.code}]: {error.message}"]
@@ -76,10 +78,7 @@ def where(error: psycopg.Error) -> str | None:
     query, position = error.diag.internal_query, error.diag.internal_position
     if query is None or position is None or not position.isdigit():
         return None
-    before = query[: int(position) - 1]
-    line = query.splitlines()[before.count("\n")]
-    column = len(before) - (before.rfind("\n") + 1)
-    return f"{line}\n{' ' * column}^"
+    return caret(query, int(position))
 
 
 def _indented(label: str, text: str) -> str:

@@ -62,9 +62,7 @@ def _server(seen: Examination) -> Iterator[Finding]:
     else:
         yield Finding("versions", Level.OK, words)
     if server.is_standby:
-        yield Finding(
-            "server", Level.WARNING, "this is a standby: nothing is refreshed here", "connect to the primary"
-        )
+        yield Finding("server", Level.WARNING, "this is a standby: nothing is refreshed here", "connect to the primary")
     if seen.is_pooled:
         yield Finding(
             "server",
@@ -102,12 +100,19 @@ def _instances(seen: Examination) -> Iterator[Finding]:
     if not seen.instances:
         yield Finding("instances", Level.WARNING, "none is running", "start `trickle worker`")
     for instance in seen.instances:
-        if instance.silent_for > SILENT_INSTANCE:
+        if not instance.is_live:
+            yield Finding(
+                "instances",
+                Level.WARNING,
+                f"{instance.instance_id} has no session any more: its process is gone, its claims are free",
+                "the entry goes away when another instance of the group sees it",
+            )
+        elif instance.silent_for > SILENT_INSTANCE:
             yield Finding(
                 "instances",
                 Level.WARNING,
                 f"{instance.instance_id} has been silent for {duration(instance.silent_for)}",
-                "if its process is gone, the next instance removes the entry",
+                "its peers end its session and take over; look at the process on its host",
             )
 
 
@@ -170,9 +175,7 @@ def _programs(seen: Examination) -> Iterator[Finding]:
 def _holders(seen: Examination) -> Iterator[Finding]:
     for holder in seen.holders:
         words = f"{holder.holder} of {holder.role} ({holder.state}) is open for {duration(holder.open_for)}"
-        yield Finding(
-            "transactions", Level.WARNING, words, "what was captured since it began cannot be pruned"
-        )
+        yield Finding("transactions", Level.WARNING, words, "what was captured since it began cannot be pruned")
 
 
 def _buffers(buffers: Iterable[BufferFacts]) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from trickle.catalog import migrate
 from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
 
@@ -14,6 +13,9 @@ def init(context: typer.Context, postgres_url: PostgresUrl = None, as_json: AsJs
 
     Needs an ordinary owner of the database, no superuser.
     """
+    # Alembic takes as long to import as everything else together, and no other verb needs it.
+    from trickle.catalog import migrate
+
     settings = target.resolve(context, {"postgres_url": postgres_url})
     revision = migrate.init(target.database_url(settings))
     if as_json:

@@ -19,6 +19,4 @@ def setting_option(name: str) -> Any:
 
 PostgresUrl = Annotated[str | None, setting_option("postgres_url")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-StreamTableName = Annotated[
-    str, typer.Argument(help="Stream table, as name or schema.name.", show_default=False)
-]
+StreamTableName = Annotated[str, typer.Argument(help="Stream table, as name or schema.name.", show_default=False)]

@@ -53,9 +53,7 @@ def start(
     data_dir: DataDir = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            "--port", min=1, max=65535, help="TCP port on 127.0.0.1; free by default.", show_default=False
-        ),
+        typer.Option("--port", min=1, max=65535, help="TCP port on 127.0.0.1; free by default.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,9 +104,7 @@ def psql(
 
 
 def _report(server: embedded.Server) -> Report:
-    return Report(
-        True, server.data_dir, server.version, server.pid, server.port, server.socket_dir, server.url()
-    )
+    return Report(True, server.data_dir, server.version, server.pid, server.port, server.socket_dir, server.url())
 
 
 def _absent(data_dir: Path | None) -> Report:

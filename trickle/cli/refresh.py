@@ -13,9 +13,7 @@ from trickle.client import RefreshOutcome
 
 def refresh(
     context: typer.Context,
-    names: Annotated[
-        list[str], typer.Argument(help="Stream tables, refreshed in this order.", show_default=False)
-    ],
+    names: Annotated[list[str], typer.Argument(help="Stream tables, refreshed in this order.", show_default=False)],
     full: Annotated[bool, typer.Option("--full", help="Recompute, whatever has changed.")] = False,
     postgres_url: PostgresUrl = None,
     as_json: AsJson = False,
@@ -35,7 +33,5 @@ def sentence(outcome: RefreshOutcome) -> str:
     """What a refresh did, in words."""
     if outcome.action == "NO_DATA":
         return "nothing has changed"
-    counts = (
-        f"{outcome.rows_inserted} inserted, {outcome.rows_updated} updated, {outcome.rows_deleted} deleted"
-    )
+    counts = f"{outcome.rows_inserted} inserted, {outcome.rows_updated} updated, {outcome.rows_deleted} deleted"
     return f"{outcome.action}, {counts}" + (f" ({outcome.reason})" if outcome.reason else "")

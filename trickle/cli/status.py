@@ -12,16 +12,24 @@ from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
 from trickle.client import Client, StreamTableStatus
 
-_TABLE = ("name", "status", "mode", "schedule", "staleness", "stale", "errors", "owner", "note")
-_INSTANCES = ("instance_id", "group_id", "hostname", "pid", "capacity", "claims", "started_at", "silent_for")
+_TABLE = ("name", "status", "mode", "last", "schedule", "staleness", "stale", "errors", "owner", "note")
+_INSTANCES = (
+    "instance_id",
+    "group_id",
+    "hostname",
+    "pid",
+    "capacity",
+    "stream_tables",
+    "is_live",
+    "started_at",
+    "silent_for",
+)
 _HISTORY = ("start_time", "action", "status", "rows_inserted", "rows_deleted", "duration_ms", "error_message")
 
 
 def status(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(help="One stream table, with history.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="One stream table, with history.", show_default=False)] = None,
     postgres_url: PostgresUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +53,7 @@ def _show_all(client: Client, as_json: bool) -> None:
     if not instances:
         output.note("no instance is running: `trickle worker` starts one")
         return
-    held = [claim.instance_id for claim in claims]
-    rows = (
-        output.plain_row(instance) | {"claims": held.count(instance.instance_id)} for instance in instances
-    )
-    output.print_rows(rows, _INSTANCES, title="Instances")
+    output.print_rows((output.plain_row(instance) for instance in instances), _INSTANCES, title="Instances")
 
 
 def _show_one(client: Client, name: str, as_json: bool) -> None:
@@ -57,9 +61,7 @@ def _show_one(client: Client, name: str, as_json: bool) -> None:
     if as_json:
         output.print_json({"stream_table": found, "history": history})
         return
-    facts = [
-        {"property": key.replace("_", " "), "value": value} for key, value in output.plain_row(found).items()
-    ]
+    facts = [{"property": key.replace("_", " "), "value": value} for key, value in output.plain_row(found).items()]
     output.print_rows(facts, ("property", "value"))
     output.print_rows(history, _HISTORY, title="Latest refreshes")
 
@@ -68,11 +70,19 @@ def _line(status: StreamTableStatus) -> dict[str, object]:
     return {
         "name": status.name,
         "status": status.status,
-        "mode": status.effective_refresh_mode or status.refresh_mode,
-        "schedule": status.schedule or ("calculated" if status.refresh_mode != "IMMEDIATE" else ""),
+        "mode": status.refresh_mode,
+        "last": status.effective_refresh_mode,
+        "schedule": schedule(status),
         "staleness": status.staleness,
         "stale": status.stale,
         "errors": status.consecutive_errors,
         "owner": status.instance_id,
         "note": status.last_error_message if status.consecutive_errors else status.program_reason,
     }
+
+
+def schedule(status: StreamTableStatus) -> str | None:
+    """The schedule in the words of `create`."""
+    if status.schedule is None and status.refresh_mode != "IMMEDIATE":
+        return "calculated"
+    return status.schedule

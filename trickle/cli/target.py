@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import typer
 
 import trickle.client
@@ -63,7 +64,15 @@ def database_url(settings: config.Settings) -> str:
 def client(context: typer.Context, postgres_url: str | None) -> Iterator[Client]:
     """A client for the database that the settings lead to."""
     with trickle.client.connect(database_url(resolve(context, {"postgres_url": postgres_url}))) as opened:
+        opened.connection.add_notice_handler(_show_notice)
         yield opened
+
+
+def _show_notice(notice: psycopg.errors.Diagnostic) -> None:
+    """What the server says beside its answer: a warning that a query is kept by full refreshes, for example."""
+    output.note(f"{(notice.severity or 'notice').lower()}: {notice.message_primary}")
+    if notice.message_hint:
+        output.note(f"  hint: {notice.message_hint}")
 
 
 def _sources(context: typer.Context, flags: Flags) -> tuple[config.Source, config.Source, config.Source]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trickle.cli import target
 from trickle.cli.options import PostgresUrl, setting_option
 from trickle.config import Settings
-from trickle.supervisor.loop import run_worker
-from trickle.supervisor.options import WorkerOptions
+
+if TYPE_CHECKING:
+    from trickle.supervisor.options import WorkerOptions
 
 
 def worker(
@@ -32,6 +33,9 @@ def worker(
 
     SIGTERM or Ctrl-C finishes what is in hand and ends; a second one ends at once, safely.
     """
+    # The supervisor and the compiler are for this verb alone: the others start faster without them.
+    from trickle.supervisor.loop import run_worker
+
     flags = {
         "postgres_url": postgres_url,
         "relay_group_id": relay_group_id,
@@ -52,6 +56,8 @@ def worker(
 
 def worker_options(settings: Settings, url: str) -> WorkerOptions:
     """The settings as the supervisor takes them."""
+    from trickle.supervisor.options import WorkerOptions
+
     return WorkerOptions(
         url=url,
         direct_url=settings.direct_url or None,

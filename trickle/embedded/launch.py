@@ -15,7 +15,7 @@ from typing import Literal
 from trickle.embedded.binaries import bindir
 from trickle.embedded.cluster import prepare, read_password
 from trickle.embedded.file_lock import locked
-from trickle.embedded.layout import Layout, layout_of, make_private
+from trickle.embedded.layout import Layout, layout_of, make_private, remove_short_directory
 from trickle.embedded.postmaster import disown_recycled_pid, is_server_of, read_postmaster
 from trickle.embedded.readable import readable_bindir
 from trickle.embedded.run_as import choose, observe
@@ -73,20 +73,18 @@ def start(
             _prepare_another_attempt(child, layout, ports, settled)
 
 
-def stop(
-    server: Server | Path | str | None = None, mode: StopMode = "fast", *, wait_seconds: float = 60.0
-) -> bool:
+def stop(server: Server | Path | str | None = None, mode: StopMode = "fast", *, wait_seconds: float = 60.0) -> bool:
     """Stop the server of a data directory and wait until it is gone; False when none was running."""
     layout = layout_of(server.data_dir if isinstance(server, Server) else server)
     if not layout.data_dir.is_dir():
         return False
     with locked(layout.lock, wait_seconds=_LOCK_SECONDS):
         running = read_postmaster(layout.pgdata)
-        if running is None:
-            return False
-        _signal(running.pid, _SIGNALS[mode])
-        _await_end(running.pid, layout, wait_seconds)
-        return True
+        if running is not None:
+            _signal(running.pid, _SIGNALS[mode])
+            _await_end(running.pid, layout, wait_seconds)
+        remove_short_directory(layout)
+        return running is not None
 
 
 def status(data_dir: Path | str | None = None) -> Server | None:
@@ -171,9 +169,7 @@ def _prepare_another_attempt(child: Child, layout: Layout, ports: list[int], set
     elif "shared memory block" in said and time.monotonic() < settled:
         time.sleep(0.2)
     else:
-        raise ConfigurationError(
-            f"the server in {layout.data_dir} did not start: {said or 'it said nothing'}"
-        )
+        raise ConfigurationError(f"the server in {layout.data_dir} did not start: {said or 'it said nothing'}")
 
 
 def _check_deadline(deadline: float, layout: Layout) -> None:

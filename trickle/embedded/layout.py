@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,4 +104,11 @@ def make_private(directory: Path) -> None:
 
 def short_directory() -> Path:
     """A private place with a short name, for the socket of a data directory whose own path is too long."""
-    return Path(tempfile.mkdtemp(prefix="trickle-"))
+    return Path(tempfile.mkdtemp(prefix="trickle-socket-"))
+
+
+def remove_short_directory(layout: Layout) -> None:
+    """Nothing of a stopped server stays outside its data directory."""
+    if layout.socket.is_symlink():
+        shutil.rmtree(layout.socket.resolve(), ignore_errors=True)
+        layout.socket.unlink()

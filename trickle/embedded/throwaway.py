@@ -20,7 +20,7 @@ from pathlib import Path
 
 from trickle.embedded.file_lock import locked, try_lock
 from trickle.embedded.launch import Setting, start, stop
-from trickle.embedded.layout import layout_of
+from trickle.embedded.layout import layout_of, remove_short_directory
 from trickle.embedded.server import Server
 from trickle.errors import ConfigurationError
 
@@ -28,9 +28,7 @@ _LOCK_SECONDS = 60.0
 
 
 @contextmanager
-def temporary(
-    *, settings: Mapping[str, Setting] | None = None, wait_seconds: float = 60.0
-) -> Iterator[Server]:
+def temporary(*, settings: Mapping[str, Setting] | None = None, wait_seconds: float = 60.0) -> Iterator[Server]:
     """A server that ends with this process, in a directory that ends with the block."""
     base = _base_directory()
     with locked(base / "lock", wait_seconds=_LOCK_SECONDS):
@@ -72,8 +70,7 @@ def _remove(data_dir: Path) -> None:
     """Stop what runs there and delete it, with what was put elsewhere because it did not fit here."""
     layout = layout_of(data_dir)
     stop(data_dir, "immediate")
-    if layout.socket.is_symlink():
-        shutil.rmtree(layout.socket.resolve(), ignore_errors=True)
+    remove_short_directory(layout)
     if layout.made_as_account:
         shutil.rmtree(layout.cluster, ignore_errors=True)
     shutil.rmtree(data_dir, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trickle.ivm.algebra.relations import Aggregate, Block, Change, Given, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
 from trickle.ivm.algebra.walk import children
 
@@ -49,5 +49,7 @@ def _line(rel: Rel) -> str:
             return f"Shared {name}: {law}"
         case Given(name):
             return f"Given {name}"
+        case Copies(_, weight):
+            return f"Copies, {weight.label} of each row"
         case _:
             return type(rel).__name__

@@ -53,6 +53,7 @@ class Book:
         self.graph = graph.build({})
         self._changed: set[int] = set()
         self._running: set[int] = set()
+        self._compiling: set[int] = set()
         self._due_since: dict[int, float] = {}
         self._started_at: dict[int, datetime] = {}
         self._looked_at: dict[int, datetime] = {}
@@ -87,8 +88,17 @@ class Book:
         self._changed = set(changed)
 
     def started(self, pgt_id: int, moment: Moment) -> None:
+        """A refresh is under way."""
         self._running.add(pgt_id)
         self._started_at[pgt_id] = moment.database
+
+    def started_compiling(self, pgt_id: int, at: float) -> None:
+        """A program is being made."""
+        self._running.add(pgt_id)
+        self._compiling.add(pgt_id)
+        table = self.tables.get(pgt_id)
+        if table is not None:
+            self._compile_at[pgt_id] = (_program_facts(table), at)
 
     def refreshed(self, pgt_id: int, rows_changed: int, at: float) -> frozenset[int]:
         """A refresh is done; the stream tables that have something to do because of it."""
@@ -112,8 +122,7 @@ class Book:
 
     def compiled(self, pgt_id: int, state: str) -> None:
         """A program is made, or it is known that there is none to be had."""
-        self._running.discard(pgt_id)
-        self._started_at.pop(pgt_id, None)
+        self.dropped(pgt_id)
         table = self.tables.get(pgt_id)
         if table is not None:
             version = self.compiler_version or table.program_version
@@ -124,14 +133,14 @@ class Book:
 
     def failed(self, pgt_id: int, retry_at: float) -> None:
         """An attempt failed; nothing is tried with this table before `retry_at`."""
-        self._running.discard(pgt_id)
-        self._started_at.pop(pgt_id, None)
+        self.dropped(pgt_id)
         self._due_since.pop(pgt_id, None)
         self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
 
     def dropped(self, pgt_id: int) -> None:
-        """The attempt was never made: the table is as it was."""
+        """The attempt is over and changed nothing: the table is as it was."""
         self._running.discard(pgt_id)
+        self._compiling.discard(pgt_id)
         self._started_at.pop(pgt_id, None)
 
     def failures(self, pgt_id: int) -> int:
@@ -146,28 +155,24 @@ class Book:
 
     def plan(self, owned: frozenset[int], moment: Moment) -> Plan:
         """What to do now with the stream tables that are ours."""
-        candidates = [
-            self.tables[i] for i in owned if i in self.tables and self._is_free(i, moment.monotonic)
-        ]
-        to_compile = [t.pgt_id for t in candidates if self._should_compile(t, moment.monotonic)]
-        waiting_for_program = set(to_compile)
-        verdicts = {
-            t.pgt_id: self._judge(t, moment) for t in candidates if t.pgt_id not in waiting_for_program
-        }
+        candidates = [self.tables[i] for i in owned if i in self.tables and self._is_free(i, moment.monotonic)]
+        waiting_for_program = {t.pgt_id for t in candidates if self._should_compile(t, moment.monotonic)}
+        verdicts = {t.pgt_id: self._judge(t, moment) for t in candidates if t.pgt_id not in waiting_for_program}
         due = [self.tables[i] for i, verdict in verdicts.items() if verdict is Verdict.REFRESH]
         for table in due:
             self._due_since.setdefault(table.pgt_id, moment.monotonic)
         waiting = order.Waiting(self._due_since, self._finished_at, self.running)
         return Plan(
-            compile=tuple(sorted(to_compile)),
+            compile=self._compile_order(waiting_for_program),
             refresh=tuple(t.pgt_id for t in order.ready(due, self.graph, waiting, moment.monotonic)),
             touch=tuple(i for i, verdict in verdicts.items() if verdict is Verdict.TOUCH),
         )
 
-    def compile_tried(self, pgt_id: int, at: float) -> None:
-        table = self.tables.get(pgt_id)
-        if table is not None:
-            self._compile_at[pgt_id] = (_program_facts(table), at)
+    def _compile_order(self, wanted: set[int]) -> tuple[int, ...]:
+        """Upstream first: a program may change its table's columns, and whoever reads it would be stale at once."""
+        blocking = wanted | self._compiling
+        free = [pgt_id for pgt_id in wanted if not self.graph.ancestors(pgt_id) & blocking]
+        return tuple(sorted(free, key=lambda pgt_id: (self.graph.level[pgt_id], pgt_id)))
 
     def _is_free(self, pgt_id: int, now: float) -> bool:
         trouble = self._trouble.get(pgt_id)

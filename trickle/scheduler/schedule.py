@@ -16,7 +16,7 @@ from cronsim import CronSim, CronSimError
 
 from trickle.errors import DefinitionError
 
-_PART = re.compile(r"(\d+)([smhdw])")
+_PART = re.compile(r"([0-9]+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _ALIASES = {
     "@yearly": "0 0 1 1 *",

@@ -18,6 +18,8 @@ from trickle.worker import child
 from trickle.worker.protocol import Answer, Hello, Job, Stop
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# A child that has closed its pipe is on its way out.
+_REAP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +91,21 @@ class Nursery:
         running = self._running.get(slot)
         return running.process.pid if running else None
 
-    def descriptors(self) -> list[Pipe | int]:
-        """What becomes readable when a child speaks or dies."""
-        waited: list[Pipe | int] = []
-        for running in self._running.values():
-            waited += (
-                [running.process.sentinel]
-                if running.pipe.closed
-                else [running.pipe, running.process.sentinel]
-            )
-        return waited
+    def pipes(self) -> list[Pipe]:
+        """What becomes readable when a child speaks or dies.
+
+        Only the child holds the other end, so the end of the pipe is the end of the child. The sentinel of
+        multiprocessing would not do: its descriptor is among those the child drops.
+        """
+        return [running.pipe for running in self._running.values()]
 
     def collect(self, ready: Iterable[object]) -> list[Spoke | Died]:
         """What the ready ones have to say. The last words of a dead child come before its death."""
-        woken = set(map(id, ready)) | {item for item in ready if isinstance(item, int)}
+        woken = set(map(id, ready))
         news: list[Spoke | Died] = []
         for slot, running in list(self._running.items()):
-            if id(running.pipe) in woken or running.process.sentinel in woken:
+            if id(running.pipe) in woken:
                 news += self._listen(slot, running)
-            if running.process.sentinel in woken:
-                news.append(Died(slot, self._reap(slot, running)))
         return news
 
     def memory_bytes(self, slot: int) -> int:
@@ -127,7 +124,6 @@ class Nursery:
         for running in self._running.values():
             running.process.kill()
         for slot, running in list(self._running.items()):
-            running.process.join(5)
             self._reap(slot, running)
 
     def _say(self, slot: int, message: Job | Stop) -> None:
@@ -140,17 +136,21 @@ class Nursery:
     def _listen(self, slot: int, running: _Process) -> list[Spoke | Died]:
         news: list[Spoke | Died] = []
         try:
-            while not running.pipe.closed and running.pipe.poll():
+            while running.pipe.poll():
                 answer = running.pipe.recv()
                 if isinstance(answer, Hello):
                     running.backend_pid = answer.backend_pid
                 news.append(Spoke(slot, answer))
         except (EOFError, OSError):
-            running.pipe.close()  # it died; perhaps in the middle of a word
+            # It died, perhaps in the middle of a word.
+            news.append(Died(slot, self._reap(slot, running)))
         return news
 
     def _reap(self, slot: int, running: _Process) -> int:
-        running.process.join()
+        running.process.join(_REAP_SECONDS)
+        if running.process.is_alive():
+            running.process.kill()
+            running.process.join()
         code = running.process.exitcode
         running.process.close()
         running.pipe.close()

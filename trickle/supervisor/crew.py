@@ -61,7 +61,7 @@ class Crew:
         return min(deadlines, default=None)
 
     def waits_on(self) -> list[object]:
-        return list(self._nursery.descriptors())
+        return list(self._nursery.pipes())
 
     def offer(self, job: Job, limit_seconds: float, home: int | None = None) -> bool:
         """Whether a child took the job."""

@@ -85,7 +85,7 @@ class Instance:
         if self.is_standby:
             self.is_standby = False
             event(log, logging.INFO, "the server was promoted: claiming anew")
-        if not self.is_draining and self._join():
+        if not self.is_draining and (self._join() or self._announce_again(seen)):
             seen = self._glance(control)
         self._discover(control, seen)
         self._settle_claims()
@@ -204,6 +204,14 @@ class Instance:
         self._link.succeeded()
         self._discovered_at = _NEVER
         event(log, logging.INFO, "joined", instance=self._link.instance_id, group=self._options.group_id)
+        return True
+
+    def _announce_again(self, seen: observe.Glance) -> bool:
+        """A repair of the catalog forgets all instances; whoever holds its membership is one still."""
+        us = self._link.instance_id
+        if self._link.locks is None or any(member.instance_id == us for member in seen.members):
+            return False
+        self._link.announce()
         return True
 
     def _discover(self, control: Connection[Any], seen: observe.Glance) -> None:

@@ -79,18 +79,22 @@ class ServerLink:
 
     def join(self) -> LockSession:
         """Open the lock session, take our membership and announce it."""
-        control = self.connect()
         locks = LockSession(self._options.lock_url, WAKE_CHANNEL)
         try:
             if not locks.take([self.membership]):
                 raise NotAdmitted(self.instance_id)
             self._require_same_database(locks)
-            control.execute(load("queries/instance_register"), self._announcement(locks))
         except BaseException:
             locks.close()
             raise
         self.locks = locks
+        self.announce()
         return locks
+
+    def announce(self) -> None:
+        """Write who we are beside the membership lock, which alone proves that we live."""
+        if self.locks is not None:
+            self.connect().execute(load("queries/instance_register"), self._announcement(self.locks))
 
     def leave(self) -> None:
         """Say farewell: from now on the others share our work."""

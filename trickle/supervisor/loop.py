@@ -64,9 +64,7 @@ class Unreachable(TryAgain):
 class Wheel:
     """One instance with its loop."""
 
-    def __init__(
-        self, options: WorkerOptions, inbox: SignalInbox, sink: logging.Handler, clock: Clock
-    ) -> None:
+    def __init__(self, options: WorkerOptions, inbox: SignalInbox, sink: logging.Handler, clock: Clock) -> None:
         self._options = options
         self._inbox = inbox
         self._clock = clock
@@ -80,9 +78,7 @@ class Wheel:
             clock,
             self._end_backend,
         )
-        self._instance = Instance(
-            options, self._link, self._crew, self._reporter, clock, _compiler_version(options)
-        )
+        self._instance = Instance(options, self._link, self._crew, self._reporter, clock, _compiler_version(options))
         self._board = Board()
         self._http: HttpServer | None = None
         self._next_tick = clock.monotonic()
@@ -250,18 +246,14 @@ class Wheel:
 
     def _serve_metrics(self) -> None:
         port = self._options.metrics_port or 0
-        self._http = HttpServer(
-            self._options.metrics_host, port, self._board, self._families.registry
-        ).start()
+        self._http = HttpServer(self._options.metrics_host, port, self._board, self._families.registry).start()
         event(log, logging.INFO, "serving metrics", host=self._options.metrics_host, port=self._http.port)
 
     def _end_backend(self, backend_pid: int) -> None:
         """The server may take a second to notice a killed client; its row locks should not wait for that."""
         control = self._link.control
         if control is not None and not is_lost(control):
-            self._guarded(
-                lambda: control.execute(load("queries/instance_terminate"), {"backend_pid": backend_pid})
-            )
+            self._guarded(lambda: control.execute(load("queries/instance_terminate"), {"backend_pid": backend_pid}))
 
     def _exit_code(self) -> int:
         if self._finish is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 
-from trickle import __version__, metrics
+from trickle import metrics
 from trickle.scheduler.table import Table
 from trickle.supervisor.observe import Database
 from trickle.worker.protocol import Outcome
@@ -23,7 +24,7 @@ class Reporter:
 
     def connected(self, database: Database) -> None:
         self._database = database
-        self._families.info.labels(__version__, str(database.oid), database.name).set(1)
+        self._families.info.labels(_version(), str(database.oid), database.name).set(1)
 
     def refreshed(self, table: Table, outcome: Outcome, seconds: float) -> None:
         labels = self._labels(table)
@@ -55,3 +56,10 @@ class Reporter:
 
     def _labels(self, table: Table) -> _Labels:
         return (table.schema, table.name, str(self._database.oid), self._database.name)
+
+
+def _version() -> str:
+    try:
+        return version("trickle-pg")
+    except PackageNotFoundError:
+        return "unknown"  # run from a checkout that was never installed

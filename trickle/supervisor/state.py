@@ -5,8 +5,9 @@
        │                 ▼                 ▼
        └──── exited ── killed           leaving ──▶ exited
 
-Crashes back off: each start that ends badly doubles the rest before the next one, a healthy minute forgives
-all. A child over its memory limit is asked to leave when idle, and killed at twice the limit. The shell
+Crashes back off: each start that ends badly doubles the rest before the next one; an answered job or a
+healthy minute forgives all.
+A child over its memory limit is asked to leave when idle, and killed at twice the limit. The shell
 performs the actions and reports what really happened as further events; it draws the random numbers.
 """
 
@@ -82,19 +83,13 @@ def _tick(fleet: Fleet, now: float) -> Step:
     for slot, child in enumerate(fleet.children):
         is_due = child.deadline is not None and now >= child.deadline
         if child.phase is Phase.RESTING and is_due and fleet.mode is Mode.RUNNING:
-            starting = replace(
-                child, phase=Phase.STARTING, since=now, deadline=now + fleet.limits.start_seconds
-            )
+            starting = replace(child, phase=Phase.STARTING, since=now, deadline=now + fleet.limits.start_seconds)
             fleet = _put(fleet, slot, starting)
             actions.append(Spawn(slot))
         elif child.phase in (Phase.STARTING, Phase.BUSY, Phase.LEAVING) and is_due:
             fleet = _put(fleet, slot, _killed(child, now))
             actions.append(Kill(slot, f"{child.phase} for too long"))
-        elif (
-            child.phase in (Phase.IDLE, Phase.BUSY)
-            and child.failures
-            and now - child.since >= HEALTHY_SECONDS
-        ):
+        elif child.phase in (Phase.IDLE, Phase.BUSY) and child.failures and now - child.since >= HEALTHY_SECONDS:
             fleet = _put(fleet, slot, replace(child, failures=0))
     return fleet, actions
 
@@ -135,9 +130,7 @@ def _offer(fleet: Fleet, offer: Offered, now: float) -> Step:
 
 def _choose(fleet: Fleet, home: int | None) -> int | None:
     """The child that knows this table, else the idle child that knows the fewest."""
-    idle = [
-        slot for slot, child in enumerate(fleet.children) if child.phase is Phase.IDLE and not child.recycle
-    ]
+    idle = [slot for slot, child in enumerate(fleet.children) if child.phase is Phase.IDLE and not child.recycle]
     if fleet.mode is not Mode.RUNNING or not idle:
         return None
     known = fleet.homes.get(home) if home is not None else None
@@ -162,7 +155,8 @@ def _answered(fleet: Fleet, slot: int, now: float) -> Step:
     if child.phase is not Phase.BUSY:
         # The answer crossed our decision to kill: the job is done, and not lost.
         return _put(fleet, slot, replace(child, job=None)), []
-    fleet = _put(fleet, slot, replace(child, phase=Phase.IDLE, job=None, deadline=None))
+    # Whoever has answered is no victim of a crash loop.
+    fleet = _put(fleet, slot, replace(child, phase=Phase.IDLE, job=None, deadline=None, failures=0))
     if fleet.mode is Mode.STOPPING:
         return _ask(fleet, slot, now, "stopping", [])
     if child.recycle:
@@ -181,9 +175,7 @@ def _exited(fleet: Fleet, event: Exited, now: float) -> Step:
         fleet, more = _begin_stopping(replace(fleet, broken=True), now)
         return fleet, actions + more
     if child.phase is Phase.LEAVING and event.code == exits.STOPPED:
-        return _put(
-            fleet, event.slot, Child(Phase.RESTING, now, deadline=now, failures=child.failures)
-        ), actions
+        return _put(fleet, event.slot, Child(Phase.RESTING, now, deadline=now, failures=child.failures)), actions
     failures = child.failures + 1
     rest = backoff_seconds(
         failures,
@@ -206,9 +198,7 @@ def _weighed(fleet: Fleet, event: Weighed, now: float) -> Step:
 
 
 def _ask(fleet: Fleet, slot: int, now: float, why: str, actions: list[Action]) -> Step:
-    leaving = replace(
-        fleet.children[slot], phase=Phase.LEAVING, since=now, deadline=now + fleet.limits.leave_seconds
-    )
+    leaving = replace(fleet.children[slot], phase=Phase.LEAVING, since=now, deadline=now + fleet.limits.leave_seconds)
     return _put(fleet, slot, leaving), [*actions, Ask(slot, why)]
 
 

@@ -30,9 +30,7 @@ COMPILE_SECONDS = 300.0
 class Work:
     """Hands jobs to the crew and keeps the book about them."""
 
-    def __init__(
-        self, options: WorkerOptions, crew: Crew, book: Book, reporter: Reporter, clock: Clock
-    ) -> None:
+    def __init__(self, options: WorkerOptions, crew: Crew, book: Book, reporter: Reporter, clock: Clock) -> None:
         self._options = options
         self._crew = crew
         self._book = book
@@ -54,12 +52,13 @@ class Work:
     def start(self, plan: Plan, moment: Moment) -> None:
         """Give the jobs of a plan to idle children, in order, until none is idle."""
         for pgt_id in plan.compile:
-            if not self._start(Compile(pgt_id), COMPILE_SECONDS, moment):
+            if not self._start(Compile(pgt_id), COMPILE_SECONDS):
                 return
-            self._book.compile_tried(pgt_id, moment.monotonic)
+            self._book.started_compiling(pgt_id, moment.monotonic)
         for pgt_id in plan.refresh:
-            if not self._start(Refresh(pgt_id), self._options.refresh_seconds, moment):
+            if not self._start(Refresh(pgt_id), self._options.refresh_seconds):
                 return
+            self._book.started(pgt_id, moment)
 
     def prune(self, buffers: list[Buffer], now: float) -> None:
         """Start pruning where it is worth it. One child is always left for refreshes, which matter more."""
@@ -92,28 +91,30 @@ class Work:
             case Prune(source_id=source_id):
                 self._pruner.finished(source_id, answer.outcome.rows_deleted)
             case Restore():
-                event(
-                    log, logging.WARNING, "the catalog was repaired: every stream table is refreshed in full"
-                )
+                event(log, logging.WARNING, "the catalog was repaired: every stream table is refreshed in full")
         return frozenset()
 
     def failed(self, answer: Failed) -> None:
-        """A job raised; nothing is tried with its stream table before a time that depends on the failure."""
-        job = answer.job
+        """A job raised; what is tried again, and when, depends on the job and on the failure."""
         fields = {"sqlstate": answer.sqlstate, "error": answer.message}
-        if isinstance(job, Prune):
-            self._pruner.failed(job.source_id)
-        if not isinstance(job, Refresh | Compile):
-            event(log, logging.WARNING, "job failed", job=words(job), **fields)
-            return
-        kind = Kind.CONNECTION if answer.connection_lost else kind_of(answer.sqlstate)
-        pause = retry_seconds(kind, self._book.failures(job.pgt_id) + 1, random.random())
-        self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
-        what = "refresh failed" if isinstance(job, Refresh) else "compilation failed"
-        self._tell(logging.ERROR, what, job.pgt_id, **fields, retry_seconds=round(pause, 1))
-        table = self._book.tables.get(job.pgt_id)
-        if table is not None and isinstance(job, Refresh):
-            self._reporter.failed(table)
+        match answer.job:
+            case Refresh(pgt_id=pgt_id):
+                kind = Kind.CONNECTION if answer.connection_lost else kind_of(answer.sqlstate)
+                pause = retry_seconds(kind, self._book.failures(pgt_id) + 1, random.random())
+                self._book.failed(pgt_id, self._clock.monotonic() + pause)
+                self._tell(logging.ERROR, "refresh failed", pgt_id, **fields, retry_seconds=round(pause, 1))
+                table = self._book.tables.get(pgt_id)
+                if table is not None:
+                    self._reporter.failed(table)
+            case Compile(pgt_id=pgt_id):
+                # It is refreshed in full meanwhile; the book knows when to try again.
+                self._book.dropped(pgt_id)
+                self._tell(logging.ERROR, "compilation failed", pgt_id, **fields)
+            case Prune(source_id=source_id):
+                self._pruner.failed(source_id)
+                event(log, logging.WARNING, "pruning failed", source=source_id, **fields)
+            case Restore():
+                event(log, logging.ERROR, "the catalog could not be repaired", **fields)
 
     def lost(self, lost: Lost) -> int:
         """A child went with a job in hand; how many deaths in a row count against the stream table.
@@ -131,10 +132,9 @@ class Work:
         self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
         return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh) else 0
 
-    def _start(self, job: Refresh | Compile, limit_seconds: float, moment: Moment) -> bool:
+    def _start(self, job: Refresh | Compile, limit_seconds: float) -> bool:
         if not self._crew.offer(job, limit_seconds + GRACE_SECONDS, home=job.pgt_id):
             return False
-        self._book.started(job.pgt_id, moment)
         self._in_hand[job.pgt_id] = self._book.tables[job.pgt_id].full_name
         return True
 

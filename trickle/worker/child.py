@@ -110,9 +110,7 @@ def attempt(bench: Workbench, job: Job) -> Answer:
 def _open(options: ChildOptions) -> Workbench:
     conn = connect(options.url, role="refresh")
     try:
-        return Workbench.prepare(
-            conn, is_pooled(conn), options.limits, options.compile_program, options.initiated_by
-        )
+        return Workbench.prepare(conn, is_pooled(conn), options.limits, options.compile_program, options.initiated_by)
     except BaseException:
         conn.close()
         raise

@@ -72,9 +72,7 @@ def input_keys(rel: Rel) -> list[frozenset[int]]:
             by_number = {facts.number: column.number for column, facts in attributes}
             if table.kind == "r" and table.has_children:
                 return []
-            return [
-                frozenset(by_number[n] for n in key) for key in table.keys if all(n in by_number for n in key)
-            ]
+            return [frozenset(by_number[n] for n in key) for key in table.keys if all(n in by_number for n in key)]
         case Aggregate(_, keys, _, scalar):
             return [] if scalar else [frozenset(k.column.number for k in keys)]
         case Block():

@@ -8,6 +8,7 @@
     Change                     leaf of a derivative: the signed rows of a Scan's table since the frontier
     Shared                     a relation computed once per statement and read in several places (a CTE)
     Given                      leaf: the rows of a CTE written by the program itself
+    Copies                     signed rows with positive weights → the bag they stand for
 
 A constructor refuses a column that its inputs do not have and names those that exist.
 """
@@ -111,8 +112,8 @@ class Block(Rel):
     inputs: tuple[Rel, ...]
     predicates: tuple[Scalar, ...]
     items: tuple[Item, ...]
-    gate: str | None = None
-    """A condition over whole CTEs, decided once: where it is false, nothing is read."""
+    gate: Rel | None = None
+    """Decided once, before anything else is read: where this relation has no row, neither has the block."""
 
     def __post_init__(self) -> None:
         _require((*self.predicates, *(item.value for item in self.items)), self.inputs)
@@ -190,6 +191,18 @@ class Shared(Rel):
     @property
     def columns(self) -> tuple[Column, ...]:
         return self.child.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Copies(Rel):
+    """Each row of `child` as often as its column `weight` says; a weight below one means not at all."""
+
+    child: Rel
+    weight: Column
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.child.columns if column != self.weight)
 
 
 @dataclass(frozen=True, slots=True)

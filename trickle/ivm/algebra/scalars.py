@@ -112,7 +112,8 @@ def replace_matching(scalar: Scalar, replacements: Mapping[bytes, Scalar]) -> Sc
 
 def tree_key(node: pb.Node) -> bytes:
     """Identity of an expression tree, for `replace_matching`."""
-    return node.SerializeToString(deterministic=True)
+    key: bytes = node.SerializeToString(deterministic=True)
+    return key
 
 
 def render(scalar: Scalar, name: Callable[[int], tuple[str, ...]]) -> str:

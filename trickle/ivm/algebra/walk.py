@@ -8,6 +8,7 @@ from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
     Change,
+    Copies,
     Filter,
     Join,
     Project,
@@ -21,12 +22,14 @@ from trickle.ivm.algebra.relations import (
 def children(rel: Rel) -> tuple[Rel, ...]:
     """The relations that an operator reads directly."""
     match rel:
-        case Filter(child) | Project(child) | Aggregate(child) | Shared(child=child):
+        case Filter(child) | Project(child) | Aggregate(child) | Shared(child=child) | Copies(child):
             return (child,)
         case Join(left, right):
             return (left, right)
-        case Block(inputs) | UnionAll(inputs):
-            return inputs
+        case Block(inputs, gate=gate):
+            return inputs if gate is None else (*inputs, gate)
+        case UnionAll(branches):
+            return branches
         case _:
             return ()
 

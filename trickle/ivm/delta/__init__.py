@@ -6,6 +6,6 @@ never SQL, and each stands in its own file under its law. Notation: Δ is the ch
 ⋈ multiplies them.
 """
 
-from trickle.ivm.delta.derive import Delta, derive
+from trickle.ivm.delta.derivative import Delta, derive
 
 __all__ = ["Delta", "derive"]

@@ -1,13 +1,68 @@
-"""An aggregate inside a query has no rule yet; at the root it is folded or recomputed by key (see program)."""
+"""Inside a query, an aggregate is recomputed for the keys that its input's change touches:
+
+    K       = the keys that occur in ΔC
+    Δγ(C)   = γ(C|K)  −  γ(old C|K)          old C|K = C|K ⊎ −ΔC
+
+Legal because γ is a function of each key's bag of rows. The old bag is rebuilt from the new one, in place: only the
+touched keys are read, through whatever index serves them, and no state is kept. A scalar aggregate has no key: all of
+it is computed, in both states, but only when its input has changed at all.
+"""
 
 from __future__ import annotations
 
-from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Aggregate
-from trickle.ivm.delta.derive import Delta, derive
+from trickle.ivm.algebra.properties import not_null_columns
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Item, Rel, Shared, UnionAll, copy_of
+from trickle.ivm.algebra.scalars import Column, expression, reference
+from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.restrict import Restriction, restrict
 
 
 @derive.register
 def _(rel: Aggregate, numbering: Numbering) -> Delta | None:
-    raise Unsupported("an aggregate or DISTINCT below another operator has no delta rule yet")
+    change = derive(rel.child, numbering)
+    if change is None:
+        return None
+    change = shared(change, "change_grouped", "the change of what is grouped")
+    now = rel.child if rel.scalar else _touched_rows(rel, change, numbering)
+    now = Shared("rows_now", "the touched groups' rows as they are now", now)
+    before = _before(now, change, numbering)
+    weight = numbering.column("__pgt_w")
+    anything = Block((change.rel,), (), ())
+    arms = tuple(
+        Block((Aggregate(rows, rel.keys, rel.calls, rel.scalar),), (), _outputs(rel, weight, sign), anything)
+        for rows, sign in ((now, "1::bigint"), (before, "-1::bigint"))
+    )
+    return Delta(UnionAll(arms, (*rel.columns, weight)), weight)
+
+
+def _outputs(rel: Aggregate, weight: Column, sign: str) -> tuple[Item, ...]:
+    return (*(copy_of(column) for column in rel.columns), Item(weight, expression(sign)))
+
+
+def _touched_rows(rel: Aggregate, change: Delta, numbering: Numbering) -> Rel:
+    """C|K."""
+    certain = not_null_columns(rel.child)
+    wanted = [Item(numbering.like(key.column), key.value) for key in rel.keys]
+    touched = Shared("touched_keys", "the keys that occur in the change", Aggregate(change.rel, tuple(wanted), ()))
+    keys = [
+        Restriction(key.value, w.column, key.value.column not in certain)
+        for key, w in zip(rel.keys, wanted, strict=True)
+    ]
+    return restrict(rel.child, keys, touched)
+
+
+def _before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
+    """old C|K = C|K ⊎ −ΔC, as a bag: rows that cancel are gone, the others stand as often as they did."""
+    weight, total = numbering.column("__pgt_w"), numbering.column("__pgt_n")
+    columns = now.columns
+    one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1::bigint"))))
+    minus = expression("-w", w=reference(change.weight))
+    undone = Block((change.rel,), (), (*(copy_of(c) for c in columns), Item(weight, minus)))
+    rows = UnionAll((one, undone), (*columns, weight))
+    net = Aggregate(
+        rows,
+        tuple(copy_of(c) for c in columns),
+        (Call(total, expression("sum(w)::bigint", w=reference(weight))),),
+    )
+    return Copies(net, total)

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, columns_of, expression, reference
-from trickle.ivm.delta.derive import Delta, derive, shared
+from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.narrow import narrowed
 
 
 @derive.register
@@ -61,11 +62,13 @@ def _step(
     terms: list[Rel] = []
     if joined is not None:
         new_here = _predicates(rel, decided, (*before, here))
-        terms.append(Block((joined.rel, here), new_here, (*items, Item(weight, reference(joined.weight)))))
+        met = narrowed(here, joined.rel, rel.predicates, numbering)
+        terms.append(Block((joined.rel, met), new_here, (*items, Item(weight, reference(joined.weight)))))
     if change is not None:
         everywhere = _predicates(rel, (), (*before, here))
         value = reference(change.weight)
-        terms.append(Block((*before, change.rel), everywhere, (*items, Item(weight, value))))
+        met_before = tuple(narrowed(b, change.rel, rel.predicates, numbering) for b in before)
+        terms.append(Block((*met_before, change.rel), everywhere, (*items, Item(weight, value))))
     if joined is not None and change is not None:
         both = expression("-(a * b)", a=reference(joined.weight), b=reference(change.weight))
         new_here = _predicates(rel, decided, (*before, here))
@@ -82,9 +85,7 @@ def _predicates(rel: Block, applied: Sequence[Rel], fresh: Sequence[Rel]) -> tup
     A predicate over no column at all is decided in every term that starts a row.
     """
     old, all_of_them = _numbers(applied), _numbers((*applied, *fresh))
-    return tuple(
-        p for p in rel.predicates if p.columns <= all_of_them and not (applied and p.columns <= old)
-    )
+    return tuple(p for p in rel.predicates if p.columns <= all_of_them and not (applied and p.columns <= old))
 
 
 def _passed_on(rel: Block, inputs: Sequence[Rel]) -> tuple[Item, ...]:
@@ -116,9 +117,7 @@ def join_order(rel: Block) -> list[int]:
 
 
 def _tied(rel: Block, known: frozenset[int], candidate: frozenset[int]) -> bool:
-    return any(
-        p.columns & known and p.columns & candidate and p.columns <= known | candidate for p in rel.predicates
-    )
+    return any(p.columns & known and p.columns & candidate and p.columns <= known | candidate for p in rel.predicates)
 
 
 def _numbers(rels: Sequence[Rel]) -> frozenset[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Change, Scan
-from trickle.ivm.delta.derive import Delta, derive
+from trickle.ivm.delta.derivative import Delta, derive
 
 
 @derive.register

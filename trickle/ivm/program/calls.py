@@ -1,9 +1,9 @@
 """Aggregate calls: what each is, and which of them can be folded.
 
-    count         exact for every type
-    sum, avg      exact over integers and numeric; floats drift, so their groups are recomputed
-    min, max      folded while the stored extreme survives; its group is recomputed when it may have gone
-    others        recomputed, where the value does not depend on the order of the rows
+count         exact for every type
+sum, avg      exact over integers and numeric; floats drift, so their groups are recomputed
+min, max      folded while the stored extreme survives; its group is recomputed when it may have gone
+others        recomputed, where the value does not depend on the order of the rows
 """
 
 from __future__ import annotations
@@ -92,9 +92,7 @@ def determinised(call: Call, child: Rel, facts: Facts) -> Call:
     if type_of(child, argument, facts) not in FLOATS:
         return call
     if node.agg_filter.WhichOneof("node"):
-        ordered = expression(
-            f"{name}(a ORDER BY a) FILTER (WHERE f)", a=argument, f=Scalar(node.agg_filter)
-        )
+        ordered = expression(f"{name}(a ORDER BY a) FILTER (WHERE f)", a=argument, f=Scalar(node.agg_filter))
     else:
         ordered = expression(f"{name}(a ORDER BY a)", a=argument)
     return Call(call.column, ordered)

@@ -52,8 +52,8 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
         "the change of each group: rows, values and sums by weight",
         _grouped(renderer, delta, aggregate, kept, numbering),
     )
-    renderer.add("matched", "each changed group beside its stored row", _matched(target, keys, kept))
     fresh = _may_recompute(kept)
+    renderer.add("matched", "each changed group beside its stored row", _matched(target, keys, kept, numbered=fresh))
     if fresh:
         row = numbering.column("row")
         renderer.add("lost", "groups whose new values cannot be had by adding", _lost(keys, kept, row))
@@ -80,9 +80,7 @@ def _read(aggregate: Aggregate) -> frozenset[int]:
     return frozenset().union(*(v.columns for v in values))
 
 
-def _keys(
-    aggregate: Aggregate, names: Mapping[int, str], child: Rel
-) -> tuple[list[KeyColumn], tuple[Item, ...]]:
+def _keys(aggregate: Aggregate, names: Mapping[int, str], child: Rel) -> tuple[list[KeyColumn], tuple[Item, ...]]:
     """Name the stored column of each key; keys the user does not select are stored hidden."""
     certain = not_null_columns(child)
     keys: list[KeyColumn] = []
@@ -125,9 +123,7 @@ def _storage(
     return Storage(root.names, hidden_names, query, tuple(k.stored for k in keys)), block
 
 
-def _grouped(
-    renderer: Renderer, delta: Delta, aggregate: Aggregate, kept: Tally, numbering: Numbering
-) -> str:
+def _grouped(renderer: Renderer, delta: Delta, aggregate: Aggregate, kept: Tally, numbering: Numbering) -> str:
     """ΔG: for each touched group the weighted count and sums, and the extremes of what came and went."""
     weight = reference(delta.weight)
     calls = [Call(s.change, s.derivative(weight)) for s in kept.states]
@@ -139,7 +135,7 @@ def _grouped(
     return renderer.select(grouped)
 
 
-def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally) -> str:
+def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally, *, numbered: bool) -> str:
     stored = [
         *(f"s.{ident(s.stored)} AS {ident(s.old)}" for s in kept.states),
         *(f"s.{ident(e.stored)} AS {ident(e.old)}" for e in kept.extremes),
@@ -151,6 +147,8 @@ def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally) -> str:
         changed = ["true"]
     outputs = f"s.ctid AS {TUPLE}, d.*, {', '.join(stored)}"
     rows = against_stored("change_groups", target, keys, outputs, " OR ".join(changed))
+    if not numbered:
+        return rows
     body = "\n".join(f"  {line}" for line in rows.split("\n"))
     return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{body}\n) q"
 
@@ -202,18 +200,15 @@ def _folded(aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, *, fre
     for classified in kept.calls:
         columns.append(chosen(_value(classified, kept), classified.call.column))
         written.add(classified.call.column.number)
-    for state in kept.states:
-        if state.column.number not in written:
-            columns.append(chosen(_stored_value(state, kept), state.column))
+    unwritten = [state for state in kept.states if state.column.number not in written]
+    columns += [chosen(_stored_value(state, kept), state.column) for state in unwritten]
     rows = _new(kept.rows)
     columns += [f"m.{TUPLE}", f"{rows} AS __pgt_rows"]
     join = f"\nLEFT JOIN fresh f ON f.{ROW} = m.{ROW}" if fresh else ""
     return f"SELECT {', '.join(columns)}\nFROM matched m{join}"
 
 
-def _net(
-    root: Root, aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, storage: Storage
-) -> str:
+def _net(root: Root, aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, storage: Storage) -> str:
     hidden_states = [s for s in kept.states if s.hidden]
     by_number = {c.number: c for c in (*(k.column for k in keys), *(c.call.column for c in kept.calls))}
     labels = {c.number: c.label for c in (*by_number.values(), *(s.column for s in hidden_states))}
@@ -268,4 +263,3 @@ def _stored_value(state: State, kept: Tally) -> str:
 
 def _new(state: State) -> str:
     return f"coalesce(m.{ident(state.old)}, 0) + m.{ident(state.change.label)}"
-

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trickle.ivm.algebra.passes.fuse_blocks import as_block
-from trickle.ivm.algebra.relations import Block, Given, Item, Rel, UnionAll
-from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference, substitute
+from trickle.ivm.algebra.relations import Given, Rel
+from trickle.ivm.algebra.scalars import Column, Scalar
+from trickle.ivm.delta.restrict import Restriction, restrict
 from trickle.ivm.program.parts import Target
 from trickle.ivm.program.quote import ident
 
@@ -55,48 +55,5 @@ def _null_safe(key: KeyColumn) -> str:
 
 def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column) -> Rel:
     """Rows of `child`, as it is now, whose keys stand in a CTE; `row` is the CTE's number for the key."""
-    if not keys:
-        given = Given(cte, (row,))
-        return _renamed_row(child, given, (), None)
-    nullable = [k for k in keys if k.nullable]
-    arms = [_arm(child, cte, keys, row, nulls=False)]
-    if nullable:
-        arms.append(_arm(child, cte, keys, row, nulls=True))
-    if len(arms) == 1:
-        return arms[0]
-    return UnionAll(tuple(arms), arms[0].columns)
-
-
-def _arm(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column, *, nulls: bool) -> Block:
-    given = Given(cte, (row, *(k.column for k in keys)))
-    predicates: list[Scalar] = []
-    for key in keys:
-        parts = {"a": key.value, "b": reference(key.column)}
-        if nulls and key.nullable:
-            predicates.append(expression("a = b OR (a IS NULL AND b IS NULL)", **parts))
-        else:
-            predicates.append(expression("a = b", **parts))
-    nullable = [k for k in keys if k.nullable]
-    gate = None
-    if nulls:
-        absent = " OR ".join(f"l.{ident(k.column.label)} IS NULL" for k in nullable)
-        gate = f"EXISTS (SELECT FROM {ident(cte)} l WHERE {absent})"
-        tests = [expression("a IS NULL", a=reference(k.column)) for k in nullable]
-        some = tests[0]
-        for test in tests[1:]:
-            some = expression("a OR b", a=some, b=test)
-        predicates.append(some)
-    return _renamed_row(child, given, tuple(predicates), gate)
-
-
-def _renamed_row(child: Rel, given: Given, predicates: tuple[Scalar, ...], gate: str | None) -> Block:
-    block = as_block(child)
-    values = {item.column.number: item.value for item in block.items}
-    row = given.columns[0]
-    return Block(
-        (*block.inputs, given),
-        (*block.predicates, *(substitute(p, values) for p in predicates)),
-        (*block.items, Item(row, reference(row))),
-        gate,
-    )
-
+    given = Given(cte, (row, *(key.column for key in keys)))
+    return restrict(child, [Restriction(k.value, k.column, k.nullable) for k in keys], given, (row,))

@@ -8,17 +8,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from trickle.errors import Ours, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
 from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
-from trickle.ivm.program.calls import determinised
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_text
 from trickle.ivm.program.parts import Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, usable_key
-from trickle.errors import Ours, Unsupported
+from trickle.ivm.program.settle import settled
 
 
 def plan(root: Root, target: Target, numbering: Numbering) -> Program:
@@ -28,7 +31,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         Unsupported: some part of the query has no delta rule.
         MissingFacts: the types of some expressions have to be described first.
     """
-    apply = _choose(root, target, numbering)
+    apply = _choose(replace(root, block=as_block(settled(root.block, root.facts))), target, numbering)
     if apply.algebra is None or apply.delta is None:
         raise Ours("a strategy did not say what it derived")
     tables = {s.table.oid: s.table for s in scans(apply.algebra)}
@@ -49,10 +52,6 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     block = root.block
     if len(block.inputs) == 1 and isinstance(block.inputs[0], Aggregate):
         aggregate = block.inputs[0]
-        if not aggregate.keys and not aggregate.scalar:
-            raise Unsupported("DISTINCT over no columns has no delta rule")
-        calls = tuple(determinised(c, aggregate.child, root.facts) for c in aggregate.calls)
-        aggregate = Aggregate(aggregate.child, aggregate.keys, calls, aggregate.scalar)
         if not block.predicates:
             return fold(root, aggregate, target, numbering)
         return recompute(root, aggregate, target, numbering)
@@ -71,5 +70,3 @@ def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:
                 raise Unsupported(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
         needed.setdefault(scan.table.oid, set()).update(facts.number for _, facts in scan.attributes)
     return {oid: tuple(sorted(numbers)) for oid, numbers in needed.items()}
-
-

@@ -16,7 +16,6 @@ from trickle.ivm.algebra.properties import not_null_columns
 from trickle.ivm.algebra.relations import Aggregate, Block, Item
 from trickle.ivm.algebra.scalars import expression, reference
 from trickle.ivm.delta import derive
-from trickle.ivm.program.calls import classify, determinised
 from trickle.ivm.program.match import KeyColumn, against_stored, restricted
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
@@ -27,9 +26,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
     """Keep the groups of `aggregate` that pass the predicates of `root`."""
     values = [*(k.value for k in aggregate.keys), *(c.value for c in aggregate.calls)]
     child = prune_columns(aggregate.child, frozenset().union(*(v.columns for v in values)))
-    for call in aggregate.calls:
-        classify(call, child, root.facts)
-    calls = tuple(determinised(call, child, root.facts) for call in aggregate.calls)
+    calls = aggregate.calls
     aggregate = Aggregate(child, aggregate.keys, calls, aggregate.scalar)
     names = {i.value.column: n for i, n in zip(root.items, root.names, strict=True)}
     certain = not_null_columns(child)
@@ -71,12 +68,18 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
     )
     if aggregate.scalar:
         fresh = Block(
-            (Aggregate(child, (), calls, scalar=True),), root.block.predicates, (*items, Item(row, expression("1::bigint")))
+            (Aggregate(child, (), calls, scalar=True),),
+            root.block.predicates,
+            (*items, Item(row, expression("1::bigint"))),
         )
     renderer.add("fresh", "the touched groups as they are now", renderer.select(fresh, (*columns, ROW)))
     old_columns = ", ".join(f"s.{ident(c)}" for c in columns)
     outputs = f"d.{ident(row.label)} AS {ROW}, s.ctid AS {TUPLE}, {old_columns}"
-    renderer.add("old", "the touched groups as they are stored", against_stored("touched", target, keys, outputs, "s.ctid IS NOT NULL"))
+    renderer.add(
+        "old",
+        "the touched groups as they are stored",
+        against_stored("touched", target, keys, outputs, "s.ctid IS NOT NULL"),
+    )
     return Apply(
         Storage(root.names, hidden_names, Renderer().select(stored, columns), tuple(k.stored for k in keys)),
         (
@@ -103,5 +106,3 @@ def _net(root: Root, columns: tuple[str, ...]) -> str:
         f"SELECT {operation} AS {OPERATION}, o.{TUPLE}, {values}\n"
         f"FROM fresh f FULL JOIN old o ON f.{ROW} = o.{ROW}{differs}"
     )
-
-

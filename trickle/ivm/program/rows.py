@@ -62,7 +62,11 @@ def by_key(root: Root, key: Sequence[int], target: Target, numbering: Numbering)
         apply,
         ctes=(
             *apply.ctes[:-1],
-            ("net_rows", "what remains of the change when identical rows have cancelled", _netted(apply, rows)),
+            (
+                "net_rows",
+                "what remains of the change when identical rows have cancelled",
+                _netted(apply, rows),
+            ),
             ("net", "a −1 and a +1 of one key are an update; a key changed twice over cannot be right", net),
         ),
         match=" AND ".join(f"t.{k} = n.{k}" for k in keys),
@@ -73,9 +77,7 @@ def by_key(root: Root, key: Sequence[int], target: Target, numbering: Numbering)
 
 def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
     """Keep the rows of `root` as a bag, found by a hidden hash."""
-    hashed = [
-        item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable
-    ]
+    hashed = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
     extra = (Item(numbering.column("hash"), _hash(hashed)),)
     apply, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
     hash_facts = ColumnFacts(0, HASH, "bigint", "bigint", not_null=True)
@@ -101,7 +103,11 @@ def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
         apply,
         ctes=(
             *apply.ctes[:-1],
-            ("net_rows", "what remains of the change when identical rows have cancelled", _netted(apply, rows)),
+            (
+                "net_rows",
+                "what remains of the change when identical rows have cancelled",
+                _netted(apply, rows),
+            ),
             ("gone", "as many stored copies of each row as the change takes away", gone),
             ("net", "rows to delete, and each row to insert as often as its weight says", net),
         ),
@@ -168,4 +174,3 @@ def _same(name: str, facts: ColumnFacts) -> str:
     if facts.comparable:
         return f"t.{name} IS NOT DISTINCT FROM n.{name}"
     return f"t.{name}::text IS NOT DISTINCT FROM n.{name}::text"
-

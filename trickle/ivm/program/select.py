@@ -15,6 +15,7 @@ from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
     Change,
+    Copies,
     Given,
     Rel,
     Scan,
@@ -58,6 +59,10 @@ class Renderer:
                 return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
             case Aggregate():
                 return self._aggregate(rel, labels)
+            case Copies(child, weight):
+                outputs = [_aliased(ident("q", c.label), label) for c, label in zip(rel.columns, labels, strict=True)]
+                source = f"(\n{_indent(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
+                return f"SELECT {', '.join(outputs)}\nFROM {source}"
             case _:
                 return self._block(as_block(rel), labels)
 
@@ -72,11 +77,10 @@ class Renderer:
     def _aggregate(self, rel: Aggregate, labels: Sequence[str]) -> str:
         block = as_block(rel.child)
         values = {item.column.number: item.value for item in block.items}
-        outputs = [substitute(x.value, values) for x in (*rel.keys, *rel.calls)]
+        outputs = [substitute(v, values) for v in (*(k.value for k in rel.keys), *(c.value for c in rel.calls))]
         tables, columns = self._from(block)
         targets = [
-            _aliased(render(value, columns.__getitem__), label)
-            for value, label in zip(outputs, labels, strict=True)
+            _aliased(render(value, columns.__getitem__), label) for value, label in zip(outputs, labels, strict=True)
         ]
         grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
         tail = f"\nGROUP BY {grouping}" if rel.keys else ""
@@ -84,7 +88,9 @@ class Renderer:
 
     def _where(self, block: Block, columns: Mapping[int, tuple[str, ...]]) -> list[str]:
         conditions = [_condition(p, columns) for p in block.predicates]
-        return [*([block.gate] if block.gate is not None else []), *conditions]
+        if block.gate is not None:
+            conditions.insert(0, f"EXISTS (\n{_indent(self.select(block.gate))}\n)")
+        return conditions
 
     def _from(self, block: Block) -> tuple[list[str], dict[int, tuple[str, ...]]]:
         """Write the FROM list; say by which qualified name each input column is read."""

@@ -158,9 +158,7 @@ def tally(
             number = call.call.column.number
             if number not in names:
                 continue
-            extremes.append(
-                Extreme(call, names[number], numbering.column("came"), numbering.column("went"))
-            )
+            extremes.append(Extreme(call, names[number], numbering.column("came"), numbering.column("went")))
     return Tally(tuple(_unselected(calls, names)), tuple(states), tuple(extremes), rows, certain)
 
 
@@ -192,9 +190,9 @@ def _selected(
     """The call whose value is this very state and which the user selects as it is."""
     kinds = (Kind.SUM,) if summed else (Kind.ROWS, Kind.COUNT)
     for call in calls:
-        if call.kind in kinds and call.argument == argument and call.filter == condition:
-            if call.call.column.number in names:
-                return call
+        same = call.argument == argument and call.filter == condition
+        if same and call.kind in kinds and call.call.column.number in names:
+            return call
     return None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import postgast
-from google._upb import _message  # type: ignore[import-not-found]
+from google._upb import _message
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from postgast import pg_query_pb2 as pb

@@ -117,7 +117,10 @@ class _Reader:
         if select.where_clause.WhichOneof("node"):
             rel = Filter(rel, conjuncts(self._scalar(select.where_clause, scope)))
         targets = [
-            (node.res_target.name or _implied_name(node.res_target.val), self._scalar(node.res_target.val, scope))
+            (
+                node.res_target.name or _implied_name(node.res_target.val),
+                self._scalar(node.res_target.val, scope),
+            )
             for node in select.target_list
         ]
         rel, values = group(
@@ -129,8 +132,7 @@ class _Reader:
             numbering=self._numbering,
         )
         items = tuple(
-            Item(self._numbering.column(name), value)
-            for (name, _), value in zip(targets, values, strict=True)
+            Item(self._numbering.column(name), value) for (name, _), value in zip(targets, values, strict=True)
         )
         rel = Project(rel, items)
         if select.distinct_clause:

@@ -75,9 +75,7 @@ class Scope:
 
 def renamed(columns: Sequence[tuple[str, Column]], names: Sequence[str]) -> tuple[tuple[str, Column], ...]:
     """Apply the column list of `alias(c1, c2, …)`, which renames from the left."""
-    return tuple(
-        (names[i] if i < len(names) else name, column) for i, (name, column) in enumerate(columns)
-    )
+    return tuple((names[i] if i < len(names) else name, column) for i, (name, column) in enumerate(columns))
 
 
 def using_column(scope: Scope, name: str) -> Column:

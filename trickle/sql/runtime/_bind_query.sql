@@ -11,9 +11,11 @@ DECLARE
     said    text;
     detail  text;
     hint    text;
+    before  text := current_setting('client_min_messages');
 BEGIN
     IF body IS NULL OR body = '' THEN
-        RAISE EXCEPTION 'query parse error: the defining query of % is empty', stream_table USING ERRCODE = '42601';
+        RAISE EXCEPTION 'query parse error: the defining query of % is empty', stream_table
+            USING ERRCODE = '42601', HINT = 'Pass one SELECT, WITH or VALUES statement.';
     END IF;
     PERFORM set_config('search_path', creator_path, true);
     BEGIN
@@ -21,7 +23,9 @@ BEGIN
         CLOSE probe;
         OPEN probe FOR EXECUTE body;
         CLOSE probe;
+        PERFORM set_config('client_min_messages', 'warning', true);
         EXECUTE format('CREATE OR REPLACE VIEW pgtrickle_programs.%I AS %s', view_name, wrapped);
+        PERFORM set_config('client_min_messages', before, true);
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, said = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL,
                                 hint = PG_EXCEPTION_HINT;

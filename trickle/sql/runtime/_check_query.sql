@@ -14,7 +14,8 @@ BEGIN
     FROM pgtrickle._query_rules(view_oid) r;
 
     IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = view_oid AND a.attnum > 0) THEN
-        RAISE EXCEPTION 'defining query of % returns no column', stream_table USING ERRCODE = '42601';
+        RAISE EXCEPTION 'defining query of % returns no column', stream_table
+            USING ERRCODE = '42601', HINT = 'Select at least one column.';
     END IF;
     SELECT a.attname INTO bad FROM pg_attribute a
     WHERE a.attrelid = view_oid AND a.attnum > 0 AND a.attname LIKE '\_\_pgt\_%' ORDER BY a.attnum LIMIT 1;
@@ -22,7 +23,7 @@ BEGIN
         RAISE EXCEPTION 'defining query of % has an output column named "%"', stream_table, bad
             USING ERRCODE = '42939', HINT = 'Names that begin with __pgt_ are reserved: rename the column with AS.';
     END IF;
-    SELECT m[1]::regclass::text INTO bad
+    SELECT m[1]::oid::regclass::text INTO bad
     FROM regexp_matches(trees, ':relid (\d+)', 'g') m WHERE m[1]::oid BETWEEN 1 AND 16383 LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'defining query of % reads the system catalog %', stream_table, bad

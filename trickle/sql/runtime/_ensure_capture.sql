@@ -10,6 +10,7 @@ DECLARE
     wanted  smallint[];
     col     record;
     part    record;
+    stray   record;
     root_layout text;
 BEGIN
     SELECT c.* INTO class FROM pg_class c WHERE c.oid = _ensure_capture.relid;
@@ -78,6 +79,10 @@ BEGIN
             PERFORM pgtrickle._write_capture_functions(tracked.source_id, _ensure_capture.relid, part.member, part.suffix);
         END IF;
         PERFORM pgtrickle._write_capture_triggers(tracked.source_id, _ensure_capture.relid, part.member, part.suffix);
+    END LOOP;
+    FOR stray IN SELECT s.* FROM pgtrickle._stray_triggers(_ensure_capture.relid, tracked.source_id) s LOOP
+        PERFORM pgtrickle._lock_source(stray.stray);
+        EXECUTE format('DROP TRIGGER %I ON %s', stray.trigger_name, stray.stray::regclass);
     END LOOP;
     RETURN tracked.source_id;
 END

@@ -21,7 +21,7 @@ BEGIN
         RAISE EXCEPTION 'stream table not found: number %', _refresh.pgt_id USING ERRCODE = '42P01';
     ELSIF st.status IN ('SUSPENDED', 'ERROR') THEN
         RAISE EXCEPTION 'stream table %.% is %', st.pgt_schema, st.pgt_name, lower(st.status)
-            USING ERRCODE = '22023', DETAIL = coalesce('Last error: ' || st.last_error_message, ''),
+            USING ERRCODE = '22023', DETAIL = 'Last error: ' || coalesce(st.last_error_message, 'none'),
                   HINT = format('SELECT pgtrickle.resume_stream_table(%L) when its cause is removed.', st.pgt_schema || '.' || st.pgt_name);
     END IF;
     SELECT t.* INTO STRICT f FROM pgtrickle.pgt_frontiers t WHERE t.pgt_id = _refresh.pgt_id;

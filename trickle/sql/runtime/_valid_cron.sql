@@ -13,7 +13,7 @@ BEGIN
         RETURN lower(schedule) IN ('@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midnight', '@hourly');
     END IF;
     IF cardinality(fields) = 5 THEN
-        fields := '0' || fields;
+        fields := ARRAY['0'] || fields;
     ELSIF cardinality(fields) <> 6 THEN
         RETURN false;
     END IF;

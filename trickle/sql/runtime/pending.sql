@@ -1,7 +1,17 @@
--- For every stream table that may be refreshed: is there anything new for it? One call for the whole database.
+-- For every stream table that may be refreshed: is there anything to do for it? One call for the whole database.
+-- A source that looks different counts: lost capture must be met by a refresh, which repairs it.
 CREATE FUNCTION pgtrickle.pending() RETURNS TABLE (pgt_id bigint, has_changes boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
-    SELECT s.pgt_id, pgtrickle._has_changes(s.pgt_id)
+    WITH source AS MATERIALIZED (
+        SELECT s.source_relid, pgtrickle.source_stamp(s.source_relid) AS stamp
+        FROM (SELECT DISTINCT d.source_relid FROM pgtrickle.pgt_dependencies d) s
+    )
+    SELECT s.pgt_id,
+           s.needs_reinit
+           OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN source USING (source_relid)
+                      WHERE d.pgt_id = s.pgt_id AND d.stamp IS DISTINCT FROM source.stamp)
+           OR s.function_oids <> '{}' AND s.function_hashes IS DISTINCT FROM pgtrickle._functions_stamp(s.function_oids)
+           OR pgtrickle._has_changes(s.pgt_id)
     FROM pgtrickle.pgt_stream_tables s
     WHERE s.status IN ('INITIALIZING', 'ACTIVE')
     ORDER BY s.pgt_id

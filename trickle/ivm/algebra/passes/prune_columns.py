@@ -23,9 +23,7 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
         case UnionAll(branches, outputs):
             places = [i for i, column in enumerate(outputs) if column.number in needed]
             return UnionAll(
-                tuple(
-                    prune_columns(b, frozenset(b.columns[i].number for i in places)) for b in branches
-                ),
+                tuple(prune_columns(b, frozenset(b.columns[i].number for i in places)) for b in branches),
                 tuple(outputs[i] for i in places),
             )
         case Aggregate(child, keys, calls, scalar):

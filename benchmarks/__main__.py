@@ -1,0 +1,80 @@
+"""The command line: `python -m benchmarks NAME [--rows N] [--quick] [--json] [--postgres-url URL]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from benchmarks import capture, refresh
+from benchmarks.contenders import NotDifferential
+from benchmarks.measure import ResultsDiffer
+from benchmarks.report import Report, print_json, print_tables
+from benchmarks.server import Database, database
+from benchmarks.shapes import chosen
+from trickle.errors import TrickleError
+
+_ROWS = 1_000_000
+_QUICK_ROWS = 20_000
+_FEWEST_ROWS = 200
+_ROUNDS = 5
+_COLUMNS = {"refresh": refresh.COLUMNS, "capture": capture.COLUMNS}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    try:
+        with database(options.postgres_url) as made:
+            report = _run(made, options)
+    except (TrickleError, ResultsDiffer, NotDifferential, ValueError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print_json(report)
+    else:
+        print_tables(report, _COLUMNS[options.name])
+    return 0
+
+
+def _run(made: Database, options: argparse.Namespace) -> Report:
+    rows = options.rows or (_QUICK_ROWS if options.quick else _ROWS)
+    if options.name == "capture":
+        return capture.run(made, rows, options.rounds, _say)
+    return refresh.run(made, rows, options.rounds, chosen(options.shapes), _say)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=tuple(_COLUMNS), help="which question to answer")
+    parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
+    parser.add_argument("--quick", action="store_true", help=f"{_QUICK_ROWS} rows: does it work at all")
+    parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
+    parser.add_argument("--shapes", help="a comma-separated choice of the shapes of 'refresh'")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--postgres-url", help="a server to use; a database is created on it and dropped")
+    return parser.parse_args(arguments)
+
+
+def _rows(text: str) -> int:
+    return _at_least(text, _FEWEST_ROWS)
+
+
+def _rounds(text: str) -> int:
+    """A median of fewer says little."""
+    return _at_least(text, _ROUNDS)
+
+
+def _at_least(text: str, fewest: int) -> int:
+    number = int(text)
+    if number < fewest:
+        raise argparse.ArgumentTypeError(f"{number} is fewer than {fewest}")
+    return number
+
+
+def _say(text: str) -> None:
+    """Progress goes past the result, to the person who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

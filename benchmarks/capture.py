@@ -1,0 +1,246 @@
+"""What does an application pay for having its writes captured?
+
+Two tables with the same rows, one of them the source of a stream table that reads every column. The same statements
+go to both, in turns. COMMIT is outside the times of statements: it waits for the disk, which is the same for both
+and would make every ratio look better. The writers of the throughput test commit, as writers do.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection, sql
+
+from benchmarks.measure import Samples, check_equal, in_turn, ratio, timed_ms
+from benchmarks.report import Goal, Report, judge
+from benchmarks.server import Database
+from benchmarks.shapes import groups_for, load
+from trickle import connect, embedded
+from trickle.db import session
+from trickle.worker.jobs import Limits, Workbench, perform
+from trickle.worker.protocol import Prune
+
+COLUMNS = ("what", "table", "median_ms", "min_ms", "max_ms", "samples", "per_second", "times_plain")
+
+STATED_ROWS = 1_000_000
+_PLAIN, _CAPTURED = "plain", "captured"
+_TABLES = (_PLAIN, _CAPTURED)
+_OPERATIONS = ("INSERT", "UPDATE", "DELETE")
+_SINGLE_GOAL = 1.3
+_BULK_GOALS = {"INSERT": 2.0, "UPDATE": 1.5, "DELETE": 1.5}
+_THROUGHPUT_GOAL = 0.75
+_BULK_SIZES = (1_000, 10_000)
+_WRITERS = 8
+
+_KEPT = "SELECT id, region, customer_id, amount, quantity FROM bench.captured"
+_STATEMENTS = {
+    "INSERT": (
+        "INSERT INTO {table} SELECT id, 'region ' || 1 + id %% 5, 1 + id %% %(groups)s::int, id %% 1000, id %% 100"
+        " FROM unnest(%(ids)s::int[]) AS id"
+    ),
+    "UPDATE": "UPDATE {table} SET amount = amount + 1, quantity = %(groups)s WHERE id = ANY (%(ids)s::int[])",
+    "DELETE": "DELETE FROM {table} WHERE id = ANY (%(ids)s::int[])",
+}
+_ONE_ROW = {
+    "INSERT": "INSERT INTO {table} VALUES (%(id)s, 'region 1', %(groups)s, 12.50, 3)",
+    "UPDATE": "UPDATE {table} SET amount = amount + 1, quantity = %(groups)s WHERE id = %(id)s",
+    "DELETE": "DELETE FROM {table} WHERE id = %(id)s",
+}
+_WRITER = """\\set id random(1, {rows})
+UPDATE bench.{table} SET amount = amount + 1 WHERE id = :id;
+"""
+
+Key = tuple[str, str]
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: the session that writes, which keys exist, and what was measured so far."""
+
+    conn: Connection[Any]
+    groups: int
+    keys: list[int]
+    next_key: int
+    draw: random.Random
+    samples: Samples[Key] = field(default_factory=Samples)
+    per_second: Samples[Key] = field(default_factory=Samples)
+
+    def take_keys(self, operation: str, count: int) -> list[int]:
+        """New keys for an INSERT, existing ones for an UPDATE, and for a DELETE ones that exist no more."""
+        if operation == "INSERT":
+            made = list(range(self.next_key, self.next_key + count))
+            self.next_key += count
+            self.keys += made
+            return made
+        if operation == "UPDATE":
+            return self.draw.sample(self.keys, count)
+        self.draw.shuffle(self.keys)
+        taken = self.keys[-count:]
+        del self.keys[-count:]
+        return taken
+
+
+def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
+    with database.connect() as conn:
+        say(f"loading {rows} rows, twice")
+        groups = _load(database, conn, rows)
+        this = Run(conn, groups, list(range(1, rows + 1)), rows + 1, random.Random(7))
+        # Deletes must leave enough rows to work on in a small run.
+        sizes = [min(size, rows // 10) for size in _BULK_SIZES]
+        seconds = 3 if rows >= STATED_ROWS else 1
+        for number in range(rounds):
+            say(f"round {number + 1}: single rows, bulks, {_WRITERS} writers")
+            _single_rows(this, count=max(100, 500 // rounds), turn=number)
+            for what, size in zip(_bulk_names(), sizes, strict=True):
+                _bulk(this, what, size, turn=number)
+            for table in in_turn(_TABLES, number):
+                this.per_second.add(("writers", table), _throughput(database, table, this, seconds))
+            _check_copies(this)
+            _prune(database)
+        say("comparing the stream table with its query")
+        _check_kept(database, conn)
+    return Report(
+        "capture",
+        {**database.environment, "rows": rows, "rounds": rounds},
+        _rows(this),
+        _goals(this, counts=rows >= STATED_ROWS),
+    )
+
+
+def _load(database: Database, conn: Connection[Any], rows: int) -> int:
+    load(conn, rows)
+    for table in _TABLES:
+        made = sql.Identifier("bench", table)
+        conn.execute(sql.SQL("CREATE TABLE {} (LIKE bench.sales INCLUDING ALL)").format(made))
+        conn.execute(sql.SQL("INSERT INTO {} SELECT * FROM bench.sales").format(made))
+    with connect(database.url) as client:
+        client.create_stream_table("bench.kept", _KEPT, schedule="1h", refresh_mode="DIFFERENTIAL")
+    conn.execute("VACUUM (ANALYZE)")
+    return groups_for(rows)
+
+
+def _single_rows(this: Run, count: int, turn: int) -> None:
+    for operation in _OPERATIONS:
+        keys = this.take_keys(operation, count)
+        for number, key in enumerate(keys):
+            for table in in_turn(_TABLES, turn + number):
+                statement = sql.SQL(_ONE_ROW[operation]).format(table=sql.Identifier("bench", table))
+                parameters = {"id": key, "groups": this.groups}
+                this.samples.add((f"single {operation}", table), _statement_ms(this.conn, statement, parameters))
+
+
+def _bulk(this: Run, what: str, size: int, turn: int) -> None:
+    for operation in _OPERATIONS:
+        parameters = {"ids": this.take_keys(operation, size), "groups": this.groups}
+        for table in in_turn(_TABLES, turn):
+            statement = sql.SQL(_STATEMENTS[operation]).format(table=sql.Identifier("bench", table))
+            this.samples.add((f"{what} {operation}", table), _statement_ms(this.conn, statement, parameters))
+
+
+def _statement_ms(conn: Connection[Any], statement: sql.Composed, parameters: dict[str, Any]) -> float:
+    with conn.transaction():
+        return timed_ms(lambda: conn.execute(statement, parameters))
+
+
+def _throughput(database: Database, table: str, this: Run, seconds: int) -> float:
+    """Transactions per second of concurrent writers of single rows, told by pgbench."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder, "writer.sql")
+        script.write_text(_WRITER.format(rows=this.next_key - 1, table=table), encoding="ascii")
+        command = [
+            *(str(embedded.tool("pgbench")), "--no-vacuum", "--protocol=prepared", f"--client={_WRITERS}"),
+            *("--jobs=2", f"--time={seconds}", f"--random-seed={this.next_key}", f"--file={script}"),
+            database.url,
+        ]
+        environment = {"PGOPTIONS": "-c synchronous_commit=off", "PATH": "/usr/bin:/bin"}
+        told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    found = re.search(r"tps = ([0-9.]+)", told.stdout)
+    if told.returncode != 0 or found is None:
+        raise RuntimeError(f"pgbench failed: {told.stderr.strip()}")
+    return float(found.group(1))
+
+
+def _check_copies(this: Run) -> None:
+    """Both tables were written alike; what the random writers did may differ in one column."""
+    columns = sql.SQL("id, region, customer_id, quantity")
+    check_equal(
+        this.conn,
+        sql.Identifier("bench", _CAPTURED),
+        "SELECT id, region, customer_id, quantity FROM bench.plain",
+        columns,
+    )
+
+
+def _prune(database: Database) -> None:
+    """Refresh and remove what was seen, as a worker would: a buffer that only grows is nobody's."""
+    with connect(database.url) as client:
+        client.refresh_stream_table("bench.kept")
+    bench = Workbench.prepare(session.connect(database.url), pooled=False, limits=Limits())
+    try:
+        for (source_id,) in bench.conn.execute("SELECT source_id FROM pgtrickle.pgt_change_tracking").fetchall():
+            perform(Prune(source_id), bench)
+    finally:
+        bench.close()
+
+
+def _check_kept(database: Database, conn: Connection[Any]) -> None:
+    with connect(database.url) as client:
+        client.refresh_stream_table("bench.kept")
+    columns = sql.SQL("id, region, customer_id, amount, quantity")
+    check_equal(conn, sql.Identifier("bench", "kept"), _KEPT, columns)
+
+
+def _bulk_names() -> list[str]:
+    return [f"bulk of {size}" for size in _BULK_SIZES]
+
+
+def _rows(this: Run) -> list[dict[str, Any]]:
+    found = []
+    for what, table in this.samples.times:
+        times = ratio(this.samples.median((what, table)), this.samples.median((what, _PLAIN)))
+        found.append(
+            {
+                "what": what,
+                "table": table,
+                **this.samples.summary((what, table)),
+                "per_second": None,
+                "times_plain": None if times is None else round(times, 3),
+            }
+        )
+    for table in _TABLES:
+        tps = this.per_second.median(("writers", table))
+        times = ratio(tps, this.per_second.median(("writers", _PLAIN)))
+        found.append(
+            {
+                "what": f"{_WRITERS} writers",
+                "table": table,
+                "median_ms": None,
+                "min_ms": None,
+                "max_ms": None,
+                "samples": len(this.per_second.times["writers", table]),
+                "per_second": None if tps is None else round(tps, 1),
+                "times_plain": None if times is None else round(times, 3),
+            }
+        )
+    return found
+
+
+def _goals(this: Run, *, counts: bool) -> list[Goal]:
+    limits = {f"single {operation}": _SINGLE_GOAL for operation in _OPERATIONS}
+    limits |= {f"{name} {operation}": _BULK_GOALS[operation] for name in _bulk_names() for operation in _OPERATIONS}
+    found = []
+    for what, limit in limits.items():
+        times = ratio(this.samples.median((what, _CAPTURED)), this.samples.median((what, _PLAIN)))
+        name = f"{what}: median with capture, times plain"
+        found.append(judge(name, times, "×", "at most", limit, counts=counts))
+    share = ratio(this.per_second.median(("writers", _CAPTURED)), this.per_second.median(("writers", _PLAIN)))
+    name = f"{_WRITERS} writers: throughput with capture, share of plain"
+    return [*found, judge(name, share, "×", "at least", _THROUGHPUT_GOAL, counts=counts)]

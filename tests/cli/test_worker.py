@@ -1,0 +1,85 @@
+"""`trickle worker` as a process of its own: it refreshes, names itself, and ends when told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support.databases import Database
+
+from trickle.cli.worker import worker_options
+from trickle.config import Settings
+
+TOTALS = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"
+
+
+def until(what: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Return as soon as `what` holds."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def worker(
+    orders: Database, clean_environment: dict[str, str | None], tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in the background, given time to drain; its log is in tmp_path."""
+    inherited = {name: value for name, value in os.environ.items() if name not in clean_environment}
+    command = [sys.executable, "-m", "trickle", "worker", "--workers", "1", "--instance-id", "test-1"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--discovery-interval", "500ms", "--log-format", "json"],
+            env={**inherited, "TRICKLE_POSTGRES_URL": orders.url},
+            stderr=log,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_settings_become_options() -> None:
+    options = worker_options(Settings(relay_group_id="blue", drain_timeout=3, metrics_port=0), "url")
+    assert (options.url, options.group_id, options.drain_seconds) == ("url", "blue", 3)
+    assert (options.instance_id, options.direct_url, options.metrics_port) == (None, None, None)
+
+
+def test_a_worker_refreshes_and_drains(
+    orders: Database, trickle: Any, worker: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    trickle("create", "totals", TOTALS, "--schedule", "1s")
+    until(lambda: trickle.json("status", "totals")["stream_table"]["instance_id"] == "test-1")
+    instances = trickle.json("status")["instances"]
+    assert [(i["instance_id"], i["is_live"]) for i in instances] == [("test-1", True)]
+    with orders.connect() as owner:
+        owner.execute("INSERT INTO orders VALUES (10, 7, 100)")
+        until(lambda: owner.execute("SELECT total FROM totals WHERE customer = 7").fetchone() == (100,))
+    assert trickle.json("verify", "totals")[0]["equal"] is True
+    children = psutil.Process(worker.pid).children(recursive=True)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0, (tmp_path / "log").read_text()
+    until(lambda: not any(child.is_running() for child in children))
+    assert trickle.json("status")["instances"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--workers", "0"), "--workers: 0 is outside 1–64"),
+        (("--discovery-interval", "now"), "--discovery-interval: 'now' is not a number of s"),
+        (("--log-format", "xml"), "--log-format: 'xml' is not one of text, json"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_starts(trickle: Any, words: tuple[str, ...], told: str) -> None:
+    assert told in trickle("worker", *words, expect=1).stderr

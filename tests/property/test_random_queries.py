@@ -1,0 +1,96 @@
+"""Random schemas, data, statements and queries, refreshed differentially for five cycles and more.
+
+Lies it would catch: a delta rule that is right for most inputs; a refresh that silently became FULL; rows that
+are equal but not written alike; a counter below zero that happens not to show; writes where nothing changed.
+Oracle: PostgreSQL itself, which evaluates the defining query from nothing in the statement that compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from property.queries import Query, Relation, queries
+from property.trial import Trial, trial
+from property.types import SETUP
+from property.worlds import Table, worlds
+from property.writes import fill, statement
+from support.databases import Database
+
+import trickle
+
+CYCLES = 5
+
+
+@pytest.fixture
+def client(db: Database) -> Iterator[trickle.Client]:
+    with trickle.connect(db.url) as opened:
+        opened.connection.execute("SET statement_timeout = '20s'")
+        yield opened
+
+
+def play(client: trickle.Client, data: st.DataObject) -> None:
+    """One trial, from nothing to nothing."""
+    tables = data.draw(worlds(), "tables")
+    setup = [*SETUP, *(ddl for table in tables for ddl in table.ddl)]
+    with trial(client, setup) as made:
+        for table in tables:
+            made.run(data.draw(fill(table)))
+        relations = [Relation(table.sql, table.columns) for table in tables]
+        relations += _views(made, data, relations)
+        _stream_tables(made, data, relations)
+        for _ in range(CYCLES):
+            _cycle(made, data, tables)
+
+
+def _views(made: Trial, data: st.DataObject, relations: Sequence[Relation]) -> list[Relation]:
+    views: list[Relation] = []
+    if data.draw(st.booleans()):
+        query = data.draw(queries(relations, ("rows",)))
+        made.run(f"CREATE VIEW seen AS {query.sql}")
+        views.append(Relation("seen", query.columns, wide=True))
+    return views
+
+
+def _stream_tables(made: Trial, data: st.DataObject, relations: Sequence[Relation]) -> None:
+    """Three to five stream tables; later ones may read earlier ones."""
+    known = list(relations)
+    for number in range(data.draw(st.integers(3, 5))):
+        query: Query = data.draw(queries(known))
+        table = made.create(f"st {number}", query.sql)
+        known.append(Relation(table.sql, query.columns, wide=query.shape == "rows"))
+
+
+def _cycle(made: Trial, data: st.DataObject, tables: Sequence[Table]) -> None:
+    """A few statements, some of them in one transaction that may roll back; then refresh everything in order."""
+    truncated = False
+    for _ in range(data.draw(st.integers(1, 4))):
+        table = data.draw(st.sampled_from(tables))
+        text = data.draw(statement(table))
+        truncated |= made.run(text) and text.startswith("TRUNCATE")
+    for stream_table in made.stream_tables:
+        action = made.refresh(stream_table, truncated=truncated)
+        truncated |= action == "FULL"
+
+
+COMMON = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+
+
+@settings(COMMON, max_examples=40)
+@given(data=st.data())
+def test_stream_tables_equal_their_queries(client: trickle.Client, data: st.DataObject) -> None:
+    play(client, data)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@settings(COMMON, max_examples=1000)
+@given(data=st.data())
+def test_stream_tables_equal_their_queries_at_length(client: trickle.Client, data: st.DataObject) -> None:
+    play(client, data)

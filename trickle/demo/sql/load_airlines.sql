@@ -1,0 +1,1 @@
+COPY airlines (carrier, name) FROM STDIN (FORMAT csv, HEADER MATCH, NULL 'NA')

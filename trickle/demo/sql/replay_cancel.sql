@@ -1,0 +1,1 @@
+DELETE FROM departures WHERE flight_id = ANY (%(flight_ids)s)

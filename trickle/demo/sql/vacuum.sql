@@ -1,0 +1,1 @@
+VACUUM (ANALYZE, PARALLEL 0) airlines, airports, planes, weather, flights, departures

@@ -1,0 +1,1 @@
+SELECT pgt_name, instance_id FROM pgtrickle.ownership

@@ -1,0 +1,1 @@
+SELECT simulated_at, announced, departed, landed, cancelled, is_over FROM replay_progress

@@ -1,0 +1,3 @@
+-- DISTINCT: who flies where.
+SELECT DISTINCT carrier, origin, dest
+  FROM departures

@@ -1,0 +1,48 @@
+"""Make every aggregate's value a function of the bag it aggregates, or refuse.
+
+Recomputing a group must give the very value that was stored. Floats are therefore added in a fixed order, in the
+full refresh and in the program alike; aggregates that depend on more than the bag have no rule.
+"""
+
+from __future__ import annotations
+
+from trickle.errors import Unsupported
+from trickle.ivm.algebra.properties import origins
+from trickle.ivm.algebra.relations import Aggregate, Block, Rel, UnionAll
+from trickle.ivm.algebra.scalars import columns_of
+from trickle.ivm.facts import Facts
+from trickle.ivm.program.calls import classify, determinised
+
+
+def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
+    """Return the relation with determinate aggregates.
+
+    Raises:
+        Unsupported: an aggregate that no rule can maintain.
+        MissingFacts: the type of an argument has to be described first.
+    """
+    match rel:
+        case Block(inputs, predicates, items):
+            alone = root and len(inputs) == 1
+            return Block(tuple(settled(i, facts, root=alone) for i in inputs), predicates, items)
+        case UnionAll(branches, outputs):
+            return UnionAll(tuple(settled(b, facts, root=False) for b in branches), outputs)
+        case Aggregate(child, keys, calls, scalar):
+            child = settled(child, facts, root=False)
+            for call in calls:
+                classify(call, child, facts)
+            if not root:
+                _refuse_incomparable(rel, child)
+            if not keys and not scalar:
+                raise Unsupported("DISTINCT over no columns has no delta rule")
+            return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
+        case _:
+            return rel
+
+
+def _refuse_incomparable(rel: Aggregate, child: Rel) -> None:
+    """Rebuilding an old bag groups its rows, which types without equality do not allow."""
+    known = origins(child)
+    for number in columns_of((*(k.value for k in rel.keys), *(c.value for c in rel.calls))):
+        if number in known and not known[number].comparable:
+            raise Unsupported(f"column {known[number].name} has a type without equality, below another operator")

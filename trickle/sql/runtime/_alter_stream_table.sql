@@ -1,0 +1,29 @@
+-- Apply a checked alter call: the query first, since the rest is said of what it then is.
+CREATE FUNCTION pgtrickle._alter_stream_table(
+    st pgtrickle.pgt_stream_tables, query text, creator_path text, schedule text, refresh_mode text,
+    options jsonb, more jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+#variable_conflict use_column
+DECLARE
+    changes jsonb := options || more;
+    mode    text := CASE WHEN refresh_mode IS NOT NULL OR upper(schedule) = 'IMMEDIATE'
+                         THEN pgtrickle._requested_mode(schedule, refresh_mode) END;
+BEGIN
+    PERFORM pgtrickle._assert_may_create();
+    PERFORM pgtrickle._assert_owner(st);
+    SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = st.pgt_id FOR NO KEY UPDATE;
+    IF mode IS NOT NULL AND query IS NULL THEN
+        mode := pgtrickle._mode_for(mode, st.query_volatility, st.volatility_reason, st.pgt_schema || '.' || st.pgt_name);
+        changes := changes || jsonb_build_object('refresh_mode', mode);
+    END IF;
+    IF schedule IS NOT NULL THEN
+        changes := changes || jsonb_build_object('schedule', pgtrickle._check_schedule(schedule));
+    END IF;
+    IF query IS NOT NULL THEN
+        PERFORM pgtrickle._change_query(st, query, creator_path,
+            coalesce(mode, CASE WHEN st.refresh_mode = 'FULL' AND st.query_volatility = 'v' THEN 'AUTO' ELSE st.refresh_mode END));
+        SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = st.pgt_id;
+    END IF;
+    PERFORM pgtrickle._alter(st, changes);
+END
+$fn$;

@@ -1,0 +1,15 @@
+CREATE FUNCTION pgtrickle._resume(st pgtrickle.pgt_stream_tables) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+BEGIN
+    PERFORM pgtrickle._assert_owner(st);
+    IF st.status NOT IN ('SUSPENDED', 'ERROR') THEN
+        RAISE EXCEPTION 'stream table %.% is %, neither suspended nor stopped by an error',
+            st.pgt_schema, st.pgt_name, lower(st.status) USING ERRCODE = '22023';
+    END IF;
+    UPDATE pgtrickle.pgt_stream_tables s
+    SET status = CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END, consecutive_errors = 0,
+        last_error_message = NULL, last_error_at = NULL, updated_at = now(),
+        fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'armed' ELSE s.fuse_state END
+    WHERE s.pgt_id = st.pgt_id;
+END
+$fn$;
