@@ -38,7 +38,8 @@ from trickle.errors import DefinitionError, TryAgain
 __all__ = ["Client", "RefreshOutcome", "StreamTableStatus", "VerifyResult", "connect"]
 
 # A verification holds one snapshot; a refresh by somebody else in between makes it start again.
-_VERIFY_ATTEMPTS = 8
+_VERIFY_ATTEMPTS = 20
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 def connect(url: str = "") -> Client:
@@ -152,7 +153,7 @@ class Client:
             except TryAgain:
                 if attempt == _VERIFY_ATTEMPTS or self.connection.closed:
                     raise
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt)))
         raise AssertionError("the loop above returns or raises")
 
     def _create(

@@ -22,7 +22,7 @@ import multiprocessing_logging
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def event(logger: logging.Logger, level: int, message: str, **fields: object) -> None:
+def event(logger: logging.Logger, level: int, message: str, /, **fields: object) -> None:
     """Log one sentence with its fields."""
     logger.log(level, message, extra={"fields": fields})
 

@@ -62,3 +62,7 @@ def test_importing_trickle_loads_nothing() -> None:
     code = "import sys, trickle; print([n for n in sys.modules if n.split('.')[0] in ('trickle', 'psycopg')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "['trickle']"
+
+
+def test_help_keeps_square_brackets(at: Callable[..., object]) -> None:
+    assert "trickle-pg[demo]" in " ".join(at("")("demo", "--help").stdout.split())

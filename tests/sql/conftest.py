@@ -31,9 +31,12 @@ def orders(conn: Connection) -> Connection:
 
 @pytest.fixture
 def changes(conn: Connection) -> Changes:
-    """Take the changes captured from a table: (weight, row by column name), in order of weight and text."""
+    """The changes captured since the last call: (weight, row by column name), in order of weight and text."""
+
+    seen = 0
 
     def take(table: str) -> list[tuple[int, dict[str, Any]]]:
+        nonlocal seen
         found = conn.execute(
             "SELECT source_id, source_relid FROM pgtrickle.pgt_change_tracking WHERE source_relid = %s::regclass",
             (table,),
@@ -48,11 +51,12 @@ def changes(conn: Connection) -> Changes:
         buffer = sql.Identifier("pgtrickle_changes", f"changes_{source_id}")
         rows = conn.execute(
             sql.SQL(
-                "WITH taken AS (DELETE FROM {} x RETURNING x.*)"
-                " SELECT weight, to_jsonb(t) - 'seq' - 'xid' - 'weight' FROM taken t ORDER BY 1, 2"
-            ).format(buffer)
+                "SELECT weight, to_jsonb(x) - 'seq' - 'xid' - 'weight', seq FROM {} x WHERE seq > %s ORDER BY 1, 2"
+            ).format(buffer),
+            (seen,),
         ).fetchall()
-        return [(weight, {names[column]: value for column, value in row.items()}) for weight, row in rows]
+        seen = max((seq for _, _, seq in rows), default=seen)
+        return [(weight, {names[column]: value for column, value in row.items()}) for weight, row, _ in rows]
 
     return take
 

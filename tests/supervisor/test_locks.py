@@ -159,7 +159,14 @@ def test_a_pooler_is_refused_for_locks(db: Database) -> None:
     with db.connect() as conn:
         info = conn.info
         pooler = Pooler(f"{info.host}/.s.PGSQL.{info.port}")
-        url = f"host=127.0.0.1 port={pooler.port} dbname={info.dbname} user={info.user} sslmode=disable gssencmode=disable"
+        url = psycopg.conninfo.make_conninfo(
+            host="127.0.0.1",
+            port=pooler.port,
+            dbname=info.dbname,
+            user=info.user,
+            sslmode="disable",
+            gssencmode="disable",
+        )
     with pytest.raises(Refused, match="pooler"):
         LockSession(url)
     pooler.close()

@@ -126,35 +126,66 @@ def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
 
 
 def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
-    """Put the stored view, the storage's shape, the program and the filled table in place."""
+    """Put the storage's shape, the program and the filled table in place."""
     pgt_id = table["pgt_id"]
-    storage = ident(table["schema"], table["name"])
-    index = f"__pgt_key_{pgt_id}"
-    statements = [
-        f"DROP INDEX IF EXISTS {ident(table['schema'], index)}",
-        f"DROP VIEW IF EXISTS {ident(PROGRAMS, f'stored_{pgt_id}')}",
-        *(f"ALTER TABLE {storage} DROP COLUMN {ident(name)}" for name in _names(conn, "install_stale_columns", pgt_id)),
-        f"CREATE VIEW {ident(PROGRAMS, f'stored_{pgt_id}')} AS\n{program.storage.query}",
-    ]
-    _run(conn, *statements)
-    for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
-        _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
-    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+    reshaped = table["stored_query"] != program.storage.query
+    if reshaped:
+        _reshape(conn, table, program)
+    name = ident(PROGRAMS, f"refresh_{pgt_id}")
     _run(
         conn,
         program.function,
-        f"REVOKE ALL ON FUNCTION {ident(PROGRAMS, f'refresh_{pgt_id}')}() FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {ident(PROGRAMS, f'refresh_{pgt_id}')}() TO {_catalog_owner(conn)}",
+        f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name}() TO {_catalog_owner(conn)}",
     )
-    explain = {"strategy": program.strategy, "algebra": program.algebra, "delta": program.delta}
-    _record(conn, pgt_id, "compiled", None, explain)
+    _record(conn, pgt_id, "compiled", None, _explanation(program))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
     conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
-    if program.storage.index:
-        unique = "UNIQUE " if program.storage.unique else ""
-        distinct = " NULLS NOT DISTINCT" if program.storage.unique else ""
-        columns = ", ".join(ident(name) for name in program.storage.index)
-        _run(conn, f"CREATE {unique}INDEX {ident(index)} ON {storage} ({columns}){distinct}")
+    if reshaped and program.storage.index:
+        _index(conn, table, program)
+
+
+def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+    """Give the storage the hidden columns of this program, and no others, and a view that computes them."""
+    pgt_id = table["pgt_id"]
+    storage = ident(table["schema"], table["name"])
+    stored = ident(PROGRAMS, f"stored_{pgt_id}")
+    dropped = [
+        f"ALTER TABLE {storage} DROP COLUMN {ident(name)}" for name in _names(conn, "install_stale_columns", pgt_id)
+    ]
+    _run(
+        conn,
+        f"DROP INDEX IF EXISTS {ident(table['schema'], _index_name(pgt_id))}",
+        f"DROP VIEW IF EXISTS {stored}",
+        *dropped,
+        f"CREATE VIEW {stored} AS\n{program.storage.query}",
+    )
+    for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
+        _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
+    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+
+
+def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+    """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up."""
+    storage = program.storage
+    columns = ", ".join(ident(name) for name in storage.index)
+    unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if storage.unique else ("", "")
+    table_name = ident(table["schema"], table["name"])
+    _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
+
+
+def _index_name(pgt_id: int) -> str:
+    return f"__pgt_key_{pgt_id}"
+
+
+def _explanation(program: Program) -> dict[str, str]:
+    """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
+    return {
+        "strategy": program.strategy,
+        "algebra": program.algebra,
+        "delta": program.delta,
+        "stored": program.storage.query,
+    }
 
 
 def _settle(

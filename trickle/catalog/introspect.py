@@ -48,7 +48,7 @@ def describe(conn: Connection, questions: Iterable[str]) -> dict[str, str]:
         if description is None:
             continue
         row = conn.execute(
-            "SELECT format_type(pgtrickle._base_type(%s::oid), NULL)", [description[0].type_code]
+            "SELECT pgtrickle._type_name(pgtrickle._base_type(%s::oid), NULL)", [description[0].type_code]
         ).fetchone()
         if row is not None:
             types[question] = row[0]

@@ -1,7 +1,219 @@
-"""SQLAlchemy metadata"""
+"""The catalog's tables as SQLAlchemy Core describes them.
+
+The migrations make the tables; this is what Alembic compares a database with, and what a test holds against
+one to see that neither has drifted. Nothing queries through it: SQL lives in files.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData
+from typing import Any
 
-metadata = MetaData(schema="pgtrickle")
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, OID, TIMESTAMP, UUID
+from sqlalchemy.types import UserDefinedType
+
+SCHEMA = "pgtrickle"
+
+metadata = MetaData(schema=SCHEMA)
+
+
+class Native(UserDefinedType[Any]):
+    """A type that only PostgreSQL has, by its name there."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: object) -> str:
+        return self.name
+
+
+CHAR = Native('"char"')
+NAME = Native("name")
+PG_SNAPSHOT = Native("pg_snapshot")
+XID8 = Native("xid8")
+MOMENT = TIMESTAMP(timezone=True)
+
+
+def required(name: str, kind: Any, default: str | None = None, *args: Any) -> Column[Any]:
+    """A column that is never NULL."""
+    return Column(name, kind, *args, nullable=False, server_default=None if default is None else text(default))
+
+
+def stream_table_key(**options: Any) -> Column[Any]:
+    """A reference to the stream table a row belongs to; the row goes when it goes."""
+    return Column(
+        "pgt_id",
+        BigInteger,
+        ForeignKey(f"{SCHEMA}.pgt_stream_tables.pgt_id", ondelete="CASCADE"),
+        nullable=False,
+        **options,
+    )
+
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("only_row", Boolean, CheckConstraint("only_row"), primary_key=True, server_default=text("true")),
+    required("system_identifier", BigInteger),
+    required("database_oid", OID),
+    required("catalog_oid", OID),
+    required("epoch", UUID, "gen_random_uuid()"),
+    required("catalog_version", Text),
+    required("installed_at", MOMENT, "now()"),
+)
+
+pgt_settings = Table(
+    "pgt_settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    required("value", Text),
+    required("updated_at", MOMENT, "now()"),
+)
+
+pgt_stream_tables = Table(
+    "pgt_stream_tables",
+    metadata,
+    Column("pgt_id", BigInteger, primary_key=True, autoincrement=True),
+    Column("pgt_relid", OID, nullable=False, unique=True),
+    required("pgt_name", Text),
+    required("pgt_schema", Text),
+    required("pgt_owner", NAME),
+    required("defining_query", Text),
+    required("original_query", Text),
+    Column("schedule", Text),
+    required("refresh_mode", Text, "'DIFFERENTIAL'"),
+    required("status", Text, "'INITIALIZING'"),
+    required("is_populated", Boolean, "false"),
+    Column("data_timestamp", MOMENT),
+    Column("last_refresh_at", MOMENT),
+    required("consecutive_errors", Integer, "0"),
+    required("needs_reinit", Boolean, "false"),
+    Column("effective_refresh_mode", Text),
+    Column("last_full_ms", Float(53)),
+    Column("last_error_message", Text),
+    Column("last_error_at", MOMENT),
+    required("query_volatility", CHAR, "'i'"),
+    Column("volatility_reason", Text),
+    required("functions_used", ARRAY(Text), "'{}'"),
+    required("function_oids", ARRAY(OID), "'{}'"),
+    Column("function_hashes", Text),
+    required("session_settings", JSONB, "'{}'"),
+    required("program_state", Text, "'none'"),
+    Column("program_version", Text),
+    Column("program_reason", Text),
+    Column("program_explain", JSONB),
+    required("diamond_consistency", Text, "'atomic'"),
+    required("diamond_schedule_policy", Text, "'fastest'"),
+    Column("requested_cdc_mode", Text),
+    required("has_keyless_source", Boolean, "false"),
+    required("is_append_only", Boolean, "false"),
+    required("pooler_compatibility_mode", Boolean, "false"),
+    Column("max_differential_joins", Integer),
+    Column("max_delta_fraction", Float(53)),
+    required("refresh_tier", Text, "'hot'"),
+    required("fuse_mode", Text, "'off'"),
+    required("fuse_state", Text, "'armed'"),
+    Column("fuse_ceiling", BigInteger),
+    Column("fuse_sensitivity", Integer),
+    required("created_at", MOMENT, "now()"),
+    required("updated_at", MOMENT, "now()"),
+    UniqueConstraint("pgt_schema", "pgt_name"),
+    Index("pgt_stream_tables_status_idx", "status"),
+)
+
+pgt_change_tracking = Table(
+    "pgt_change_tracking",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("source_id", Integer, None, Identity(always=True)),
+    required("source_schema", Text),
+    required("source_name", Text),
+    required("captured_attnums", ARRAY(SmallInteger), "'{}'"),
+    required("capture_mode", Text, "'statement'"),
+    required("created_at", MOMENT, "now()"),
+    UniqueConstraint("source_id"),
+)
+
+pgt_dependencies = Table(
+    "pgt_dependencies",
+    metadata,
+    stream_table_key(primary_key=True),
+    Column("source_relid", OID, primary_key=True),
+    required("source_type", Text),
+    required("source_schema", Text),
+    required("source_name", Text),
+    Column("source_id", Integer, ForeignKey(f"{SCHEMA}.pgt_change_tracking.source_id")),
+    required("columns_used", ARRAY(Text), "'{}'"),
+    Column("column_snapshot", JSONB),
+    Column("stamp", Text),
+    required("cdc_mode", Text, "'TRIGGER'"),
+    Index("pgt_dependencies_source_relid_idx", "source_relid"),
+    Index("pgt_dependencies_source_id_idx", "source_id"),
+)
+
+pgt_frontiers = Table(
+    "pgt_frontiers",
+    metadata,
+    stream_table_key(primary_key=True),
+    Column("snapshot", PG_SNAPSHOT),
+    required("own_xid", XID8),
+    required("own_seq", BigInteger),
+    required("rows_inserted", BigInteger, "0"),
+    required("rows_updated", BigInteger, "0"),
+    required("rows_deleted", BigInteger, "0"),
+    required("markers", BigInteger, "0"),
+)
+
+pgt_refresh_history = Table(
+    "pgt_refresh_history",
+    metadata,
+    Column("refresh_id", BigInteger, primary_key=True, autoincrement=True),
+    stream_table_key(),
+    required("data_timestamp", MOMENT),
+    required("start_time", MOMENT),
+    Column("end_time", MOMENT),
+    Column("action", Text),
+    required("rows_inserted", BigInteger, "0"),
+    required("rows_updated", BigInteger, "0"),
+    required("rows_deleted", BigInteger, "0"),
+    required("delta_row_count", BigInteger, "0"),
+    required("was_full_fallback", Boolean, "false"),
+    Column("reason", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    required("status", Text),
+    required("initiated_by", Text),
+    Index("pgt_refresh_history_data_idx", "pgt_id", "data_timestamp"),
+    Index("pgt_refresh_history_start_idx", "pgt_id", "start_time"),
+)
+
+pgt_instances = Table(
+    "pgt_instances",
+    metadata,
+    Column("instance_id", Text, primary_key=True),
+    required("group_id", Text),
+    Column("hostname", Text),
+    Column("pid", Integer),
+    Column("backend_pid", Integer),
+    required("capacity", Integer, "1"),
+    required("started_at", MOMENT, "now()"),
+    required("heartbeat_at", MOMENT, "now()"),
+)

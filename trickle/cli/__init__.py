@@ -12,4 +12,7 @@ standard error: what, where, what to do. The exit code says who has to act:
     1   yours: the request is wrong,       4   try again: locks, lost connections
         or a check found a difference     70   ours: a defect of Trickle
     2   usage of the command
+
+`trickle worker` ends with the codes of `trickle.supervisor.options`, which tell a process supervisor whether
+starting it again can help.
 """

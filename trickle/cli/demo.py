@@ -46,7 +46,5 @@ def demo(
         is_plain=plain or not console.is_terminal,
         data_dir=data_dir,
     )
-    console.print(
-        "Trickle demo: the flights out of New York in 2013 are loaded into a PostgreSQL of its own and replayed live."
-    )
+    console.print("Real flights out of New York, replayed live, with stream tables kept fresh.")
     raise typer.Exit(run(options, console))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,8 @@ app = typer.Typer(
     cls=TrickleGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Help texts are prose: in the default mode `[demo]` would be taken for markup and vanish.
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -53,7 +56,7 @@ def root(
     """Keep the results of SQL queries up to date in stock PostgreSQL."""
 
 
-for name, verb in {
+VERBS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "init": init,
     "create": create,
@@ -68,7 +71,8 @@ for name, verb in {
     "doctor": doctor,
     "settings": settings,
     "errors": errors,
-}.items():
+}
+for name, verb in VERBS.items():
     app.command(name)(verb)
 app.add_typer(pg_app, name="pg")
 

@@ -34,11 +34,11 @@ def server(data_dir: Path | None) -> Iterator[embedded.Server]:
 
 def database(server: embedded.Server, reporter: Reporter) -> str:
     """The owner's URL of a new database with the catalog."""
-    with reporter.step("Install the catalog, as an ordinary database owner") as step:
+    with reporter.step("Install the catalog") as step:
         url = create_database(server)
-        revision = migrate.init(url)
+        migrate.init(url)
         create_tables(url)
-        step.outcome = f"revision {revision}"
+        step.outcome = "as an ordinary database owner"
     return url
 
 
@@ -50,7 +50,7 @@ def flights(url: str, files: Sequence[DataFile], reporter: Reporter) -> int:
             with reporter.step(f"Load {file.table}", file.size_bytes) as step:
                 counts[file.table] = load(connection, file, step.advance)
                 step.outcome = f"{counts[file.table]:,} rows".replace(",", " ")
-        with reporter.step("Let January to November happen", len(PAST_MONTHS) + 2) as step:
+        with reporter.step("Replay January to November", len(PAST_MONTHS) + 2) as step:
             departures = 0
             for month in PAST_MONTHS:
                 departures += fill_departures(connection, month)
@@ -72,4 +72,4 @@ def create_stream_tables(url: str, reporter: Reporter) -> None:
             stream_tables.create(client, definition)
             step.advance(1)
         compiled = sum(status.program_state == "compiled" for status in client.list())
-        step.outcome = f"{compiled} refreshed by their changes alone"
+        step.outcome = f"{compiled} compiled to DIFFERENTIAL"

@@ -38,7 +38,7 @@ def reporting(console: Console, *, is_plain: bool) -> Iterator[Reporter]:
     columns = (
         SpinnerColumn(finished_text="[green]✓"),
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=16),
         TextColumn("{task.fields[outcome]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )

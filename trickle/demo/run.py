@@ -43,24 +43,26 @@ def run(options: DemoOptions, console: Console) -> int:
                 with reporting(console, is_plain=options.is_plain) as told:
                     with told.step("Start PostgreSQL") as step:
                         server = stack.enter_context(prepare.server(options.data_dir))
-                        step.outcome = f"version {server.version}, in {server.data_dir}"
+                        step.outcome = f"version {server.version}"
                     url = prepare.database(server, told)
                     prepare.flights(url, files, told)
                     prepare.create_stream_tables(url, told)
-                return _run_live(options, console, server, url, stack)
+                code = _run_live(options, console, server, url, stack)
             finally:
                 # What follows ends in bounded time; another Ctrl-C would only leave a mess.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         console.print("Interrupted; nothing is left running.")
         return EXIT_INTERRUPTED
+    console.print("Stopped; nothing is left running.")
+    return code
 
 
 def _run_live(options: DemoOptions, console: Console, server: embedded.Server, url: str, stack: ExitStack) -> int:
     """Start workers and replay, show them until the end, and compare when asked to."""
     log_dir = _fresh_directory(server.data_dir / _LOGS)
     psql = shlex.join(["trickle", "pg", "psql", "--data-dir", str(server.data_dir), "--database", DATABASE])
-    console.print(f"Flights are being replayed, {options.workers} workers refresh. Look closer: {psql}", soft_wrap=True)
+    console.print(f"December is replayed, {options.workers} workers refresh. Look closer:\n{psql}", soft_wrap=True)
     connection = stack.enter_context(session.connect(url, role="demo"))
     workers = Workers(url, log_dir)
     stack.callback(workers.stop)

@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from trickle.demo.chaos import TakeOver
-from trickle.demo.observe import Look, StreamTableNow
+from trickle.demo.observe import Look, Replay, StreamTableNow
 
 # One colour per worker, by the number in its name, so that a take-over can be seen from afar.
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red")
-_SHOWN_TAKEOVERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Shown:
 
 def screen(shown: Shown) -> RenderableType:
     """The live view; it fits a terminal of 80 columns and 24 lines."""
-    return Group(_headline(shown), _replay(shown), _table(shown), _workers(shown), _takeovers(shown), _hint(shown))
+    return Group(_headline(shown), _replay(shown), _table(shown), _workers(shown), _takeover(shown), _hint(shown))
 
 
 def line(shown: Shown) -> str:
@@ -43,10 +42,7 @@ def line(shown: Shown) -> str:
     replay = look.replay
     parts = [f"{shown.elapsed_seconds:5.1f} s"]
     if replay is not None:
-        parts.append(
-            f"{replay.simulated_at:%b %d %H:%M} in New York: {replay.announced} announced, {replay.departed} departed, "
-            f"{replay.landed} landed, {replay.cancelled} cancelled"
-        )
+        parts.append(f"{replay.simulated_at:%b %d %H:%M} in New York: {_events(replay)}")
     parts.append(_freshness(look))
     parts.append(
         f"{refreshes.refreshes} refreshes ({refreshes.full_refreshes} FULL, {refreshes.failures} failed), "
@@ -68,42 +64,44 @@ def takeover_sentence(takeover: TakeOver) -> str:
 
 
 def _headline(shown: Shown) -> Text:
-    count = len(shown.look.stream_tables)
-    return Text.assemble(
-        (f"{count} stream tables over a year of flights, kept fresh", "bold"), f"   {_freshness(shown.look)}"
-    )
+    title = f"{len(shown.look.stream_tables)} stream tables over a year of flights"
+    return Text.assemble((title, "bold"), f"   {_freshness(shown.look)}")
 
 
 def _replay(shown: Shown) -> Text:
     replay = shown.look.replay
     if replay is None:
-        return Text("the replay is starting", style="dim")
-    counts = (
-        f"announced {replay.announced}  departed {replay.departed}  landed {replay.landed}  "
-        f"cancelled {replay.cancelled}"
+        return Text("The replay is starting.", style="dim")
+    speed = "the year is over" if replay.is_over else f"×{shown.minutes_per_second * 60:g}"
+    return Text(f"{replay.simulated_at:%b %d %H:%M} {speed}   {_events(replay)}")
+
+
+def _events(replay: Replay) -> str:
+    return (
+        f"{replay.announced} announced, {replay.departed} departed, {replay.landed} landed, "
+        f"{replay.cancelled} cancelled"
     )
-    speed = "the year is over" if replay.is_over else f"{shown.minutes_per_second:g} min/s"
-    return Text(f"{replay.simulated_at:%a %d %b %H:%M} in New York ({speed})  {counts}")
 
 
 def _table(shown: Shown) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("stream table", no_wrap=True)
-    table.add_column("mode", no_wrap=True)
-    table.add_column("fresh", no_wrap=True)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    for heading in ("stream table", "mode", "fresh"):
+        table.add_column(heading, no_wrap=True)
     table.add_column("refresh", justify="right", no_wrap=True)
     table.add_column("rows changed", no_wrap=True)
     table.add_column("owner", no_wrap=True)
     for row in shown.look.stream_tables:
-        table.add_row(
-            row.name, _mode(row), _fresh(row), _milliseconds(row.refresh_ms), _rows(row), _owner(row.instance_id)
-        )
+        milliseconds = _milliseconds(row.refresh_ms)
+        table.add_row(row.name, _mode(row), _fresh(row), milliseconds, _rows(row), _owner(row.instance_id))
     return table
 
 
 def _mode(row: StreamTableNow) -> Text:
+    """The mode of the last refresh. Creation fills in full, which says nothing of what follows."""
     if row.status != "ACTIVE":
         return Text(row.status, style="bold red")
+    if row.refresh_ms is None:
+        return Text("filled", style="dim")
     return Text(row.mode, style="" if row.mode == "DIFFERENTIAL" else "yellow")
 
 
@@ -111,7 +109,7 @@ def _fresh(row: StreamTableNow) -> Text:
     """Behind means that something waits to be taken; it cannot be older than the last refresh."""
     if not row.is_behind:
         return Text("current", style="green")
-    return Text(f"≤ {row.refreshed_seconds_ago:.1f} s old", style="yellow" if row.refreshed_seconds_ago < 3 else "red")
+    return Text(f"≤ {row.refreshed_seconds_ago:.1f} s", style="yellow" if row.refreshed_seconds_ago < 3 else "red")
 
 
 def _rows(row: StreamTableNow) -> str:
@@ -130,23 +128,22 @@ def _colour(instance_id: str) -> str:
 
 
 def _workers(shown: Shown) -> Text:
-    text = Text("workers  ", style="dim")
+    text = Text()
     for name, count in _shares(shown).items():
-        text.append(f"{name} owns {count}", style=_colour(name)).append("   ")
+        text.append(f"{name} owns {count}", style=_colour(name)).append("  ")
     refreshes = shown.look.refreshes
-    text.append(f"{refreshes.refreshes} refreshes, median {_milliseconds(refreshes.median_ms)}", style="")
+    text.append(f"{refreshes.refreshes} refreshes, median {_milliseconds(refreshes.median_ms)}")
     if refreshes.failures:
         text.append(f", {refreshes.failures} failed", style="red")
     return text
 
 
-def _takeovers(shown: Shown) -> Text:
-    told = [takeover_sentence(takeover) for takeover in shown.takeovers[-_SHOWN_TAKEOVERS:]]
-    return Text("\n".join(reversed(told)), style="red")
+def _takeover(shown: Shown) -> Text:
+    return Text(takeover_sentence(shown.takeovers[-1]) if shown.takeovers else "", style="red")
 
 
 def _hint(shown: Shown) -> Text:
-    return Text(f"Look closer: {shown.psql}\nCtrl-C ends everything.", style="dim", overflow="fold")
+    return Text(f"Ctrl-C ends everything. Look closer:\n{shown.psql}", style="dim", overflow="fold")
 
 
 def _shares(shown: Shown) -> dict[str, int]:
@@ -155,11 +152,10 @@ def _shares(shown: Shown) -> dict[str, int]:
 
 
 def _freshness(look: Look) -> str:
-    count = len(look.stream_tables)
     if not look.behind:
-        return f"all {count} current"
+        return "all current"
     oldest = max(table.refreshed_seconds_ago for table in look.behind)
-    return f"{count - len(look.behind)} of {count} current, the others ≤ {oldest:.1f} s old"
+    return f"{len(look.stream_tables) - len(look.behind)} current, {len(look.behind)} behind by ≤ {oldest:.1f} s"
 
 
 def _milliseconds(value: float | None) -> str:

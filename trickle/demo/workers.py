@@ -91,7 +91,7 @@ class Workers:
             "instance_id": instance_id,
             "children": 2,
             "discovery_seconds": 2.0,
-            "tick_seconds": 0.5,
+            "tick_seconds": 0.25,
             "drain_seconds": _DRAIN_SECONDS,
         }
         return Slot(instance_id, processes.start("worker", told, self._log_dir / f"{instance_id}.log"))

@@ -37,7 +37,6 @@ class Child:
     def abandon(self) -> None:
         """End a start that is not wanted any more."""
         self.process.send_signal(signal.SIGQUIT)
-        self.process.wait()
         reap(self.process.pid)
 
     def said(self) -> str:
@@ -51,7 +50,7 @@ _children: dict[int, Child] = {}
 
 
 def spawn(command: Sequence[str], run_as: RunAs, log: Path, *, die_with_parent: bool) -> Child:
-    for pid in list(_children):
+    for pid in [pid for pid, child in _children.items() if child.ended]:
         reap(pid)
     guard = choose_guard(die_with_parent)
     if log.exists() and log.stat().st_size > _LOG_BYTES:
@@ -77,11 +76,11 @@ def spawn(command: Sequence[str], run_as: RunAs, log: Path, *, die_with_parent: 
 
 
 def reap(pid: int) -> None:
-    """Let go of a server that has ended, if this process started it."""
-    child = _children.get(pid)
-    if child is None or not child.ended:
+    """Let go of a server that has ended, or is past its last act, if this process started it."""
+    child = _children.pop(pid, None)
+    if child is None:
         return
-    del _children[pid]
+    child.process.wait()
     if child.watchdog is not None:
         child.watchdog.kill()
         if child.watchdog.stdin is not None:

@@ -8,6 +8,7 @@ meaning anything. Every loss falls back by one step, and the way up again is tri
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -97,13 +98,17 @@ class ServerLink:
             self.connect().execute(load("queries/instance_register"), self._announcement(self.locks))
 
     def leave(self) -> None:
-        """Say farewell: from now on the others share our work."""
-        if self.locks is None:
+        """Be no member any more: from now on the others share our work. What is in hand is still ours."""
+        if self.locks is not None:
+            self.locks.release([self.membership])
+
+    def say_farewell(self) -> None:
+        """Take our announcement away; without it the claims that are left would have no name in the views."""
+        if self.locks is None or is_lost(self.control) or self.control is None:
             return
-        if self.control is not None and not self.control.closed:
-            parameters = {"instance_id": self.instance_id, "backend_pid": self.locks.backend_pid}
+        parameters = {"instance_id": self.instance_id, "backend_pid": self.locks.backend_pid}
+        with contextlib.suppress(psycopg.Error):
             self.control.execute(load("queries/instance_unregister"), parameters)
-        self.locks.release([self.membership])
 
     def drop_locks(self) -> None:
         if self.locks is not None:

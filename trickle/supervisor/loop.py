@@ -91,6 +91,7 @@ class Wheel:
                 self._go_round()
         finally:
             self._crew.close()
+            self._link.say_farewell()
             self._link.close()
             if self._http is not None:
                 self._http.close()

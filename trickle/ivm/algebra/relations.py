@@ -168,12 +168,10 @@ class Aggregate(Rel):
 
 @dataclass(frozen=True, slots=True)
 class Change(Rel):
-    """Signed rows captured from a Scan's table and not yet consumed; `weight` is +n or −n."""
+    """Signed rows captured from a Scan's table and not yet consumed; `weight` is +1 or −1, and rows may cancel."""
 
     scan: Scan
     weight: Column
-    net: bool = True
-    """Rows that cancel are removed here; a consumer that adds weights up itself does without."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

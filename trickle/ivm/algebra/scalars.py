@@ -14,6 +14,14 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.query.parse import deparse_expression, nodes, parse_expression
 
+NAME_BYTES = 63
+
+
+def clipped(name: str, suffix: str) -> str:
+    """Append a suffix to a name, shortening the name so that PostgreSQL, which counts bytes, keeps all of it."""
+    room = NAME_BYTES - len(suffix.encode())
+    return name.encode()[:room].decode(errors="ignore") + suffix
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -25,7 +33,7 @@ class Column:
     @property
     def label(self) -> str:
         """Name of this column in generated SQL: readable, and unique through its number."""
-        return f"{self.name[:40]}_{self.number}"
+        return clipped(self.name, f"_{self.number}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

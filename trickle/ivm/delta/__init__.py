@@ -7,5 +7,6 @@ never SQL, and each stands in its own file under its law. Notation: Δ is the ch
 """
 
 from trickle.ivm.delta.derivative import Delta, derive
+from trickle.ivm.delta.net import netted
 
-__all__ = ["Delta", "derive"]
+__all__ = ["Delta", "derive", "netted"]

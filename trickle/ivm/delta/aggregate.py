@@ -31,7 +31,7 @@ def _(rel: Aggregate, numbering: Numbering) -> Delta | None:
     anything = Block((change.rel,), (), ())
     arms = tuple(
         Block((Aggregate(rows, rel.keys, rel.calls, rel.scalar),), (), _outputs(rel, weight, sign), anything)
-        for rows, sign in ((now, "1::bigint"), (before, "-1::bigint"))
+        for rows, sign in ((now, "1"), (before, "-1"))
     )
     return Delta(UnionAll(arms, (*rel.columns, weight)), weight)
 
@@ -56,13 +56,13 @@ def _before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
     """old C|K = C|K ⊎ −ΔC, as a bag: rows that cancel are gone, the others stand as often as they did."""
     weight, total = numbering.column("__pgt_w"), numbering.column("__pgt_n")
     columns = now.columns
-    one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1::bigint"))))
+    one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1"))))
     minus = expression("-w", w=reference(change.weight))
     undone = Block((change.rel,), (), (*(copy_of(c) for c in columns), Item(weight, minus)))
     rows = UnionAll((one, undone), (*columns, weight))
     net = Aggregate(
         rows,
         tuple(copy_of(c) for c in columns),
-        (Call(total, expression("sum(w)::bigint", w=reference(weight))),),
+        (Call(total, expression("sum(w)::int", w=reference(weight))),),
     )
     return Copies(net, total)

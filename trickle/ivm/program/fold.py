@@ -5,8 +5,9 @@
     min, max       the lesser (greater) of stored and inserted, unless a value at least as extreme was deleted
     otherwise      the group is recomputed from the sources, read through their indexes
 
-A group is recomputed as well when a stored or incoming sum is not finite: NaN − NaN is not zero. A sum over no
-values is NULL, so each sum keeps beside it how many values it adds; a group without rows is deleted.
+A stored or incoming sum that is not finite cannot be folded (NaN − NaN is not zero): then the whole table is computed
+anew, which is dear and rare. A sum over no values is NULL, so each sum keeps beside it how many values it adds; a group
+without rows is deleted.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel
 from trickle.ivm.algebra.scalars import Column, expression, reference, render
-from trickle.ivm.delta import Delta, derive
+from trickle.ivm.delta import Delta, derive, netted
 from trickle.ivm.program.calls import Classified, Kind, classify
 from trickle.ivm.program.match import KeyColumn, against_stored, restricted
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
-from trickle.ivm.program.rows import without_netting
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.states import State, Tally, tally
 from trickle.ivm.query.grouping import function_name
@@ -44,8 +44,8 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     delta = derive(child, numbering)
     if delta is None:
         raise Unsupported("nothing this query reads can change")
-    if not kept.extremes and not kept.recomputed:
-        delta = without_netting(delta)
+    if kept.extremes or kept.recomputed:
+        delta = netted(delta, child, numbering)
     renderer = Renderer()
     renderer.add(
         "change_groups",
@@ -70,6 +70,7 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
         match=f"t.ctid = n.{TUPLE}",
         updated=tuple(c for c in storage.columns if c not in {k.stored for k in keys}),
         algebra=algebra,
+        unfoldable=_unfoldable(kept),
         delta=delta.rel,
         strategy="folded groups" + (" with recomputed groups" if fresh else ""),
     )
@@ -154,15 +155,22 @@ def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally, *, numbered
 
 
 def _may_recompute(kept: Tally) -> bool:
-    return bool(kept.extremes or kept.recomputed or any(s.sum_type == "numeric" for s in kept.states))
+    return bool(kept.extremes or kept.recomputed)
+
+
+def _unfoldable(kept: Tally) -> str:
+    """NaN − NaN is NaN: a sum that is, was or becomes not finite cannot be folded."""
+    tests = [
+        f"m.{ident(name)} IN {NOT_FINITE}"
+        for state in kept.states
+        if state.sum_type == "numeric"
+        for name in (state.old, state.change.label)
+    ]
+    return f"(SELECT count(*) FROM matched m WHERE {' OR '.join(tests)})" if tests else "0"
 
 
 def _lost(keys: Sequence[KeyColumn], kept: Tally, row: Column) -> str:
     reasons = ["true"] if kept.recomputed else []
-    for state in kept.states:
-        if state.sum_type == "numeric":
-            reasons.append(f"m.{ident(state.old)} IN {NOT_FINITE}")
-            reasons.append(f"m.{ident(state.change.label)} IN {NOT_FINITE}")
     for e in kept.extremes:
         best, beyond = ("least", "<=") if e.kind is Kind.LEAST else ("greatest", ">=")
         candidate = f"{best}(m.{ident(e.old)}, m.{ident(e.came.label)})"

@@ -6,7 +6,8 @@
     apply      one statement at one snapshot: changes → net → MERGE, with the frontier advanced beside it
     check      as many rows were written as the delta says, else an error: never silent drift
 
-Costs are set for small deltas: with the server's defaults the planner answers them by scanning whole tables.
+Costs are set for small deltas: with the server's defaults the planner answers them by scanning whole tables. Plans are
+generic, so a session plans each program once; the reading of buffers is written so that a generic plan expects little.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ def function_text(
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     return f"""CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1{pinned}
+SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1
+SET plan_cache_mode = force_generic_plan{pinned}
 AS $__pgt_program$
 #variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
+  __pgt_last xid8 := '18446744073709551615';
   __pgt_xip xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
@@ -64,10 +67,13 @@ BEGIN
 {_indent(counts)}
   GET DIAGNOSTICS __pgt_written = ROW_COUNT;
 
-  SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers INTO __pgt_counts
+  SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
   FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
   IF __pgt_counts.markers > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
+  END IF;
+  IF __pgt_counts.unfoldable > 0 THEN
+    RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
   IF __pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted THEN
     RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
@@ -138,7 +144,7 @@ def _frontier(target: Target, apply: Apply, ids: str) -> str:
     (rows_inserted, rows_updated, rows_deleted) = (
       SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')), {deletions}
       FROM net),
-    markers = ({_new_markers("count(*)", ids)})
+    markers = ({_new_markers("count(*)", ids)}), unfoldable = {apply.unfoldable}
   WHERE pgt_id = {target.pgt_id}
 )"""
 

@@ -58,6 +58,8 @@ class Apply:
     """Columns an update sets; empty when rows are only inserted and deleted."""
     expected_deletions: str | None = None
     """How many rows must go, where `net` holds only those that were found."""
+    unfoldable: str = "0"
+    """How many groups cannot be kept by addition, so that the whole table has to be computed anew."""
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""

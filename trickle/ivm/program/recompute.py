@@ -13,7 +13,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns
-from trickle.ivm.algebra.relations import Aggregate, Block, Item
+from trickle.ivm.algebra.relations import Aggregate, Block, Given, Item
 from trickle.ivm.algebra.scalars import expression, reference
 from trickle.ivm.delta import derive
 from trickle.ivm.program.match import KeyColumn, against_stored, restricted
@@ -71,6 +71,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
             (Aggregate(child, (), calls, scalar=True),),
             root.block.predicates,
             (*items, Item(row, expression("1::bigint"))),
+            gate=Block((Given("touched", (row,)),), (), ()),
         )
     renderer.add("fresh", "the touched groups as they are now", renderer.select(fresh, (*columns, ROW)))
     old_columns = ", ".join(f"s.{ident(c)}" for c in columns)

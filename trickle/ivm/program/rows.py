@@ -14,9 +14,9 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
-from trickle.ivm.algebra.relations import Block, Change, Item
+from trickle.ivm.algebra.relations import Block, Item
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
-from trickle.ivm.delta import Delta, derive
+from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
@@ -47,15 +47,15 @@ def by_key(root: Root, key: Sequence[int], target: Target, numbering: Numbering)
     apply, names = _prepare(root, extra, hidden_names, tuple(key_names), numbering)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
     keys = [ident(name) for name in key_names]
-    columns = [ident(name) for name in names]
-    plus = ", ".join(f"coalesce(p.{c}, m.{c}) AS {c}" if c in keys else f"p.{c}" for c in columns)
+    columns = ", ".join(f"x.{ident(name)}" for name in names)
     net = (
-        f"SELECT CASE WHEN m.{keys[0]} IS NULL THEN 'i' WHEN p.{keys[0]} IS NULL THEN 'd' ELSE 'u' END"
-        f" AS {OPERATION}, {plus}\n"
-        f"FROM (SELECT * FROM net_rows WHERE {WEIGHT} = 1) p\n"
-        f"FULL JOIN (SELECT {', '.join(keys)} FROM net_rows WHERE {WEIGHT} = -1) m"
-        f" ON {' AND '.join(f'p.{k} = m.{k}' for k in keys)}\n"
-        f"UNION ALL\nSELECT 'x', {', '.join(columns)} FROM net_rows WHERE abs({WEIGHT}) <> 1"
+        f"SELECT CASE WHEN x.__pgt_rows = 1 AND x.{WEIGHT} = 1 THEN 'i'"
+        f" WHEN x.__pgt_rows = 1 AND x.{WEIGHT} = -1 THEN 'd'"
+        f" WHEN x.__pgt_rows = 2 AND x.__pgt_sum = 0 AND x.{WEIGHT} = 1 THEN 'u'"
+        f" ELSE 'x' END AS {OPERATION}, {columns}\n"
+        f"FROM (SELECT n.*, count(*) OVER same AS __pgt_rows, sum(n.{WEIGHT}) OVER same AS __pgt_sum\n"
+        f"      FROM net_rows n WINDOW same AS (PARTITION BY {', '.join(f'n.{k}' for k in keys)})) x\n"
+        f"WHERE NOT (x.__pgt_rows = 2 AND x.__pgt_sum = 0 AND x.{WEIGHT} = -1)"
     )
     identical = {name for name, column in zip(names, typed, strict=True) if column.equal_is_identical}
     return replace(
@@ -85,12 +85,10 @@ def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
     same = " AND ".join(_same(ident(c.name), c) for c in root.facts.output)
     columns = ", ".join(ident(name) for name in names)
-    exact = [f"t.{ident(c.name)}::text = n.{ident(c.name)}::text" for c in typed if not c.equal_is_identical]
-    preference = f"({' AND '.join(exact)}) DESC NULLS LAST, " if exact else ""
     gone = (
         f"SELECT x.{TUPLE}, {', '.join(f'x.{ident(n)}' for n in names)}\nFROM (\n"
         f"  SELECT t.ctid AS {TUPLE}, n.*,"
-        f" row_number() OVER (PARTITION BY n.__pgt_row ORDER BY {preference}t.ctid) AS __pgt_copy\n"
+        f" row_number() OVER (PARTITION BY n.__pgt_row) AS __pgt_copy\n"
         f"  FROM (SELECT row_number() OVER () AS __pgt_row, * FROM net_rows WHERE {WEIGHT} < 0) n\n"
         f"  JOIN {target.table} t ON t.{HASH} = n.{HASH}{' AND ' + same if same else ''}\n"
         f") x\nWHERE x.__pgt_copy <= -x.{WEIGHT}"
@@ -118,17 +116,6 @@ def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
     )
 
 
-def without_netting(delta: Delta) -> Delta:
-    """A change that is netted again right away need not be netted where it is read."""
-    match delta.rel:
-        case Block((Change() as change,), predicates, items, gate):
-            return Delta(Block((replace(change, net=False),), predicates, items, gate), delta.weight)
-        case Change() as change:
-            return Delta(replace(change, net=False), delta.weight)
-        case _:
-            return delta
-
-
 def _prepare(
     root: Root,
     extra: tuple[Item, ...],
@@ -142,7 +129,6 @@ def _prepare(
     delta = derive(block, numbering)
     if delta is None:
         raise Unsupported("nothing this query reads can change")
-    delta = without_netting(delta)
     renderer = Renderer()
     change = renderer.select(delta.rel, (*names, WEIGHT))
     storage = Storage(root.names, hidden, Renderer().select(block, names), index, unique=hidden != (HASH,))
@@ -171,6 +157,6 @@ def _hash(values: Sequence[Scalar]) -> Scalar:
 
 
 def _same(name: str, facts: ColumnFacts) -> str:
-    if facts.comparable:
+    if facts.comparable and facts.equal_is_identical:
         return f"t.{name} IS NOT DISTINCT FROM n.{name}"
     return f"t.{name}::text IS NOT DISTINCT FROM n.{name}::text"

@@ -22,7 +22,7 @@ from trickle.ivm.algebra.relations import (
     Shared,
     UnionAll,
 )
-from trickle.ivm.algebra.scalars import Scalar, render, substitute
+from trickle.ivm.algebra.scalars import Scalar, clipped, render, substitute
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.quote import ident
 
@@ -132,9 +132,8 @@ class Renderer:
 
     def _change(self, rel: Change) -> str:
         if id(rel) not in self._names:
-            name = self._register(rel, f"change_{rel.scan.table.name[:40]}")
-            what = "net per captured row" if rel.net else "as captured"
-            comment = f"Δ{rel.scan.table.name}: what this statement sees and the frontier did not, {what}"
+            name = self._register(rel, clipped(f"change_{rel.scan.table.name}", ""))
+            comment = f"Δ{rel.scan.table.name}: what this statement sees and the frontier did not"
             self.ctes.append(Cte(name, comment, change_body(rel)))
         return self._names[id(rel)]
 
@@ -146,25 +145,22 @@ class Renderer:
 
 
 def change_body(rel: Change) -> str:
-    """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier."""
+    """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier.
+
+    The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small
+    part of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
+    """
     buffer = buffer_name(rel)
-    captured = [f"c{facts.number}" for _, facts in rel.scan.attributes]
-    row = ", ".join(["b.weight", *(f"b.{name}" for name in captured)])
-    arms = [
-        "b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid",
+    columns = [
+        *(f"b.c{facts.number} AS {ident(column.label)}" for column, facts in rel.scan.attributes),
+        f"b.weight::int AS {ident(rel.weight.label)}",
+    ]
+    arms = (
+        "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
         "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
         "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq",
-    ]
-    rows = "\nUNION ALL\n".join(f"SELECT {row} FROM {buffer} b WHERE {arm}" for arm in arms)
-    weight = ident(rel.weight.label)
-    if not rel.net:
-        outputs = [
-            *(f"b.{name} AS {ident(column.label)}" for name, column in zip(captured, rel.scan.columns, strict=True)),
-            f"b.weight::bigint AS {weight}",
-        ]
-        return f"SELECT {', '.join(outputs)}\nFROM (\n{_indent(rows)}\n) b"
-    typed = [(f"b.c{facts.number}", column.label, facts) for column, facts in rel.scan.attributes]
-    return net_rows(typed, "b.weight", rel.weight.label, f"(\n{_indent(rows)}\n) b")
+    )
+    return "\nUNION ALL\n".join(f"SELECT {', '.join(columns)} FROM {buffer} b WHERE {arm}" for arm in arms)
 
 
 def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_label: str, source: str) -> str:
@@ -180,7 +176,7 @@ def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_
             keys.append(value)
             outputs.append(f"{value} AS {ident(label)}")
         else:
-            outputs.append(f"(array_agg({value}))[1] AS {ident(label)}")
+            outputs.append(f"{value}::text::{facts.base_type} AS {ident(label)}")
         if not facts.equal_is_identical or not facts.comparable:
             keys.append(f"{value}::text")
     outputs.append(f"sum({weight})::bigint AS {ident(weight_label)}")
@@ -211,7 +207,7 @@ def _aliased(expression: str, label: str) -> str:
 def _unused(base: str, used: set[str]) -> str:
     name, i = base, 2
     while name in used:
-        name, i = f"{base[:50]}_{i}", i + 1
+        name, i = clipped(base, f"_{i}"), i + 1
     used.add(name)
     return name
 

@@ -43,10 +43,11 @@ class State:
                 present = expression("a IS NOT NULL", a=self.argument)
                 condition = present if condition is None else expression("p AND f", p=present, f=condition)
             return expression("coalesce(sum(w) FILTER (WHERE f), 0)::bigint", w=weight, f=_some(condition))
-        wide = "a::numeric" if self.argument_type == "bigint" else "a"
         filtered = "" if condition is None else " FILTER (WHERE f)"
+        wide = "a::numeric" if self.argument_type == "bigint" else "a::bigint" if self.sum_type == "bigint" else "a"
+        value = f"CASE w WHEN 1 THEN {wide} WHEN -1 THEN -({wide}) ELSE ({wide}) * w END"
         parts = {"a": _some(self.argument), "w": weight} | ({} if condition is None else {"f": condition})
-        return expression(f"coalesce(sum(({wide}) * w){filtered}, 0)::{self.sum_type}", **parts)
+        return expression(f"coalesce(sum({value}){filtered}, 0)::{self.sum_type}", **parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 -- Columns of relations, with what their types can do. Domains count as the type under them.
 SELECT a.attrelid::int8 AS relid, a.attnum AS number, a.attname AS name,
-       format_type(a.atttypid, a.atttypmod) AS type, format_type(b.base, NULL) AS base_type,
+       pgtrickle._type_name(a.atttypid, a.atttypmod) AS type, pgtrickle._type_name(b.base, NULL) AS base_type,
        a.attnotnull AS not_null, pgtrickle._type_groups(b.base) AS comparable,
        pgtrickle._type_hashes(b.base) AS hashable,
        pgtrickle._type_equal_is_same(b.base, a.attcollation)

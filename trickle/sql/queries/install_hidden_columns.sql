@@ -1,5 +1,5 @@
 -- Columns that the stored view has and the storage has not, with the types to add them by.
-SELECT v.attname AS name, format_type(v.atttypid, v.atttypmod) AS type
+SELECT v.attname AS name, pgtrickle._type_name(v.atttypid, v.atttypmod) AS type
 FROM pg_attribute v
 WHERE v.attrelid = to_regclass(format('pgtrickle_programs.stored_%%s', %(pgt_id)s::bigint))
   AND v.attnum > 0 AND NOT v.attisdropped

@@ -59,9 +59,9 @@ BEGIN
 %8$s
   SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM gone),
          (SELECT coalesce(-sum(__pgt_w), 0) FROM net WHERE __pgt_w < 0)
-  INTO added_rows, gone_rows, expected_rows;
-  IF gone_rows <> expected_rows THEN
-    RAISE EXCEPTION '%% rows of %% were to be deleted but %% were', expected_rows, %9$L, gone_rows
+  INTO __pgt_added_rows, __pgt_gone_rows, __pgt_expected_rows;
+  IF __pgt_gone_rows <> __pgt_expected_rows THEN
+    RAISE EXCEPTION '%% rows of %% were to be deleted but %% were', __pgt_expected_rows, %9$L, __pgt_gone_rows
       USING ERRCODE = 'XX000', HINT = 'This is a defect of Trickle: please report it with pgtrickle.export_definition().';
   END IF;$sql$,
             cols,
@@ -77,7 +77,7 @@ BEGIN
   added AS (
     INSERT INTO %3$s (%1$s) SELECT %4$s FROM (SELECT count(*) FROM gone) g, fresh n RETURNING 1),
 %5$s
-  SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM gone) INTO added_rows, gone_rows;$sql$,
+  SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM gone) INTO __pgt_added_rows, __pgt_gone_rows;$sql$,
             cols, view, storage, of_n, advance);
     END IF;
 
@@ -86,22 +86,22 @@ CREATE OR REPLACE FUNCTION %1$s() RETURNS pgtrickle.refresh_outcome
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp%2$s AS %3$L
 $ddl$, program, settings, format($body$
 DECLARE
-  added_rows bigint := 0;
-  gone_rows bigint := 0;
-  expected_rows bigint;
+  __pgt_added_rows bigint := 0;
+  __pgt_gone_rows bigint := 0;
+  __pgt_expected_rows bigint;
 BEGIN
   PERFORM FROM pgtrickle.pgt_frontiers WHERE pgt_id = %1$s FOR NO KEY UPDATE;
   IF NOT EXISTS (SELECT FROM %2$s) THEN
   WITH
 %5$s
   INSERT INTO %2$s (%3$s) SELECT %3$s FROM %4$s;
-  GET DIAGNOSTICS added_rows = ROW_COUNT;
+  GET DIAGNOSTICS __pgt_added_rows = ROW_COUNT;
   ELSE%6$s
   END IF;
   UPDATE pgtrickle.pgt_frontiers
-  SET rows_inserted = added_rows, rows_updated = 0, rows_deleted = gone_rows, markers = 0
+  SET rows_inserted = __pgt_added_rows, rows_updated = 0, rows_deleted = __pgt_gone_rows, markers = 0
   WHERE pgt_id = %1$s;
-  RETURN ('FULL', added_rows, 0, gone_rows, NULL)::pgtrickle.refresh_outcome;
+  RETURN ('FULL', __pgt_added_rows, 0, __pgt_gone_rows, NULL)::pgtrickle.refresh_outcome;
 END
 $body$, st.pgt_id, storage, cols, view, advance, diff));
     EXECUTE format('REVOKE ALL ON FUNCTION %s() FROM PUBLIC', program);

@@ -7,7 +7,7 @@ DECLARE
     prefix      text := format('pgtrickle_changes.capture_%s%s', source_id, suffix);
     buffer      text := format('pgtrickle_changes.changes_%s', source_id);
     head        text := 'CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER '
-                        'SET search_path = pg_catalog, pg_temp AS $capture$ ';
+                        'SET search_path = pg_catalog, pg_temp AS $capture$ ';  -- names of ours begin with __pgt_: columns are named freely
     names       text := '';
     from_new    text := '';
     from_old    text := '';
@@ -33,8 +33,8 @@ BEGIN
                        'RETURN ((pgt_row).%I)::%s', reader, member::regclass, col.type, col.attname, col.type);
         PERFORM pgtrickle._adopt('FUNCTION', format('%s(%s)', reader, member::regclass));
         names := names || format(', c%s', col.attnum);
-        from_new := from_new || format(', %s(n)', reader);
-        from_old := from_old || format(', %s(o)', reader);
+        from_new := from_new || format(', %s(__pgt_new_row)', reader);
+        from_old := from_old || format(', %s(__pgt_old_row)', reader);
         from_row_new := from_row_new || format(', %s(NEW)', reader);
         from_row_old := from_row_old || format(', %s(OLD)', reader);
         IF NOT pgtrickle._type_equal_is_same(col.base, col.collation) THEN
@@ -46,12 +46,12 @@ BEGIN
     END LOOP;
 
     EXECUTE format(head, prefix || '_insert') || format(
-        'DECLARE s bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
-        'INSERT INTO %s (seq, xid, weight%s) SELECT s, pg_current_xact_id(), 1%s FROM pgt_new n; '
+        'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
+        'INSERT INTO %s (seq, xid, weight%s) SELECT __pgt_seq, pg_current_xact_id(), 1%s FROM pgt_new __pgt_new_row; '
         'RETURN NULL; END $capture$', buffer, names, from_new);
     EXECUTE format(head, prefix || '_delete') || format(
-        'DECLARE s bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
-        'INSERT INTO %s (seq, xid, weight%s) SELECT s, pg_current_xact_id(), -1%s FROM pgt_old o; '
+        'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
+        'INSERT INTO %s (seq, xid, weight%s) SELECT __pgt_seq, pg_current_xact_id(), -1%s FROM pgt_old __pgt_old_row; '
         'RETURN NULL; END $capture$', buffer, names, from_old);
     EXECUTE format(head, prefix || '_truncate') || format(
         'BEGIN INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
@@ -64,32 +64,32 @@ BEGIN
         update_body := 'BEGIN RETURN NULL; END $capture$';
     ELSE
         update_body := format(
-            'DECLARE s bigint; same boolean; BEGIN '
-            'SELECT record_image_eq(ROW(%s), ROW(%s)) INTO same '
-            'FROM (SELECT * FROM pgt_old LIMIT 1) o, (SELECT * FROM pgt_new LIMIT 1) n; '
-            'IF same IS NULL THEN RETURN NULL; END IF; ',
+            'DECLARE __pgt_seq bigint; __pgt_same boolean; BEGIN '
+            'SELECT record_image_eq(ROW(%s), ROW(%s)) INTO __pgt_same '
+            'FROM (SELECT * FROM pgt_old LIMIT 1) __pgt_old_row, (SELECT * FROM pgt_new LIMIT 1) __pgt_new_row; '
+            'IF __pgt_same IS NULL THEN RETURN NULL; END IF; ',
             substr(from_old, 3), substr(from_new, 3));
         IF groups THEN
             update_body := update_body || format(
-                'IF same THEN '
+                'IF __pgt_same THEN '
                 'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) = 1 THEN RETURN NULL; END IF; '
-                's := nextval(''pgtrickle_changes.change_seq''); '
+                '__pgt_seq := nextval(''pgtrickle_changes.change_seq''); '
                 'INSERT INTO %1$s (seq, xid, weight%2$s) '
-                'SELECT s, pg_current_xact_id(), sign(w)%2$s FROM ('
+                'SELECT __pgt_seq, pg_current_xact_id(), sign(w)%2$s FROM ('
                 'SELECT sum(w) AS w%2$s FROM ('
-                'SELECT -1 AS w%3$s FROM pgt_old o UNION ALL SELECT 1%4$s FROM pgt_new n) u(w%2$s) '
+                'SELECT -1 AS w%3$s FROM pgt_old __pgt_old_row UNION ALL SELECT 1%4$s FROM pgt_new __pgt_new_row) u(w%2$s) '
                 'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); '
                 'RETURN NULL; END IF; ',
                 buffer, names, from_old, from_new, substr(names, 3), images);
         ELSE
             update_body := update_body ||
-                'IF same AND (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) = 1 THEN RETURN NULL; END IF; ';
+                'IF __pgt_same AND (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) = 1 THEN RETURN NULL; END IF; ';
         END IF;
         update_body := update_body || format(
-            's := nextval(''pgtrickle_changes.change_seq''); '
+            '__pgt_seq := nextval(''pgtrickle_changes.change_seq''); '
             'INSERT INTO %1$s (seq, xid, weight%2$s) '
-            'SELECT s, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old o '
-            'UNION ALL SELECT s, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new n; '
+            'SELECT __pgt_seq, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old __pgt_old_row '
+            'UNION ALL SELECT __pgt_seq, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new __pgt_new_row; '
             'RETURN NULL; END $capture$', buffer, names, from_old, from_new);
     END IF;
     EXECUTE format(head, prefix || '_update') || update_body;
