@@ -130,7 +130,9 @@ def test_only_the_owner_may_alter_or_drop(db: Database, chain: Connection) -> No
     with db.connect_as(member) as connection:
         connection.execute(f"CREATE SCHEMA AUTHORIZATION {member}".encode())
         connection.execute(f"CREATE TABLE {member}.own (id int)".encode())
-        connection.execute(f"SELECT pgtrickle.create_stream_table('{member}.t', 'SELECT id FROM {member}.own')".encode())
+        connection.execute(
+            f"SELECT pgtrickle.create_stream_table('{member}.t', 'SELECT id FROM {member}.own')".encode()
+        )
         connection.execute(f"INSERT INTO {member}.own VALUES (1)".encode())
         assert is_equal(connection, f"{member}.t")
     # The catalog's owner may refresh what a member owns, and neither alter nor drop it.

@@ -39,9 +39,7 @@ def test_insert_update_delete(orders: Connection, changes: Changes) -> None:
         "INSERT INTO orders VALUES (1, 1, 1) ON CONFLICT DO NOTHING",
     ],
 )
-def test_what_changes_no_captured_column_writes_nothing(
-    orders: Connection, changes: Changes, statement: str
-) -> None:
+def test_what_changes_no_captured_column_writes_nothing(orders: Connection, changes: Changes, statement: str) -> None:
     track(orders, "SELECT customer, sum(amount) AS s FROM orders GROUP BY customer")
     orders.execute(statement.encode())
     assert changes("orders") == []
@@ -95,14 +93,15 @@ def test_every_statement_form_is_captured_once(orders: Connection, changes: Chan
         copy.write("70\n71\n")
     assert changes("orders") == [(1, {"id": 70}), (1, {"id": 71})]
     orders.execute(
-        "WITH gone AS (DELETE FROM orders WHERE id = 70 RETURNING id)"
-        " INSERT INTO orders (id) SELECT id + 10 FROM gone"
+        "WITH gone AS (DELETE FROM orders WHERE id = 70 RETURNING id) INSERT INTO orders (id) SELECT id + 10 FROM gone"
     )
     assert changes("orders") == [(-1, {"id": 70}), (1, {"id": 80})]
 
 
 def test_foreign_key_actions_are_captured(orders: Connection, changes: Changes) -> None:
-    orders.execute("CREATE TABLE items (item int PRIMARY KEY, id int REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE)")
+    orders.execute(
+        "CREATE TABLE items (item int PRIMARY KEY, id int REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE)"
+    )
     orders.execute("INSERT INTO items VALUES (1, 1), (2, 2)")
     track(orders, "SELECT id, item FROM items")
     orders.execute("DELETE FROM orders WHERE id = 1")
@@ -179,7 +178,7 @@ def test_domains_enums_arrays_composites_and_collations(conn: Connection) -> Non
     conn.execute("CREATE TYPE mood AS ENUM ('sad', 'happy')")
     conn.execute("CREATE TYPE pair AS (a int, b text)")
     conn.execute(
-        "CREATE TABLE rich (d positive, m mood, p pair, ms mood[], r int4range, t text COLLATE \"C\", c char(5),"
+        'CREATE TABLE rich (d positive, m mood, p pair, ms mood[], r int4range, t text COLLATE "C", c char(5),'
         " v varchar(4), g int GENERATED ALWAYS AS (length(t)) STORED)"
     )
     track(conn, "SELECT * FROM rich")

@@ -157,7 +157,9 @@ def test_names_as_odd_as_postgresql_allows(orders: Connection, name: str) -> Non
 
 
 def test_odd_source_and_column_names(conn: Connection) -> None:
-    conn.execute('CREATE TABLE "from" ("select" int, "Where;--" text, new int, old int, n int, o int, s int, w int, c1 int)')
+    conn.execute(
+        'CREATE TABLE "from" ("select" int, "Where;--" text, new int, old int, n int, o int, s int, w int, c1 int)'
+    )
     conn.execute(CREATE, ("odd", 'SELECT * FROM "from"'))
     conn.execute('INSERT INTO "from" SELECT i, i, i, i, i, i, i, i, i FROM generate_series(1, 5) i')
     conn.execute('UPDATE "from" SET "Where;--" = $$x$$ WHERE new > 2')

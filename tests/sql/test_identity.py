@@ -36,7 +36,9 @@ def restored(db: Database, orders: Connection, tmp_path: Path) -> Iterator[Conne
     orders.execute("CREATE TABLE pb (k text, id int)")
     orders.execute("ALTER TABLE p ATTACH PARTITION pb FOR VALUES IN ('b')")
     orders.execute("INSERT INTO p VALUES (1, 'a'), (2, 'b')")
-    orders.execute("SELECT pgtrickle.create_stream_table('totals', 'SELECT customer, sum(amount) AS s FROM orders GROUP BY 1')")
+    orders.execute(
+        "SELECT pgtrickle.create_stream_table('totals', 'SELECT customer, sum(amount) AS s FROM orders GROUP BY 1')"
+    )
     orders.execute("SELECT pgtrickle.create_stream_table('grand', 'SELECT sum(s) AS s FROM totals')")
     orders.execute("SELECT pgtrickle.create_stream_table('parts', 'SELECT k, count(*) AS n FROM p GROUP BY k')")
     orders.execute("INSERT INTO orders VALUES (10, 1, 100)")
@@ -71,8 +73,11 @@ def test_a_restored_database_comes_back_to_life(restored: Connection) -> None:
     restored.execute("INSERT INTO pb VALUES ('b', 9)")
     restored.execute("TRUNCATE pa")
     for name in ("totals", "grand", "parts"):
-        assert one(restored, "SELECT has_changes FROM pgtrickle.pending() JOIN pgtrickle.pgt_stream_tables USING (pgt_id)"
-                             " WHERE pgt_name = %s", name)  # fmt: skip
+        pending = (
+            "SELECT has_changes FROM pgtrickle.pending() JOIN pgtrickle.pgt_stream_tables USING (pgt_id)"
+            " WHERE pgt_name = %s"
+        )
+        assert one(restored, pending, name)
         assert is_equal(restored, name)
     with pytest.raises(errors.WrongObjectType):
         restored.execute("DELETE FROM totals")

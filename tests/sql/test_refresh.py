@@ -53,7 +53,8 @@ def test_history(totals: Connection) -> None:
     totals.execute("DELETE FROM orders WHERE customer = 2")
     totals.execute("SELECT pgtrickle.refresh_stream_table('totals')")
     history = totals.execute(
-        "SELECT action, status, rows_inserted, rows_deleted, reason, initiated_by FROM pgtrickle.get_refresh_history('totals')"
+        "SELECT action, status, rows_inserted, rows_deleted, reason, initiated_by"
+        " FROM pgtrickle.get_refresh_history('totals')"
     ).fetchall()
     assert history == [
         ("FULL", "COMPLETED", 0, 1, "not compiled yet", "MANUAL"),
@@ -95,7 +96,8 @@ def test_not_in_a_trigger(totals: Connection) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "WITH x AS (INSERT INTO orders VALUES (20) RETURNING id) SELECT pgtrickle.refresh_stream_table('totals') FROM x",
+        "WITH x AS (INSERT INTO orders VALUES (20) RETURNING id)"
+        " SELECT pgtrickle.refresh_stream_table('totals') FROM x",
         "INSERT INTO orders VALUES (20) RETURNING pgtrickle.refresh_stream_table('totals')",
         "DO $$ BEGIN UPDATE orders SET amount = 0 WHERE pgtrickle.refresh_stream_table('totals') IS NOT NULL; END $$",
     ],
@@ -153,7 +155,10 @@ def test_other_isolation_levels_are_refused_unless_a_unit_opened_them(totals: Co
 
 
 def test_a_failing_refresh_changes_nothing(orders: Connection) -> None:
-    orders.execute("SELECT pgtrickle.create_stream_table('t', 'SELECT id, 10 / customer AS q FROM orders WHERE customer > 0 OR amount < 0')")
+    orders.execute(
+        "SELECT pgtrickle.create_stream_table('t',"
+        " 'SELECT id, 10 / customer AS q FROM orders WHERE customer > 0 OR amount < 0')"
+    )
     before = orders.execute("SELECT snapshot::text, own_seq FROM pgtrickle.pgt_frontiers").fetchall()
     orders.execute("UPDATE orders SET amount = -1 WHERE id = 3")
     with pytest.raises(errors.DivisionByZero):
@@ -188,7 +193,10 @@ def test_a_chain(totals: Connection) -> None:
 
 
 def test_a_query_that_reads_the_clock_is_always_refreshed(orders: Connection) -> None:
-    orders.execute("SELECT pgtrickle.create_stream_table('t', 'SELECT id, clock_at FROM (SELECT id, now() AS clock_at FROM orders) x')")
+    orders.execute(
+        "SELECT pgtrickle.create_stream_table('t',"
+        " 'SELECT id, clock_at FROM (SELECT id, now() AS clock_at FROM orders) x')"
+    )
     assert outcome(orders, "t")[0] == "FULL"
 
 

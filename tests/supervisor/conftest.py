@@ -67,23 +67,19 @@ class Worker:
 
 
 @pytest.fixture
-def start_worker(db: Database, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    """Starts an instance on the test's database; options are those of WorkerOptions."""
+def start_server_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts an instance; options are those of WorkerOptions."""
     started: list[Worker] = []
 
     def start(**options: Any) -> Worker:
         log = tmp_path / f"worker-{len(started)}.log"
-        given = {
-            "url": db.url,
-            "children": 2,
-            "tick_seconds": 0.2,
-            "log_format": "json",
-            "log_level": "debug",
-            **options,
-        }
+        given = {"children": 2, "tick_seconds": 0.2, "log_format": "json", "log_level": "debug", **options}
         with log.open("w") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(given)], stderr=sink, stdin=subprocess.DEVNULL, text=True
+                [sys.executable, "-c", _PROGRAM, json.dumps(given)],
+                stderr=sink,
+                stdin=subprocess.DEVNULL,
+                text=True,
             )
         started.append(Worker(process, log))
         return started[-1]
@@ -94,6 +90,12 @@ def start_worker(db: Database, tmp_path: Path) -> Iterator[Callable[..., Worker]
             worker.kill()
         worker.process.wait(10)
         _assert_no_orphans(worker)
+
+
+@pytest.fixture
+def start_worker(db: Database, start_server_worker: Callable[..., Worker]) -> Callable[..., Worker]:
+    """The same on the test's own database."""
+    return lambda **options: start_server_worker(**{"url": db.url, **options})
 
 
 def _assert_no_orphans(worker: Worker) -> None:

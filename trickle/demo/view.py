@@ -130,7 +130,7 @@ def _colour(instance_id: str) -> str:
 def _workers(shown: Shown) -> Text:
     text = Text()
     for name, count in _shares(shown).items():
-        text.append(f"{name} owns {count}", style=_colour(name)).append("  ")
+        text.append(f"{name} ({count})", style=_colour(name)).append("  ")
     refreshes = shown.look.refreshes
     text.append(f"{refreshes.refreshes} refreshes, median {_milliseconds(refreshes.median_ms)}")
     if refreshes.failures:
@@ -143,7 +143,7 @@ def _takeover(shown: Shown) -> Text:
 
 
 def _hint(shown: Shown) -> Text:
-    return Text(f"Ctrl-C ends everything. Look closer:\n{shown.psql}", style="dim", overflow="fold")
+    return Text(f"Look closer (Ctrl-C ends): {shown.psql}", style="dim", overflow="fold")
 
 
 def _shares(shown: Shown) -> dict[str, int]:
