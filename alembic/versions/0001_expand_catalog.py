@@ -84,6 +84,7 @@ RUNTIME = (
     "_type_equal_is_same",
     "_type_groups",
     "_type_hashes",
+    "_type_name",
     "_valid_cron",
     "_verify",
     "_view_text",

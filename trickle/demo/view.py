@@ -42,7 +42,7 @@ def line(shown: Shown) -> str:
     replay = look.replay
     parts = [f"{shown.elapsed_seconds:5.1f} s"]
     if replay is not None:
-        parts.append(f"{replay.simulated_at:%b %d %H:%M} in New York: {_events(replay)}")
+        parts.append(f"{replay.simulated_at:%b %d %H:%M} in New York: {replay.announced} announced, {_events(replay)}")
     parts.append(_freshness(look))
     parts.append(
         f"{refreshes.refreshes} refreshes ({refreshes.full_refreshes} FULL, {refreshes.failures} failed), "
@@ -77,10 +77,7 @@ def _replay(shown: Shown) -> Text:
 
 
 def _events(replay: Replay) -> str:
-    return (
-        f"{replay.announced} announced, {replay.departed} departed, {replay.landed} landed, "
-        f"{replay.cancelled} cancelled"
-    )
+    return f"{replay.departed} departed, {replay.landed} landed, {replay.cancelled} cancelled"
 
 
 def _table(shown: Shown) -> Table:

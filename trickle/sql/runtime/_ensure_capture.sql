@@ -19,7 +19,9 @@ BEGIN
             _ensure_capture.relid::regclass USING ERRCODE = '42809';
     END IF;
     wanted := pgtrickle._capturable_attnums(_ensure_capture.relid, _ensure_capture.attnums);
-    SELECT t.* INTO tracked FROM pgtrickle.pgt_change_tracking t WHERE t.source_relid = _ensure_capture.relid;
+    -- The row stays locked to commit: nobody drops this capture, or prunes past a fill that is to come.
+    SELECT t.* INTO tracked FROM pgtrickle.pgt_change_tracking t
+    WHERE t.source_relid = _ensure_capture.relid FOR KEY SHARE;
     IF FOUND AND tracked.captured_attnums @> wanted
        AND pgtrickle._capture_fault(_ensure_capture.relid, tracked.source_id) IS NULL THEN
         RETURN tracked.source_id;

@@ -1,0 +1,102 @@
+"""Random algebra, built by the operators' own constructors over two small tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import strategies as st
+from model.zset import Bag, State
+
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Join, Project, Rel, Scan, UnionAll
+from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
+from trickle.ivm.facts import ColumnFacts, RelationFacts
+
+INTEGER = ("integer", "integer")
+TABLES = (
+    RelationFacts(
+        oid=1,
+        schema="s",
+        name="keyed",
+        kind="r",
+        columns=tuple(
+            ColumnFacts(i, name, *INTEGER, not_null=name == "id") for i, name in enumerate(("id", "a", "b"), 1)
+        ),
+        keys=((1,),),
+        buffer=1,
+    ),
+    RelationFacts(
+        oid=2,
+        schema="s",
+        name="keyless",
+        kind="r",
+        columns=tuple(ColumnFacts(i, name, *INTEGER) for i, name in enumerate(("a", "b"), 1)),
+        buffer=2,
+    ),
+)
+small = st.none() | st.integers(0, 2)
+
+
+@st.composite
+def _bags(draw: st.DrawFn) -> dict[int, Bag]:
+    keyed = draw(st.dictionaries(st.integers(0, 3), st.tuples(small, small), max_size=3))
+    keyless = draw(st.lists(st.tuples(small, small), max_size=4))
+    return {1: Counter((key, *rest) for key, rest in keyed.items()), 2: Counter(keyless)}
+
+
+states = st.builds(State, _bags(), _bags())
+
+
+@st.composite
+def scalars(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
+    """An integer expression."""
+    a, b = (reference(draw(st.sampled_from(columns))) for _ in range(2))
+    template = draw(
+        st.sampled_from(("a", "a", "a", "a + 1", "a * b", "a - b", "coalesce(a, b, 0)", "CASE WHEN a > b THEN a END", "7"))
+    )
+    return expression(template, a=a, b=b)
+
+
+@st.composite
+def predicates(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
+    """A condition that may be true, false or unknown."""
+    a, b = (reference(draw(st.sampled_from(columns))) for _ in range(2))
+    templates = ("a = b", "a = b", "a < b", "a <> b", "a IS NULL", "a IS NOT NULL", "a = 1 OR b IS NULL")
+    template = draw(st.sampled_from((*templates, "NOT (a = 1)", "a IS DISTINCT FROM b")))
+    return expression(template, a=a, b=b)
+
+
+@st.composite
+def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
+    """A tree of scans, filters, projections, joins and unions."""
+    kind = draw(st.sampled_from(("scan", "filter", "project", "join", "join", "union"))) if depth else "scan"
+    if kind == "scan":
+        table = draw(st.sampled_from(TABLES))
+        return Scan(table, tuple((numbering.column(c.name), c) for c in table.columns))
+    child = draw(relations(numbering, depth - 1))
+    if kind == "filter":
+        return Filter(child, tuple(draw(st.lists(predicates(child.columns), min_size=1, max_size=2))))
+    if kind == "project":
+        values = draw(st.lists(scalars(child.columns), min_size=1, max_size=3))
+        return Project(child, tuple(Item(numbering.column("p"), value) for value in values))
+    other = draw(relations(numbering, depth - 1))
+    if kind == "join":
+        return Join(child, other, tuple(draw(st.lists(predicates(child.columns + other.columns), max_size=2))))
+    width = min(len(child.columns), len(other.columns))
+    branches = tuple(
+        Project(rel, tuple(Item(numbering.column("u"), reference(c)) for c in rel.columns[:width]))
+        for rel in (child, other)
+    )
+    return UnionAll(branches, tuple(numbering.column("u") for _ in range(width)))
+
+
+@st.composite
+def aggregates(draw: st.DrawFn, numbering: Numbering) -> Aggregate:
+    """An aggregate over a random tree; without keys it is scalar."""
+    child = draw(relations(numbering, 2))
+    keys = draw(st.lists(scalars(child.columns), max_size=2, unique=True))
+    calls = []
+    for name in draw(st.lists(st.sampled_from(("count", "sum", "min", "max")), max_size=3)):
+        argument = draw(scalars(child.columns))
+        calls.append(Call(numbering.column(name), expression(f"{name}(a)", a=argument)))
+    return Aggregate(child, tuple(Item(numbering.column("k"), k) for k in keys), tuple(calls), scalar=not keys)

@@ -1,0 +1,93 @@
+"""The laws of the algebra over random relations and random bags, with changes of every sign.
+
+Lies it would catch: a delta rule with a wrong term or sign; a rewriting that changes the meaning of a query; a
+restriction that loses the group of NULL; a row key that identifies two rows.
+Oracle: the model, which evaluates the query before and after and subtracts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from model import draw as drawn
+from model.zset import State, difference, evaluate, zset
+
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.passes import fuse_blocks, prune_columns
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.properties import not_null_columns, row_key
+from trickle.ivm.algebra.relations import Block, copy_of
+from trickle.ivm.delta import derive
+from trickle.ivm.program.match import KeyColumn, restricted
+
+EXAMPLES = 300
+many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_fusing_and_pruning_keep_the_meaning(data: st.DataObject, state: State) -> None:
+    rel = data.draw(drawn.relations(Numbering()))
+    fused = fuse_blocks(rel)
+    assert evaluate(fused, state) == evaluate(rel, state)
+    assert evaluate(prune_columns(fused), state) == evaluate(rel, state)
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_pruning_returns_the_columns_asked_for(data: st.DataObject, state: State) -> None:
+    fused = as_block(fuse_blocks(data.draw(drawn.relations(Numbering()))))
+    wanted = data.draw(st.sets(st.sampled_from([c.number for c in fused.columns]), min_size=1))
+    pruned = prune_columns(fused, frozenset(wanted))
+    kept = tuple(copy_of(c) for c in fused.columns if c.number in wanted)
+    assert evaluate(pruned, state) == evaluate(Block((fused,), (), kept), state)
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_the_derivative_is_after_minus_before(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    rel = prune_columns(as_block(fuse_blocks(data.draw(drawn.relations(numbering)))))
+    delta = derive(rel, numbering)
+    assert delta is not None
+    expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
+    assert zset(delta.rel, delta.weight, state) == expected
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_restricting_by_keys_gives_the_rows_of_these_keys(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    aggregate = data.draw(drawn.aggregates(numbering))
+    child = fuse_blocks(aggregate.child)
+    certain = not_null_columns(child)
+    keys = [KeyColumn(k.column, k.value, "stored", k.value.column not in certain) for k in aggregate.keys]
+    row = numbering.column("row")
+    known = {t[: len(keys)] for t in evaluate(aggregate, state)} if keys else {()}
+    chosen = data.draw(st.lists(st.sampled_from(sorted(known, key=repr)), unique=True)) if known else []
+    given_rows = Counter((number, *key) for number, key in enumerate(chosen, 1))
+    world = State(state.before, state.after, {"touched": given_rows})
+    found = evaluate(restricted(child, "touched", keys, row), world)
+    items = (*(copy_of(c) for c in child.columns), *aggregate.keys)
+    expected: Counter[tuple[object, ...]] = Counter()
+    for t, n in evaluate(Block((child,), (), items), state).items():
+        key = t[len(child.columns) :]
+        if key in chosen:
+            expected[(*t[: len(child.columns)], chosen.index(key) + 1)] += n
+    assert found == expected
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_proved_properties_hold(data: st.DataObject, state: State) -> None:
+    """Columns said to be NOT NULL are, and the row key of a block occurs once."""
+    block = as_block(fuse_blocks(data.draw(drawn.relations(Numbering()))))
+    places = [i for i, c in enumerate(block.columns) if c.number in not_null_columns(block)]
+    assert not [t for t in evaluate(block, state) if any(t[i] is None for i in places)]
+    key = row_key(block)
+    if key is not None:
+        inputs = [c for i in block.inputs for c in i.columns]
+        items = tuple(copy_of(c) for c in inputs if c.number in key)
+        assert max(evaluate(Block(block.inputs, block.predicates, items), state).values(), default=1) == 1

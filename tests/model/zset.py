@@ -1,0 +1,148 @@
+"""What every operator of the algebra means, over bags of rows: the oracle of the compiler's laws.
+
+A relation is a Counter of tuples, in the order of its columns. A change is the same with negative counts too;
+the algebra holds it as a bag of rows with a weight column, and `zset` adds it up.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from model.scalars import Row, value_of
+
+from trickle.ivm.algebra.relations import (
+    Aggregate,
+    Block,
+    Change,
+    Filter,
+    Given,
+    Join,
+    Project,
+    Rel,
+    Scan,
+    Shared,
+    UnionAll,
+)
+from trickle.ivm.algebra.scalars import Column
+
+Bag = Counter[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Tables before and after, by oid, their rows in the order of the table's columns; and given CTEs."""
+
+    before: Mapping[int, Bag]
+    after: Mapping[int, Bag]
+    given: Mapping[str, Bag] = field(default_factory=dict)
+
+    def change(self, oid: int) -> Bag:
+        """The signed rows that lead from before to after."""
+        signed = Counter(self.after[oid])
+        signed.subtract(self.before[oid])
+        return Counter({row: n for row, n in signed.items() if n})
+
+    def earlier(self) -> State:
+        """The same world, seen before the changes."""
+        return State(self.before, self.before, self.given)
+
+
+def evaluate(rel: Rel, state: State) -> Bag:
+    """The rows of a relation, as a statement after the changes sees them."""
+    match rel:
+        case Scan():
+            return _scanned(rel, state.after[rel.table.oid])
+        case Change(scan):
+            signed = _scanned(scan, state.change(scan.table.oid))
+            return Counter({(*row, n): 1 for row, n in signed.items() if n})
+        case Filter(child, predicates):
+            found = evaluate(child, state)
+            return Counter({t: n for t, n in found.items() if _holds(predicates, _row(child, t))})
+        case Project(child, items):
+            return _project(items, ((_row(child, t), n) for t, n in evaluate(child, state).items()))
+        case Join(left, right, predicates):
+            return evaluate(Block((left, right), predicates, _all_of(left, right)), state)
+        case Block(inputs, predicates, items):
+            return _project(items, _joined(inputs, predicates, state))
+        case UnionAll(branches):
+            return sum((evaluate(branch, state) for branch in branches), Counter())
+        case Aggregate():
+            return _aggregated(rel, state)
+        case Shared(_, _, child):
+            return evaluate(child, state)
+        case Given(name):
+            return state.given[name]
+        case _:
+            raise NotImplementedError(f"the model has no {type(rel).__name__}")
+
+
+def zset(rel: Rel, weight: Column, state: State) -> Bag:
+    """Add up signed rows by their weight column; rows that cancel are gone."""
+    place = [column.number for column in rel.columns].index(weight.number)
+    total: Bag = Counter()
+    for row, n in evaluate(rel, state).items():
+        total[row[:place] + row[place + 1 :]] += row[place] * n
+    return Counter({row: n for row, n in total.items() if n})
+
+
+def difference(after: Bag, before: Bag) -> Bag:
+    """The signed rows between two bags."""
+    signed = Counter(after)
+    signed.subtract(before)
+    return Counter({row: n for row, n in signed.items() if n})
+
+
+def _scanned(scan: Scan, rows: Bag) -> Bag:
+    places = [[c.number for c in scan.table.columns].index(facts.number) for _, facts in scan.attributes]
+    found: Bag = Counter()
+    for row, n in rows.items():
+        found[tuple(row[place] for place in places)] += n
+    return found
+
+
+def _row(rel: Rel, values: tuple[Any, ...]) -> dict[int, Any]:
+    return {column.number: value for column, value in zip(rel.columns, values, strict=True)}
+
+
+def _holds(predicates: Any, row: Row) -> bool:
+    return all(value_of(p.node, row) is True for p in predicates)
+
+
+def _joined(inputs: Any, predicates: Any, state: State) -> Any:
+    bags = [evaluate(i, state).items() for i in inputs]
+    for combination in product(*bags):
+        row: dict[int, Any] = {}
+        count = 1
+        for rel, (values, n) in zip(inputs, combination, strict=True):
+            row |= _row(rel, values)
+            count *= n
+        if _holds(predicates, row):
+            yield row, count
+
+
+def _project(items: Any, rows: Any) -> Bag:
+    found: Bag = Counter()
+    for row, n in rows:
+        found[tuple(value_of(item.value.node, row) for item in items)] += n
+    return found
+
+
+def _all_of(*rels: Rel) -> Any:
+    from trickle.ivm.algebra.relations import copy_of
+
+    return tuple(copy_of(column) for rel in rels for column in rel.columns)
+
+
+def _aggregated(rel: Aggregate, state: State) -> Bag:
+    groups: dict[tuple[Any, ...], list[tuple[Row, int]]] = {(): []} if rel.scalar else {}
+    for values, n in evaluate(rel.child, state).items():
+        row = _row(rel.child, values)
+        key = tuple(value_of(k.value.node, row) for k in rel.keys)
+        groups.setdefault(key, []).append((row, n))
+    return Counter(
+        {(*key, *(value_of(c.value.node, {}, rows) for c in rel.calls)): 1 for key, rows in groups.items()}
+    )
