@@ -44,7 +44,7 @@ def test_the_sql_session_prints_what_the_readme_says(db: Database) -> None:
 def test_the_python_example_runs(db: Database, capsys: pytest.CaptureFixture[str]) -> None:
     test_the_sql_session_prints_what_the_readme_says(db)
     exec(compile(blocks("python")[0], "README.md", "exec"), {"url": db.url})
-    assert capsys.readouterr().out.strip() == "DIFFERENTIAL"
+    assert capsys.readouterr().out.strip() == "NO_DATA"
 
 
 def test_every_command_it_shows_exists() -> None:
