@@ -3,6 +3,9 @@
 Two tables with the same rows, one of them the source of a stream table that reads every column. The same statements
 go to both, in turns. COMMIT is outside the times of statements: it waits for the disk, which is the same for both
 and would make every ratio look better. The writers of the throughput test commit, as writers do.
+
+Single rows are written twice: by statements that the server parses and plans each time, as an application behind a
+pooler sends them (the goal is about those), and by prepared ones, where the same cost stands beside a smaller one.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ _BULK_GOALS = {"INSERT": 2.0, "UPDATE": 1.5, "DELETE": 1.5}
 _THROUGHPUT_GOAL = 0.75
 _BULK_SIZES = (1_000, 10_000)
 _WRITERS = 8
+_SINGLES = (("single", False), ("prepared single", True))
 
 _KEPT = "SELECT id, region, customer_id, amount, quantity FROM bench.captured"
 _STATEMENTS = {
@@ -98,7 +102,8 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
         seconds = 3 if rows >= STATED_ROWS else 1
         for number in range(rounds):
             say(f"round {number + 1}: single rows, bulks, {_WRITERS} writers")
-            _single_rows(this, count=max(100, 500 // rounds), turn=number)
+            for what, prepare in _SINGLES:
+                _single_rows(this, what, prepare, count=max(100, 500 // rounds), turn=number)
             for what, size in zip(_bulk_names(), sizes, strict=True):
                 _bulk(this, what, size, turn=number)
             for table in in_turn(_TABLES, number):
@@ -127,14 +132,13 @@ def _load(database: Database, conn: Connection[Any], rows: int) -> int:
     return groups_for(rows)
 
 
-def _single_rows(this: Run, count: int, turn: int) -> None:
+def _single_rows(this: Run, what: str, prepare: bool, count: int, turn: int) -> None:
     for operation in _OPERATIONS:
-        keys = this.take_keys(operation, count)
-        for number, key in enumerate(keys):
+        for number, key in enumerate(this.take_keys(operation, count)):
             for table in in_turn(_TABLES, turn + number):
                 statement = sql.SQL(_ONE_ROW[operation]).format(table=sql.Identifier("bench", table))
-                parameters = {"id": key, "groups": this.groups}
-                this.samples.add((f"single {operation}", table), _statement_ms(this.conn, statement, parameters))
+                taken = _statement_ms(this.conn, statement, {"id": key, "groups": this.groups}, prepare)
+                this.samples.add((f"{what} {operation}", table), taken)
 
 
 def _bulk(this: Run, what: str, size: int, turn: int) -> None:
@@ -142,12 +146,13 @@ def _bulk(this: Run, what: str, size: int, turn: int) -> None:
         parameters = {"ids": this.take_keys(operation, size), "groups": this.groups}
         for table in in_turn(_TABLES, turn):
             statement = sql.SQL(_STATEMENTS[operation]).format(table=sql.Identifier("bench", table))
-            this.samples.add((f"{what} {operation}", table), _statement_ms(this.conn, statement, parameters))
+            taken = _statement_ms(this.conn, statement, parameters, prepare=False)
+            this.samples.add((f"{what} {operation}", table), taken)
 
 
-def _statement_ms(conn: Connection[Any], statement: sql.Composed, parameters: dict[str, Any]) -> float:
+def _statement_ms(conn: Connection[Any], statement: sql.Composed, parameters: dict[str, Any], prepare: bool) -> float:
     with conn.transaction():
-        return timed_ms(lambda: conn.execute(statement, parameters))
+        return timed_ms(lambda: conn.execute(statement, parameters, prepare=prepare))
 
 
 def _throughput(database: Database, table: str, this: Run, seconds: int) -> float:

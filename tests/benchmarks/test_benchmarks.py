@@ -1,0 +1,79 @@
+"""Oracle: the benchmarks' own comparison, which ends a run with an error when a result is wrong. What is tested is
+that small runs come to their end, and that their JSON is what programs were promised; never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import main
+from trickle.embedded import Server
+
+ROW_KEYS = {"median_ms", "min_ms", "max_ms", "samples"}
+
+
+def run(server: Server, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    code = main([*arguments, "--json", "--postgres-url", server.url()])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    report: dict[str, Any] = json.loads(captured.out)
+    return report
+
+
+def check_schema(report: dict[str, Any], name: str) -> None:
+    assert set(report) == {"benchmark", "environment", "rows", "goals"}
+    assert report["benchmark"] == name
+    assert {"postgresql", "rows", "rounds", "cpus", "settings"} <= set(report["environment"])
+    assert all(set(row) >= ROW_KEYS for row in report["rows"])
+    assert all(row["samples"] >= 5 for row in report["rows"])
+    for goal in report["goals"]:
+        assert set(goal) == {"name", "value", "unit", "goal", "met"}
+        assert goal["met"] in (True, False, None)
+        assert goal["value"] is None or isinstance(goal["value"], int | float)
+
+
+@pytest.mark.slow
+def test_refresh_compares_every_shape_in_every_way(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "refresh", "--rows", "400")
+    check_schema(report, "refresh")
+    measured = {(row["shape"], row["changed"], row["contender"]) for row in report["rows"]}
+    for shape in ("scan", "filter", "agg5", "agg10k", "join", "join_agg"):
+        for changed in ("100 rows", "1 %", "10 %"):
+            for contender in ("differential", "floor", "refresh", "full", "concurrently"):
+                assert (shape, changed, contender) in measured
+        assert (shape, "nothing", "differential") in measured
+
+
+def test_a_choice_of_shapes(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "refresh", "--quick", "--rows", "200", "--shapes", "agg5")
+    assert {row["shape"] for row in report["rows"]} == {"agg5", "every"}
+    by_name = {goal["name"]: goal for goal in report["goals"]}
+    assert by_name["agg5: 1 % changed, times the hand-written apply"]["met"] is None, "stated for 1 000 000 rows"
+    assert by_name["nothing changed, round trips"] == {
+        "name": "nothing changed, round trips",
+        "value": 1.0,
+        "unit": "",
+        "goal": "at most 2",
+        "met": True,
+    }
+
+
+@pytest.mark.slow
+def test_capture_measures_single_rows_bulks_and_writers(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "capture", "--rows", "1000")
+    check_schema(report, "capture")
+    measured = {(row["what"], row["table"]) for row in report["rows"]}
+    assert {("single INSERT", "captured"), ("bulk of 10000 DELETE", "plain"), ("8 writers", "captured")} <= measured
+
+
+def test_an_unknown_shape_is_refused(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["refresh", "--shapes", "circle", "--postgres-url", server.url()]) == 1
+    assert "no such shape: circle" in capsys.readouterr().err
+
+
+def test_a_median_of_fewer_than_five_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["refresh", "--rounds", "3"])
+    assert "fewer than 5" in capsys.readouterr().err
