@@ -75,9 +75,10 @@ def _contenders(conn: Connection[Any], differential: StreamTables, full: StreamT
     found: list[Contender] = [
         differential,
         Floor(conn),
-        MaterializedView(conn, concurrently=False),
+        MaterializedView(conn, "refresh"),
+        MaterializedView(conn, "refresh_unindexed"),
         full,
-        MaterializedView(conn, concurrently=True),
+        MaterializedView(conn, "concurrently"),
     ]
     return [*found, PgIvm(conn)] if pg_ivm_is_here(conn) else found
 

@@ -178,13 +178,14 @@ def _index_name(pgt_id: int) -> str:
     return f"__pgt_key_{pgt_id}"
 
 
-def _explanation(program: Program) -> dict[str, str]:
+def _explanation(program: Program) -> dict[str, str | bool]:
     """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
     return {
         "strategy": program.strategy,
         "algebra": program.algebra,
         "delta": program.delta,
         "stored": program.storage.query,
+        "determinised": program.determinised,
     }
 
 
@@ -199,7 +200,9 @@ def _settle(
     return CompileOutcome(state, reason)
 
 
-def _record(conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str] | None) -> None:
+def _record(
+    conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str | bool] | None
+) -> None:
     conn.execute(
         load("queries/install_state").encode(),
         {

@@ -79,6 +79,8 @@ class Program:
     strategy: str
     algebra: str
     delta: str
+    determinised: bool = False
+    """The stored query fixes an order that the user's leaves open."""
 
 
 @dataclass(frozen=True, slots=True)

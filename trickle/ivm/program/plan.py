@@ -31,7 +31,8 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         Unsupported: some part of the query has no delta rule.
         MissingFacts: the types of some expressions have to be described first.
     """
-    apply = _choose(replace(root, block=as_block(settled(root.block, root.facts))), target, numbering)
+    block = as_block(settled(root.block, root.facts))
+    apply = _choose(replace(root, block=block), target, numbering)
     if apply.algebra is None or apply.delta is None:
         raise Ours("a strategy did not say what it derived")
     tables = {s.table.oid: s.table for s in scans(apply.algebra)}
@@ -45,6 +46,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         strategy=apply.strategy,
         algebra=print_rel(apply.algebra),
         delta=print_rel(apply.delta),
+        determinised=block != root.block,
     )
 
 

@@ -32,10 +32,14 @@ BEGIN
                       WHERE m.source_id = source AND m.xid = f.own_xid AND m.seq > f.own_seq) THEN
             RETURN true;
         END IF;
+        -- In index order: the planner believes such rows are common, and would scan from where the consumed ones lie.
         EXECUTE format(
-            'SELECT EXISTS (SELECT FROM pgtrickle_changes.changes_%1$s x WHERE x.xid >= $1 AND x.xid <> $3) '
-            'OR EXISTS (SELECT FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = ANY ($2) AND x.xid <> $3) '
-            'OR EXISTS (SELECT FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = $3 AND x.seq > $4)', source)
+            'SELECT (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid >= $1 AND x.xid <> $3 '
+            'ORDER BY x.xid LIMIT 1) IS TRUE '
+            'OR (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = ANY ($2) AND x.xid <> $3 '
+            'ORDER BY x.xid LIMIT 1) IS TRUE '
+            'OR (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = $3 AND x.seq > $4 '
+            'ORDER BY x.xid LIMIT 1) IS TRUE', source)
         INTO found_one USING f_xmax, f_xip, f.own_xid, f.own_seq;
         IF found_one THEN
             RETURN true;

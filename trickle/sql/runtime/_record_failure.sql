@@ -5,7 +5,7 @@ CREATE FUNCTION pgtrickle._record_failure(
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    lasting boolean := left(code, 2) IN ('42', '23', '22', '28', '2B', '0A') OR code IN ('XX000', '55000');
+    lasting boolean := left(code, 2) IN ('42', '23', '22', '28', '2B', '0A') OR left(code, 2) = 'XX';
     allowed int := pgtrickle._setting('max_consecutive_errors', '3')::int;
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s

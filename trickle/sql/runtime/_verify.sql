@@ -9,6 +9,9 @@ DECLARE
     -- In REPEATABLE READ the opener has locked the sources and refreshed: one look at that snapshot is exact.
     one_look boolean := current_setting('transaction_isolation') <> 'read committed';
     setting  record;
+    -- Floats are added in a fixed order where they are maintained; another order may differ in the last digit.
+    asked    text := CASE WHEN st.program_explain ->> 'determinised' = 'true' THEN pgtrickle._stored_view(st.pgt_id)::text
+                          ELSE format('pgtrickle_programs.query_%s', st.pgt_id) END;
 BEGIN
     FOR setting IN SELECT key, value FROM jsonb_each_text(st.session_settings) LOOP
         PERFORM set_config(setting.key, setting.value, true);
@@ -28,11 +31,11 @@ BEGIN
     FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id AND d.source_id IS NOT NULL;
     fresh := format($sql$
         WITH f AS (SELECT * FROM pgtrickle.pgt_frontiers WHERE pgt_id = %1$s),
-        missing AS (SELECT %2$s FROM pgtrickle_programs.query_%1$s EXCEPT ALL SELECT %2$s FROM %3$s),
-        extra AS (SELECT %2$s FROM %3$s EXCEPT ALL SELECT %2$s FROM pgtrickle_programs.query_%1$s)
+        missing AS (SELECT %2$s FROM %5$s EXCEPT ALL SELECT %2$s FROM %3$s),
+        extra AS (SELECT %2$s FROM %3$s EXCEPT ALL SELECT %2$s FROM %5$s)
         SELECT (SELECT count(*) FROM missing), (SELECT count(*) FROM extra),
                (SELECT f.snapshot IS NULL FROM f) OR %4$s$sql$,
-        st.pgt_id, cols, st.pgt_relid::regclass, news);
+        st.pgt_id, cols, st.pgt_relid::regclass, news, asked);
 
     stream_table := st.pgt_schema || '.' || st.pgt_name;
     FOR attempt IN 1..5 LOOP
