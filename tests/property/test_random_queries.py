@@ -7,7 +7,7 @@ Oracle: PostgreSQL itself, which evaluates the defining query from nothing in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,18 +17,10 @@ from property.trial import Trial, trial
 from property.types import SETUP
 from property.worlds import Table, worlds
 from property.writes import fill, statement
-from support.databases import Database
 
 import trickle
 
 CYCLES = 5
-
-
-@pytest.fixture
-def client(db: Database) -> Iterator[trickle.Client]:
-    with trickle.connect(db.url) as opened:
-        opened.connection.execute("SET statement_timeout = '20s'")
-        yield opened
 
 
 def play(client: trickle.Client, data: st.DataObject) -> None:
@@ -71,7 +63,7 @@ def _cycle(made: Trial, data: st.DataObject, tables: Sequence[Table]) -> None:
         text = data.draw(statement(table))
         truncated |= made.run(text) and text.startswith("TRUNCATE")
     for stream_table in made.stream_tables:
-        action = made.refresh(stream_table, truncated=truncated)
+        action = made.refresh(stream_table, may_be_full=truncated)
         truncated |= action == "FULL"
 
 

@@ -6,6 +6,7 @@ A value is the text of an SQL literal; NULL is drawn beside them everywhere a co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -22,6 +23,9 @@ class Type:
 
     def __repr__(self) -> str:
         return self.sql
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.sql)
 
     @property
     def literals(self) -> tuple[str, ...]:

@@ -8,14 +8,16 @@ others        recomputed, where the value does not depend on the order of the ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from trickle.errors import MissingFacts, Unsupported
 from trickle.ivm.algebra.properties import origins
-from trickle.ivm.algebra.relations import Call, Rel
+from trickle.ivm.algebra.relations import Call, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, render
-from trickle.ivm.facts import Facts
+from trickle.ivm.algebra.scale import fixed_scale
+from trickle.ivm.facts import ColumnFacts, Facts
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.query.grouping import function_name
@@ -80,6 +82,23 @@ def classify(call: Call, child: Rel, facts: Facts) -> Classified:
         kind = Kind.SUM if name == "sum" else Kind.AVERAGE
         return Classified(call, kind, argument, condition, SUM_RESULT[argument_type], argument_type)
     return Classified(call, Kind.RECOMPUTED, argument, condition)
+
+
+def exact(calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[int, ColumnFacts]) -> list[Classified]:
+    """Recompute the sums whose digits would show that they were folded.
+
+    A folded sum has the right value, but the scale of what it once added; a quotient or a text shows it. A sum that
+    is selected as it is stays folded: its value is what counts.
+    """
+    inside = {n for item in items if item.value.column is None for n in item.value.columns}
+
+    def digits_matter(classified: Classified) -> bool:
+        if classified.sum_type != "numeric" or classified.argument is None:
+            return False
+        used = classified.kind is Kind.AVERAGE or classified.call.column.number in inside
+        return used and fixed_scale(classified.argument.node, columns) is None and classified.argument_type == "numeric"
+
+    return [replace(c, kind=Kind.RECOMPUTED, sum_type=None) if digits_matter(c) else c for c in calls]
 
 
 def determinised(call: Call, child: Rel, facts: Facts) -> Call:

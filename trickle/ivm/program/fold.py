@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import prune_columns
-from trickle.ivm.algebra.properties import not_null_columns
+from trickle.ivm.algebra.properties import not_null_columns, origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel
 from trickle.ivm.algebra.scalars import Column, expression, reference, render
 from trickle.ivm.delta import Delta, derive, netted
-from trickle.ivm.program.calls import Classified, Kind, classify
-from trickle.ivm.program.match import KeyColumn, against_stored, restricted
+from trickle.ivm.program.calls import Classified, Kind, classify, exact
+from trickle.ivm.program.match import KeyColumn, against_stored, restricted, unchanged
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -36,7 +36,7 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     """Keep the groups of `aggregate`, from which `root` selects its columns."""
     child = prune_columns(aggregate.child, _read(aggregate))
     aggregate = Aggregate(child, aggregate.keys, aggregate.calls, aggregate.scalar)
-    calls = [classify(call, child, root.facts) for call in aggregate.calls]
+    calls = exact([classify(call, child, root.facts) for call in aggregate.calls], root.items, origins(child))
     names = {i.value.column: n for i, n in zip(root.items, root.names, strict=True) if i.value.column is not None}
     kept = tally(calls, names, numbering, not_null_columns(child))
     keys, hidden_keys = _keys(aggregate, names, child)
@@ -53,7 +53,9 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
         _grouped(renderer, delta, aggregate, kept, numbering),
     )
     fresh = _may_recompute(kept)
-    renderer.add("matched", "each changed group beside its stored row", _matched(target, keys, kept, numbered=fresh))
+    renderer.add(
+        "matched", "each changed group beside its stored row", _matched(target, keys, kept, storage, numbered=fresh)
+    )
     if fresh:
         row = numbering.column("row")
         renderer.add("lost", "groups whose new values cannot be had by adding", _lost(keys, kept, row))
@@ -62,8 +64,10 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
             "those groups, computed anew from the sources as they are now",
             _fresh(renderer, child, aggregate, keys, kept, row),
         )
-    renderer.add("folded", "new = stored + change", _folded(aggregate, keys, kept, fresh=fresh))
-    renderer.add("net", "groups that appear, change or disappear", _net(root, aggregate, keys, kept, storage))
+    renderer.add("folded", "new = stored + change", _folded(keys, kept, storage, fresh=fresh))
+    renderer.add(
+        "net", "groups that appear, change or disappear", _net(root, aggregate, keys, kept, storage, fresh=fresh)
+    )
     return Apply(
         storage,
         tuple((c.name, c.comment, c.body) for c in renderer.ctes),
@@ -136,11 +140,13 @@ def _grouped(renderer: Renderer, delta: Delta, aggregate: Aggregate, kept: Tally
     return renderer.select(grouped)
 
 
-def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally, *, numbered: bool) -> str:
+def _matched(target: Target, keys: Sequence[KeyColumn], kept: Tally, storage: Storage, *, numbered: bool) -> str:
     stored = [
         *(f"s.{ident(s.stored)} AS {ident(s.old)}" for s in kept.states),
         *(f"s.{ident(e.stored)} AS {ident(e.old)}" for e in kept.extremes),
     ]
+    if numbered:
+        stored += [f"s.{ident(name)} AS {ident(was)}" for name, was in _before(storage, keys)]
     changed = [f"d.{ident(s.change.label)} <> 0" for s in kept.states]
     for extreme in kept.extremes:
         changed += [f"d.{ident(c.label)} IS NOT NULL" for c in (extreme.came, extreme.went)]
@@ -195,7 +201,13 @@ def _fresh(
     return renderer.select(grouped, (ROW, *(call.column.label for call in calls)))
 
 
-def _folded(aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, *, fresh: bool) -> str:
+def _before(storage: Storage, keys: Sequence[KeyColumn]) -> list[tuple[str, str]]:
+    """Stored columns that an update may set, and what their old values are called in CTEs."""
+    names = [name for name in storage.columns if name not in {k.stored for k in keys}]
+    return [(name, f"__pgt_was_{i + 1}") for i, name in enumerate(names)]
+
+
+def _folded(keys: Sequence[KeyColumn], kept: Tally, storage: Storage, *, fresh: bool) -> str:
     """One row per changed group with the new value of every key, call and state."""
 
     def chosen(value: str, column: Column) -> str:
@@ -212,11 +224,15 @@ def _folded(aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, *, fre
     columns += [chosen(_stored_value(state, kept), state.column) for state in unwritten]
     rows = _new(kept.rows)
     columns += [f"m.{TUPLE}", f"{rows} AS __pgt_rows"]
+    if fresh:
+        columns += [f"m.{ident(was)}" for _, was in _before(storage, keys)]
     join = f"\nLEFT JOIN fresh f ON f.{ROW} = m.{ROW}" if fresh else ""
     return f"SELECT {', '.join(columns)}\nFROM matched m{join}"
 
 
-def _net(root: Root, aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, storage: Storage) -> str:
+def _net(
+    root: Root, aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tally, storage: Storage, *, fresh: bool
+) -> str:
     hidden_states = [s for s in kept.states if s.hidden]
     by_number = {c.number: c for c in (*(k.column for k in keys), *(c.call.column for c in kept.calls))}
     labels = {c.number: c.label for c in (*by_number.values(), *(s.column for s in hidden_states))}
@@ -239,7 +255,16 @@ def _net(root: Root, aggregate: Aggregate, keys: Sequence[KeyColumn], kept: Tall
             " WHEN folded.__pgt_rows = 0 THEN 'd' ELSE 'u' END"
         )
         condition = f"\nWHERE NOT (folded.{TUPLE} IS NULL AND folded.__pgt_rows = 0)"
-    return f"SELECT {operation} AS {OPERATION}, folded.{TUPLE}, {', '.join(values)}\nFROM folded{condition}"
+    select = f"SELECT {operation} AS {OPERATION}, folded.{TUPLE}, {', '.join(values)}"
+    if not fresh:
+        return f"{select}\nFROM folded{condition}"
+    before = _before(storage, keys)
+    facts = {c.name: c for c in root.facts.output}
+    same = " AND ".join(unchanged(f"x.{ident(name)}", f"x.{ident(was)}", facts.get(name)) for name, was in before)
+    outputs = ", ".join(f"x.{ident(name)}" for name in (OPERATION, TUPLE, *storage.columns))
+    was = ", ".join(f"folded.{ident(name)}" for _, name in before)
+    body = "\n".join(f"  {line}" for line in f"{select}, {was}\nFROM folded{condition}".split("\n"))
+    return f"SELECT {outputs}\nFROM (\n{body}\n) x\nWHERE NOT (x.{OPERATION} = 'u' AND {same})"
 
 
 def _value(classified: Classified, kept: Tally) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from trickle.ivm.algebra.relations import Given, Rel
 from trickle.ivm.algebra.scalars import Column, Scalar
 from trickle.ivm.delta.restrict import Restriction, restrict
+from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.parts import Target
 from trickle.ivm.program.quote import ident
 
@@ -51,6 +52,13 @@ def _null_safe(key: KeyColumn) -> str:
     if not key.nullable:
         return f"{stored} = {changed}"
     return f"({stored} = {changed} OR ({stored} IS NULL AND {changed} IS NULL))"
+
+
+def unchanged(new: str, old: str, facts: ColumnFacts | None) -> str:
+    """Do two values look the same? Equality tells, except where equal values may look different."""
+    if facts is None or (facts.comparable and facts.equal_is_identical):
+        return f"{new} IS NOT DISTINCT FROM {old}"
+    return f"{new}::text IS NOT DISTINCT FROM {old}::text"
 
 
 def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column) -> Rel:

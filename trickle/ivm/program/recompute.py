@@ -16,7 +16,7 @@ from trickle.ivm.algebra.properties import not_null_columns
 from trickle.ivm.algebra.relations import Aggregate, Block, Given, Item
 from trickle.ivm.algebra.scalars import expression, reference
 from trickle.ivm.delta import derive
-from trickle.ivm.program.match import KeyColumn, against_stored, restricted
+from trickle.ivm.program.match import KeyColumn, against_stored, restricted, unchanged
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -81,29 +81,28 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         "the touched groups as they are stored",
         against_stored("touched", target, keys, outputs, "s.ctid IS NOT NULL"),
     )
+    updated = tuple(c for c in columns if c not in {k.stored for k in keys})
     return Apply(
         Storage(root.names, hidden_names, Renderer().select(stored, columns), tuple(k.stored for k in keys)),
         (
             *((c.name, c.comment, c.body) for c in renderer.ctes),
-            ("net", "touched groups that appear, change or disappear", _net(root, columns)),
+            ("net", "touched groups that appear, change or disappear", _net(root, columns, updated)),
         ),
         match=f"t.ctid = n.{TUPLE}",
-        updated=tuple(c for c in columns if c not in {k.stored for k in keys}),
+        updated=updated,
         algebra=stored,
         delta=delta.rel,
         strategy="recomputed groups",
     )
 
 
-def _net(root: Root, columns: tuple[str, ...]) -> str:
+def _net(root: Root, columns: tuple[str, ...], updated: tuple[str, ...]) -> str:
     operation = f"CASE WHEN o.{TUPLE} IS NULL THEN 'i' WHEN f.{ROW} IS NULL THEN 'd' ELSE 'u' END"
     values = ", ".join(f"f.{ident(c)}" for c in columns)
-    comparable = [c for c in root.facts.output if c.comparable and c.equal_is_identical]
-    differs = ""
-    if len(comparable) == len(root.facts.output):
-        pairs = " OR ".join(f"f.{ident(c.name)} IS DISTINCT FROM o.{ident(c.name)}" for c in comparable)
-        differs = f"\nWHERE o.{TUPLE} IS NULL OR f.{ROW} IS NULL OR {pairs}"
+    facts = {c.name: c for c in root.facts.output}
+    differs = [f"NOT ({unchanged(f'f.{ident(c)}', f'o.{ident(c)}', facts.get(c))})" for c in updated]
     return (
         f"SELECT {operation} AS {OPERATION}, o.{TUPLE}, {values}\n"
-        f"FROM fresh f FULL JOIN old o ON f.{ROW} = o.{ROW}{differs}"
+        f"FROM fresh f FULL JOIN old o ON f.{ROW} = o.{ROW}\n"
+        f"WHERE {' OR '.join([f'o.{TUPLE} IS NULL', f'f.{ROW} IS NULL', *differs])}"
     )
