@@ -65,7 +65,7 @@ def in_turn(items: Sequence[Item], turn: int) -> tuple[Item, ...]:
 def check_equal(conn: Connection[Any], relation: sql.Composable, query: str, columns: sql.Composable) -> None:
     """Two bags of the same size, of which neither has a row the other lacks, are equal."""
     statement = sql.SQL(
-        "WITH kept AS MATERIALIZED (SELECT {columns} FROM {relation}), asked AS MATERIALIZED ({query})"
+        "WITH kept AS NOT MATERIALIZED (SELECT {columns} FROM {relation}), asked AS NOT MATERIALIZED ({query})"
         " SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM asked),"
         " (SELECT count(*) FROM (SELECT * FROM kept EXCEPT ALL SELECT * FROM asked) x)"
     ).format(columns=columns, relation=relation, query=sql.SQL(query))

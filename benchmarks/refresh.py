@@ -23,8 +23,9 @@ from benchmarks.shapes import Shape, groups_for, load
 STATED_ROWS = 1_000_000
 COLUMNS = ("shape", "changed", "contender", "median_ms", "min_ms", "max_ms", "samples", "times_faster_than_refresh")
 
-# CONCURRENTLY compares the whole result whatever has changed; beyond this size one rate stands for all.
-_CONCURRENTLY_ROWS = 200_000
+# These take as long whatever has changed; beyond this size one rate stands for all.
+_SAME_AT_EVERY_RATE = ("concurrently", "refresh_unindexed")
+_EVERY_RATE_ROWS = 200_000
 _IDLE_SAMPLES = 10
 _IDLE_GOAL_MS = 1.0
 _IDLE_GOAL_ROUND_TRIPS = 2
@@ -103,11 +104,18 @@ def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
             say("comparing every result with its query")
             for shape in this.shapes:
                 for contender in taking_part:
-                    _check(this.conn, contender, shape)
+                    if _is_checked(contender, rate, this.rows):
+                        _check(this.conn, contender, shape)
 
 
 def _takes_part(contender: Contender, rate: Rate, rows: int) -> bool:
-    return contender.name != "concurrently" or rows <= _CONCURRENTLY_ROWS or rate.name == "1 %"
+    return contender.name not in _SAME_AT_EVERY_RATE or rows <= _EVERY_RATE_ROWS or rate.name == "1 %"
+
+
+def _is_checked(contender: Contender, rate: Rate, rows: int) -> bool:
+    """Stream tables after every kind of batch; the others once, when they took part for the last time."""
+    last = [other.name for other in changes.rates(rows) if _takes_part(contender, other, rows)][-1]
+    return isinstance(contender, StreamTables) or rate.name == last
 
 
 def _measure_idle(this: Run, shape: Shape) -> None:

@@ -153,11 +153,16 @@ def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     dropped = [
         f"ALTER TABLE {storage} DROP COLUMN {ident(name)}" for name in _names(conn, "install_stale_columns", pgt_id)
     ]
+    freed = [
+        f"ALTER TABLE {storage} ALTER COLUMN {ident(name)} DROP NOT NULL"
+        for name in _names(conn, "install_certain_columns", pgt_id)
+    ]
     _run(
         conn,
         f"DROP INDEX IF EXISTS {ident(table['schema'], _index_name(pgt_id))}",
         f"DROP VIEW IF EXISTS {stored}",
         *dropped,
+        *freed,
         f"CREATE VIEW {stored} AS\n{program.storage.query}",
     )
     for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
@@ -171,6 +176,8 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     columns = ", ".join(ident(name) for name in storage.index)
     unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if storage.unique else ("", "")
     table_name = ident(table["schema"], table["name"])
+    for name in storage.certain:
+        _run(conn, f"ALTER TABLE {table_name} ALTER COLUMN {ident(name)} SET NOT NULL")
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
 
 

@@ -125,7 +125,8 @@ def _storage(
     )
     names = root.names + hidden_names
     query = Renderer().select(block, names)
-    return Storage(root.names, hidden_names, query, tuple(k.stored for k in keys)), block
+    certain = tuple(k.stored for k in keys if k.stored in root.names and not k.nullable)
+    return Storage(root.names, hidden_names, query, tuple(k.stored for k in keys), certain=certain), block
 
 
 def _grouped(renderer: Renderer, delta: Delta, aggregate: Aggregate, kept: Tally, numbering: Numbering) -> str:

@@ -38,6 +38,8 @@ class Storage:
     """SELECT that fills all of these columns."""
     index: tuple[str, ...]
     unique: bool = True
+    certain: tuple[str, ...] = ()
+    """Columns of the user's that identify a row and are never NULL: stream tables over this one may rely on it."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -131,7 +131,14 @@ def _prepare(
         raise Unsupported("nothing this query reads can change")
     renderer = Renderer()
     change = renderer.select(delta.rel, (*names, WEIGHT))
-    storage = Storage(root.names, hidden, Renderer().select(block, names), index, unique=hidden != (HASH,))
+    storage = Storage(
+        root.names,
+        hidden,
+        Renderer().select(block, names),
+        index,
+        unique=hidden != (HASH,),
+        certain=tuple(name for name in index if name in root.names),
+    )
     ctes = tuple((c.name, c.comment, c.body) for c in renderer.ctes)
     return Apply(storage, (*ctes, ("change", "", change)), "", (), algebra=block, delta=delta.rel), names
 

@@ -46,7 +46,13 @@ BEGIN
                                       ELSE 'full refresh asked for' END);
             EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
         ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
-            EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+            -- An expression may fail over a row that came and went, and that the query never sees: then only a full
+            -- refresh can tell whether the query fails as well.
+            BEGIN
+                EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+            EXCEPTION WHEN data_exception THEN
+                outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
+            END;
             IF outcome.action = 'FULL_NEEDED' THEN
                 why := coalesce(outcome.reason, 'a source was truncated');
                 EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;

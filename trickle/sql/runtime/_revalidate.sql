@@ -10,6 +10,8 @@ DECLARE
     checked  record;
     reasons  text[] := '{}';
     lost     text[];
+    different text;
+    redefined boolean := false;
 BEGIN
     SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _revalidate.pgt_id;
     SELECT array_agg(d.source_schema || '.' || d.source_name ORDER BY d.source_name) INTO lost
@@ -41,11 +43,15 @@ BEGIN
         ELSIF dep.source_id IS NOT NULL AND pgtrickle._trigger_stamp(dep.source_relid) IS DISTINCT FROM dep.column_snapshot ->> 'triggers' THEN
             reasons := reasons || format('capture triggers of %s were changed', dep.source_relid::regclass);
         END IF;
-        IF dep.column_snapshot - 'triggers' IS DISTINCT FROM dep.facts - 'triggers' THEN
-            reasons := reasons || format('%s of %s changed',
-                (SELECT string_agg(k.key, ', ' ORDER BY k.key) FROM jsonb_each(dep.facts) k
-                 WHERE k.key <> 'triggers' AND k.value IS DISTINCT FROM dep.column_snapshot -> k.key),
-                dep.source_relid::regclass);
+        -- A column that was added since is read by nobody: the query was bound before it came.
+        SELECT string_agg(k.key, ', ' ORDER BY k.key) INTO different
+        FROM jsonb_each(dep.facts) k
+        WHERE k.key <> 'triggers' AND k.value IS DISTINCT FROM dep.column_snapshot -> k.key
+          AND NOT (k.key = 'columns' AND k.value @> (dep.column_snapshot -> k.key));
+        redefined := redefined OR coalesce(
+            dep.source_type = 'VIEW' AND dep.facts -> 'definition' IS DISTINCT FROM dep.column_snapshot -> 'definition', false);
+        IF different IS NOT NULL THEN
+            reasons := reasons || format('%s of %s changed', different, dep.source_relid::regclass);
         END IF;
     END LOOP;
 
@@ -60,6 +66,12 @@ BEGIN
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE s.pgt_id = _revalidate.pgt_id AND c.oid = s.pgt_relid;
     PERFORM pgtrickle._restamp(_revalidate.pgt_id);
+    -- The stored view was compiled from the old text of a view the query reads: until the next compilation the
+    -- storage holds the query's own columns, filled from the query itself.
+    IF redefined THEN
+        PERFORM pgtrickle._strip_program(_revalidate.pgt_id);
+        PERFORM pgtrickle._install_full(_revalidate.pgt_id);
+    END IF;
     RETURN nullif(array_to_string(reasons, '; '), '');
 END
 $fn$;

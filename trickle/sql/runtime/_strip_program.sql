@@ -30,6 +30,12 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s DROP COLUMN %I', storage, item.attname);
     END LOOP;
+    FOR item IN
+        SELECT a.attname FROM pg_attribute a
+        WHERE a.attrelid = storage AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', storage, item.attname);
+    END LOOP;
     UPDATE pgtrickle.pgt_stream_tables s
     SET program_state = 'none', program_version = NULL, program_reason = NULL, program_explain = NULL
     WHERE s.pgt_id = _strip_program.pgt_id;
