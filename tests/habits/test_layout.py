@@ -54,6 +54,13 @@ def test_every_kind_of_file_is_in_the_wheel() -> None:
     assert found - {".pyc"} <= shipped | {"py.typed"}
 
 
+def test_every_package_with_sql_ships_it() -> None:
+    """A package of another room may hold SQL too, and is only found missing after an installation."""
+    with_sql = {"trickle." + path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.sql")}
+    listed = setup_cfg()["options.package_data"]
+    assert {name for name in with_sql if "**/*.sql" in lines(listed.get(name, ""))} == with_sql
+
+
 @pytest.mark.parametrize("extra", ["demo", "test"])
 def test_extras_pin_the_same_embedded_server(extra: str) -> None:
     extras = setup_cfg()["options.extras_require"]

@@ -1,8 +1,9 @@
 """Concurrent transactions, moved one step at a time by one thread: every interleaving is a list of steps.
 
-    sessions 0 … 3    write, set and undo savepoints, commit, roll back, prepare, refresh in their own transaction
-    prepared          committed or rolled back later, by whoever comes by
-    the others        a refresher of its own, and a pruner
+    sessions 0 … 2    write, set and undo savepoints, refresh; what they do stays open until they commit, roll
+                      back or prepare
+    session 3         every step is a transaction of its own, which commits before the older ones
+    prepared          committed or rolled back later, by whoever is free
 
 A step that would wait for another session gives up at once (`lock_timeout`) and counts as not taken; inside a
 transaction it is guarded by a savepoint, or else it ends the transaction, as in an application.
@@ -21,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from support.databases import Database
 
 SESSIONS = 4
+LONER = 3
 # What a session may meet because of the others; it has then done nothing.
 GIVEN_UP = (
     psycopg.errors.LockNotAvailable,
@@ -85,22 +87,25 @@ def _writes() -> st.SearchStrategy[str]:
             " WHEN NOT MATCHED THEN INSERT VALUES (s.k, 2, 2)".format,
             key,
         ),
-        st.sampled_from(("TRUNCATE orders", "TRUNCATE customers", "TRUNCATE orders RESTART IDENTITY CASCADE")),
+        st.sampled_from(("TRUNCATE orders", "TRUNCATE customers", "UPDATE orders SET amount = amount")),
     )
 
 
 def steps() -> st.SearchStrategy[Step]:
     """One step. Writes are most; TRUNCATE is rare because it makes the next refresh a full one."""
     session = st.integers(0, SESSIONS - 1)
-    words = ("begin", "begin", "commit", "commit", "rollback", "savepoint", "release", "undo", "prepare", "noise")
+    ends = ("commit", "commit", "commit", "rollback", "prepare", "prepare")
+    between = ("savepoint", "release", "undo", "noise", "prune", "commit prepared", "roll back prepared")
+    refresh = st.builds(Step, session, st.just("refresh"), st.sampled_from(list(QUERIES)))
+    alone = st.builds(Step, st.just(LONER), st.just("refresh"), st.sampled_from(list(QUERIES)))
     return st.one_of(
         st.builds(Step, session, st.just("write"), _writes()),
         st.builds(Step, session, st.just("guarded"), _writes()),
-        st.builds(Step, session, st.just("write"), _writes()),
-        st.builds(Step, session, st.sampled_from(words)),
-        st.builds(Step, session, st.just("refresh"), st.sampled_from(list(QUERIES))),
-        st.builds(Step, session, st.just("refresh"), st.sampled_from(list(QUERIES))),
-        st.builds(Step, session, st.sampled_from(("commit prepared", "roll back prepared", "prune"))),
+        st.builds(Step, session, st.just("guarded"), _writes()),
+        st.builds(Step, session, st.sampled_from(ends)),
+        st.builds(Step, session, st.sampled_from(between)),
+        refresh,
+        alone,
     )
 
 
@@ -121,6 +126,9 @@ class Stage:
         if connection.info.transaction_status is TransactionStatus.INERROR:
             self._end(step.session, "ROLLBACK")
         is_open = connection.info.transaction_status is TransactionStatus.INTRANS
+        if not is_open and step.session != LONER and step.word in ("write", "guarded", "refresh", "savepoint"):
+            connection.execute("BEGIN")
+            is_open = True
         self.taken.append(f"{step!r}{'' if is_open else ' (alone)'}")
         try:
             self._take(step, connection, is_open)
@@ -131,8 +139,6 @@ class Stage:
         session, names = step.session, self.savepoints[step.session]
         self.number += 1
         match step.word:
-            case "begin" if not is_open:
-                connection.execute("BEGIN")
             case "commit" | "rollback" if is_open:
                 self._end(session, step.word.upper())
             case "savepoint" if is_open:

@@ -104,43 +104,43 @@ def told(*lines: str) -> list[Step]:
 
 STORIES = {
     "a transaction commits after later ones were consumed": told(
-        "0 begin", f"0 write {INSERT}", f"1 write {AGAIN}", "2 refresh totals", "0 commit", "2 refresh totals"
+        f"0 write {INSERT}", f"3 write {AGAIN}", "3 refresh totals", "0 commit", "3 refresh totals"
     ),
     "a transaction refreshes, others commit, it writes on": told(
-        "0 begin", f"0 write {INSERT}", "1 noise", "0 refresh totals", "1 noise", f"0 write {AGAIN}", "0 commit", "2 refresh totals"
+        f"0 write {INSERT}", "3 noise", "0 refresh totals", "3 noise", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
     ),
     "a transaction refreshes twice": told(
-        "0 begin", "0 refresh totals", f"0 write {INSERT}", "0 refresh totals", f"0 write {AGAIN}", "0 refresh totals", "0 commit"
+        "0 refresh totals", f"0 write {INSERT}", "0 refresh totals", f"0 write {AGAIN}", "0 refresh totals", "0 commit"
     ),
     "a refresh is rolled back to a savepoint": told(
-        "0 begin", f"0 write {INSERT}", "0 savepoint", "0 refresh totals", "0 undo", f"0 write {AGAIN}", "0 commit", "1 refresh totals"
+        f"0 write {INSERT}", "0 savepoint", "0 refresh totals", "0 undo", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
     ),
     "a write is rolled back to a savepoint after others committed": told(
-        "0 begin", "0 savepoint", f"0 write {INSERT}", "1 noise", "0 undo", f"0 write {AGAIN}", "0 commit", "1 refresh totals"
+        "0 savepoint", f"0 write {INSERT}", "3 noise", "0 undo", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
     ),
     "a released savepoint counts": told(
-        "0 begin", "0 savepoint", f"0 write {INSERT}", "0 release", "1 refresh totals", "0 commit", "1 refresh totals"
+        "0 savepoint", f"0 write {INSERT}", "0 release", "3 refresh totals", "0 commit", "3 refresh totals"
     ),
     "a prepared transaction commits late": told(
-        "0 begin", f"0 write {INSERT}", "0 prepare", f"1 write {AGAIN}", "1 refresh totals", "2 commit prepared", "1 refresh totals"
+        f"0 write {INSERT}", "0 prepare", f"3 write {AGAIN}", "3 refresh totals", "3 commit prepared", "3 refresh totals"
     ),
     "a prepared transaction rolls back": told(
-        "0 begin", f"0 write {INSERT}", "0 prepare", "1 refresh totals", "2 roll back prepared", "1 refresh totals"
+        f"0 write {INSERT}", "0 prepare", "3 refresh totals", "3 roll back prepared", "3 refresh totals"
     ),
     "a transaction that refreshed is prepared": told(
-        "0 begin", f"0 write {INSERT}", "0 refresh totals", "0 prepare", "1 refresh totals", "2 commit prepared", "1 refresh totals"
+        f"0 write {INSERT}", "0 refresh totals", "0 prepare", "3 refresh totals", "3 commit prepared", "3 refresh totals"
     ),
     "the pruner comes between two readers": told(
-        "0 begin", f"0 write {INSERT}", f"1 write {AGAIN}", "1 refresh totals", "2 prune", "1 refresh plain", "0 commit", "2 prune",
-        "1 refresh totals", "2 prune", "1 refresh regions",
+        f"0 write {INSERT}", f"3 write {AGAIN}", "3 refresh totals", "3 prune", "3 refresh plain", "0 commit", "3 prune",
+        "3 refresh totals", "3 prune", "3 refresh regions",
     ),
     "a table is emptied by a transaction that commits late": told(
-        "0 begin", "0 write TRUNCATE customers", "0 write INSERT INTO customers VALUES (1, 'q')", "1 refresh plain", "0 commit",
-        f"1 write {INSERT}", "2 refresh regions", "2 refresh bag",
+        "0 write TRUNCATE customers", "0 write INSERT INTO customers VALUES (1, 'q')", "3 refresh plain", "0 commit",
+        f"3 write {INSERT}", "3 refresh regions", "3 refresh bag",
     ),
     "a chain is refreshed out of order": told(
-        f"0 write {INSERT}", "1 refresh above", "1 refresh totals", "0 begin", "0 write DELETE FROM orders WHERE id = 7",
-        "0 refresh totals", "1 refresh above", "0 refresh above", "0 rollback", "1 refresh above",
+        f"3 write {INSERT}", "3 refresh above", "3 refresh totals", "0 write DELETE FROM orders WHERE id = 7",
+        "0 refresh totals", "3 refresh above", "0 refresh above", "0 rollback", "3 refresh above",
     ),
 }
 

@@ -37,7 +37,11 @@ FULL_FOR_GOOD = frozenset({"a sum is not finite"})
 
 
 class Wrong(AssertionError):
-    """A stream table breaks its promise."""
+    """A stream table breaks its promise: it differs, or its refresh fails."""
+
+
+class NotCompiled(AssertionError):
+    """A query of the class that compiles was not compiled."""
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class Trial:
             (self.schema, name),
         ).fetchone()
         if row is None or row[1] != "compiled":
-            raise Wrong(f"not compiled, but {row}: {query}")
+            raise NotCompiled(f"{row}: {query}")
         made.pgt_id = row[0]
         self.stream_tables.append(made)
         self.compare(made)
@@ -142,7 +146,10 @@ class Trial:
             raise Wrong(f"{table.name} has rows where {condition}: {rows}")
 
     def _refresh(self, table: StreamTable) -> trickle.RefreshOutcome:
-        return self.client.refresh_stream_table(f"{self.schema}.{table.sql}")
+        try:
+            return self.client.refresh_stream_table(f"{self.schema}.{table.sql}")
+        except TrickleError as error:
+            raise Wrong(f"{table.name} cannot be refreshed: {error}") from error
 
     def _columns(self, table: StreamTable) -> tuple[list[tuple[str, str]], list[str]]:
         found = self.connection.execute(

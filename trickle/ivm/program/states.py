@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from trickle.errors import Ours
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.scalars import Column, Scalar, expression
+from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.program.calls import Classified, Kind
 
 
@@ -56,6 +56,8 @@ class Extreme:
 
     classified: Classified
     stored: str
+    balance: Column
+    """By how many the copies of a row's value grew or shrank in its group."""
     came: Column
     went: Column
 
@@ -69,13 +71,22 @@ class Extreme:
         """Name of the stored value in CTEs."""
         return f"old_{self.classified.call.column.label}"
 
-    def of_weights(self, weight: Scalar, sign: str) -> Scalar:
-        """The extreme among the rows whose weight has the sign."""
+    def balance_of(self, weight: Scalar, keys: Sequence[Scalar]) -> Scalar:
+        """How the number of copies of the value changes; one that left and came back has not gone."""
+        names = {f"k{i}": key for i, key in enumerate(keys)}
+        partition = ", ".join(["a", *names])
+        counted = "w" if self.classified.filter is None else "CASE WHEN f THEN w ELSE 0 END"
+        filtered = {} if self.classified.filter is None else {"f": self.classified.filter}
+        parts = {"a": _some(self.classified.argument), "w": weight, **names, **filtered}
+        return expression(f"sum({counted}) OVER (PARTITION BY {partition})", **parts)
+
+    def among(self, sign: str) -> Scalar:
+        """The extreme of the values that became more (`> 0`) or fewer (`< 0`)."""
         function = "min" if self.kind is Kind.LEAST else "max"
-        argument, condition = _some(self.classified.argument), self.classified.filter
-        if condition is None:
-            return expression(f"{function}(a) FILTER (WHERE w {sign})", a=argument, w=weight)
-        return expression(f"{function}(a) FILTER (WHERE w {sign} AND f)", a=argument, w=weight, f=condition)
+        condition = "b " + sign if self.classified.filter is None else f"b {sign} AND f"
+        filtered = {} if self.classified.filter is None else {"f": self.classified.filter}
+        parts = {"a": _some(self.classified.argument), "b": reference(self.balance), **filtered}
+        return expression(f"{function}(a) FILTER (WHERE {condition})", **parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +170,8 @@ def tally(
             number = call.call.column.number
             if number not in names:
                 continue
-            extremes.append(Extreme(call, names[number], numbering.column("came"), numbering.column("went")))
+            came, went = numbering.column("came"), numbering.column("went")
+            extremes.append(Extreme(call, names[number], numbering.column("balance"), came, went))
     return Tally(tuple(_unselected(calls, names)), tuple(states), tuple(extremes), rows, certain)
 
 
