@@ -6,6 +6,7 @@ lifted here, before the first parse, so every other file may assume any depth.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import postgast
@@ -14,9 +15,12 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from postgast import pg_query_pb2 as pb
 
-from trickle.errors import DefinitionError
+from trickle.errors import DefinitionError, Unsupported
 
 _message.SetAllowOversizeProtos(True)
+
+PLACES = frozenset({"stmt_len", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"})
+"""Fields beside `…location` that say where in the text something stood."""
 
 
 def parse_select(sql: str) -> pb.SelectStmt:
@@ -48,8 +52,64 @@ def parse_expression(sql: str) -> pb.Node:
     return node
 
 
+# Expressions that bind their operands by precedence. libpg_query prints operands without the parentheses that some of
+# them need (`(NOT a) IS NULL` comes out as `NOT a IS NULL`), so all of them get their own.
+OPERATORS = frozenset(
+    {"a_expr", "bool_expr", "null_test", "boolean_test", "collate_clause", "a_indirection", "json_is_predicate"}
+)
+
+
 def deparse_expression(node: pb.Node) -> str:
-    """Print a scalar expression as PostgreSQL would read it."""
+    """Print a scalar expression so that PostgreSQL reads the very same tree.
+
+    Raises:
+        Unsupported: libpg_query cannot print it faithfully, which reading the text back has shown.
+    """
+    text = _print(node)
+    again = parse_expression(text)
+    if again.SerializeToString(deterministic=True) != node.SerializeToString(deterministic=True):
+        raise Unsupported(f"the expression {text} cannot be printed faithfully")
+    return text
+
+
+def _print(node: pb.Node) -> str:
+    """Print bottom up: each operand that is an operator itself is printed alone and put back in parentheses."""
+    flat = pb.Node()
+    flat.CopyFrom(node)
+    operands = [found for found in list(nodes(flat))[1:] if _is_operator(found)]
+    if not operands:
+        return _print_flat(flat)
+    mark = "#"
+    everything = _print_flat(flat)
+    while f'"{mark}' in everything:
+        mark += "#"
+    printed: list[str] = []
+    for operand in reversed(operands):
+        text = _print_flat(operand)
+        operand.Clear()
+        operand.column_ref.fields.add().string.sval = f"{mark}{len(printed)}"
+        printed.append(f"({text})")
+    return _expand(_print_flat(flat), re.compile(f'"{mark}(\\d+)"'), printed)
+
+
+def _expand(text: str, mark: re.Pattern[str], printed: list[str]) -> str:
+    """Put the operands back; one is marked only by operands printed after it, so one pass upwards is enough."""
+    whole: list[str] = []
+    for operand in printed:
+        whole.append(mark.sub(lambda found: whole[int(found.group(1))], operand))
+    return mark.sub(lambda found: whole[int(found.group(1))], text)
+
+
+def _is_operator(node: pb.Node) -> bool:
+    kind = node.WhichOneof("node")
+    if kind == "type_cast":
+        return node.type_cast.arg.WhichOneof("node") not in ("a_const", "column_ref")
+    if kind == "func_call":
+        return bool(node.func_call.funcformat == pb.COERCE_SQL_SYNTAX)
+    return kind in OPERATORS
+
+
+def _print_flat(node: pb.Node) -> str:
     result = pb.ParseResult()
     target = result.stmts.add().stmt.select_stmt
     target.limit_option = pb.LIMIT_OPTION_DEFAULT
@@ -67,17 +127,21 @@ def nodes(root: Message) -> Iterator[pb.Node]:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        children: list[Message] = []
-        for descriptor, value in message.ListFields():
-            if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
-                continue
-            if isinstance(value, Message):
-                children.append(value)
-            else:
-                children.extend(value)
-        stack.extend(reversed(children))
+        stack.extend(reversed(_children(message)))
         if isinstance(message, pb.Node):
             yield message
+
+
+def _children(message: Message) -> list[Message]:
+    children: list[Message] = []
+    for descriptor, value in message.ListFields():
+        if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
+            continue
+        if isinstance(value, Message):
+            children.append(value)
+        else:
+            children.extend(value)
+    return children
 
 
 def strip_locations(root: Message) -> None:
@@ -85,8 +149,7 @@ def strip_locations(root: Message) -> None:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        for descriptor, value in message.ListFields():
-            if descriptor.type == FieldDescriptor.TYPE_MESSAGE:
-                stack.extend([value] if isinstance(value, Message) else list(value))
-            elif descriptor.name in ("location", "stmt_location", "stmt_len"):
+        stack.extend(_children(message))
+        for descriptor, _ in message.ListFields():
+            if descriptor.name.endswith("location") or descriptor.name in PLACES:
                 message.ClearField(descriptor.name)

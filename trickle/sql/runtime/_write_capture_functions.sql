@@ -16,7 +16,6 @@ DECLARE
     images      text := '';
     groups      boolean := true;
     reader      text;
-    signed      text;
     update_body text;
     col         record;
 BEGIN
@@ -60,35 +59,31 @@ BEGIN
         'RETURN NULL; END $capture$', source_id);
 
     -- An UPDATE that leaves every captured column as it was writes nothing. Comparing the first pair of rows by image
-    -- tells the common statements apart: where they differ one INSERT does all; where they are the same a one-row
-    -- statement is done, and only a mixed statement pays for netting.
+    -- tells the common statements apart: where they differ, all rows are written; where they are the same, a one-row
+    -- statement is done, and only a statement of many rows pays for netting.
     IF names = '' THEN
         update_body := 'BEGIN RETURN NULL; END $capture$';
     ELSE
-        signed := format(
-            'SELECT __pgt_seq, pg_current_xact_id(), w%1$s FROM ('
-            'SELECT (-1)::smallint AS w%2$s FROM pgt_old __pgt_old_row UNION ALL '
-            'SELECT 1::smallint%3$s FROM pgt_new __pgt_new_row) u(w%1$s) WHERE %%s', names, from_old, from_new);
         update_body := format(
             'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
-            'INSERT INTO %1$s (seq, xid, weight%2$s) %3$s; '
-            'IF FOUND OR (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) < 2 THEN RETURN NULL; END IF; ',
-            buffer, names, format(signed, format(
-                '(SELECT NOT record_image_eq(ROW(%s), ROW(%s)) '
-                'FROM (SELECT * FROM pgt_old LIMIT 1) __pgt_old_row, (SELECT * FROM pgt_new LIMIT 1) __pgt_new_row)',
-                substr(from_old, 3), substr(from_new, 3))));
+            'IF record_image_eq((SELECT ROW(%1$s) FROM pgt_old __pgt_old_row LIMIT 1), '
+            '(SELECT ROW(%2$s) FROM pgt_new __pgt_new_row LIMIT 1)) IS NOT FALSE THEN '
+            'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) < 2 THEN RETURN NULL; END IF; ',
+            substr(from_old, 3), substr(from_new, 3));
         IF groups THEN
             update_body := update_body || format(
                 'INSERT INTO %1$s (seq, xid, weight%2$s) '
                 'SELECT __pgt_seq, pg_current_xact_id(), sign(w)%2$s FROM ('
                 'SELECT sum(w) AS w%2$s FROM ('
                 'SELECT -1 AS w%3$s FROM pgt_old __pgt_old_row UNION ALL SELECT 1%4$s FROM pgt_new __pgt_new_row) u(w%2$s) '
-                'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); ',
+                'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); RETURN NULL; ',
                 buffer, names, from_old, from_new, substr(names, 3), images);
-        ELSE
-            update_body := update_body || format('INSERT INTO %s (seq, xid, weight%s) %s; ', buffer, names, format(signed, 'true'));
         END IF;
-        update_body := update_body || 'RETURN NULL; END $capture$';
+        update_body := update_body || format(
+            'END IF; INSERT INTO %1$s (seq, xid, weight%2$s) '
+            'SELECT __pgt_seq, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old __pgt_old_row '
+            'UNION ALL SELECT __pgt_seq, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new __pgt_new_row; '
+            'RETURN NULL; END $capture$', buffer, names, from_old, from_new);
     END IF;
     EXECUTE format(head, prefix || '_update') || update_body;
 

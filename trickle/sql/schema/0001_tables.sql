@@ -159,7 +159,9 @@ CREATE TYPE pgtrickle.refresh_outcome AS (
 );
 
 -- One sequence for all buffers: a frontier keeps a single own_seq. Never cycled, never set back.
-CREATE SEQUENCE pgtrickle_changes.change_seq;
+-- Each session takes numbers in blocks, so writers do not meet here; within a session they only grow, which is all that
+-- a frontier asks of them.
+CREATE SEQUENCE pgtrickle_changes.change_seq CACHE 64;
 
 CREATE TABLE pgtrickle_changes.markers (
     source_id int    NOT NULL,
