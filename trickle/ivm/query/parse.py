@@ -66,7 +66,10 @@ def deparse_expression(node: pb.Node) -> str:
         Unsupported: libpg_query cannot print it faithfully, which reading the text back has shown.
     """
     text = _print(node)
-    again = parse_expression(text)
+    try:
+        again = parse_expression(text)
+    except DefinitionError as error:
+        raise Unsupported(f"the expression {text} cannot be printed") from error
     if again.SerializeToString(deterministic=True) != node.SerializeToString(deterministic=True):
         raise Unsupported(f"the expression {text} cannot be printed faithfully")
     return text
@@ -76,7 +79,9 @@ def _print(node: pb.Node) -> str:
     """Print bottom up: each operand that is an operator itself is printed alone and put back in parentheses."""
     flat = pb.Node()
     flat.CopyFrom(node)
-    operands = [found for found in list(nodes(flat))[1:] if _is_operator(found)]
+    everywhere = list(nodes(flat))
+    indexed = [found.a_indirection.arg for found in everywhere if found.WhichOneof("node") == "a_indirection"]
+    operands = [found for found in everywhere[1:] if _is_operator(found) or any(found is arg for arg in indexed)]
     if not operands:
         return _print_flat(flat)
     mark = "#"
