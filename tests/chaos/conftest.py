@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from chaos.load import QUERIES, SETUP
 from support.databases import Database
 from support.waiting import until
 
 import trickle
+from chaos.load import QUERIES, SETUP
 
 _PROGRAM = """
 import json, sys
@@ -83,7 +83,14 @@ def start_on(tmp_path: Path) -> Iterator[Start]:
 
     def start(url: str, **options: Any) -> Instance:
         log = tmp_path / f"instance-{len(started)}.log"
-        given = {"url": url, "children": 2, "tick_seconds": 0.1, "log_format": "json", "discovery_seconds": 2, **options}
+        given = {
+            "url": url,
+            "children": 2,
+            "tick_seconds": 0.1,
+            "log_format": "json",
+            "discovery_seconds": 2,
+            **options,
+        }
         with log.open("wb") as sink:
             command = [sys.executable, "-c", _PROGRAM, json.dumps(given)]
             process = subprocess.Popen(command, stderr=sink, stdin=subprocess.DEVNULL)

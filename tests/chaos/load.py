@@ -33,7 +33,8 @@ def statement(draw: random.Random) -> str:
     key, customer = draw.randrange(3000), draw.randrange(20)
     return draw.choice(
         (
-            f"INSERT INTO orders VALUES ({key}, {customer}, 1) ON CONFLICT (id) DO UPDATE SET amount = orders.amount + 1",
+            f"INSERT INTO orders VALUES ({key}, {customer}, 1)"
+            " ON CONFLICT (id) DO UPDATE SET amount = orders.amount + 1",
             f"INSERT INTO orders VALUES ({key}, {customer}, {key}) ON CONFLICT DO NOTHING",
             f"UPDATE orders SET amount = amount + 1 WHERE customer = {customer} AND id % 50 = {key % 50}",
             f"UPDATE orders SET customer = {customer} WHERE id = {key}",

@@ -13,12 +13,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from chaos.conftest import Start, prepare
-from chaos.load import assert_settled, load
 from support.databases import Database
 from support.server import require_server
 from support.waiting import until
 
+from chaos.conftest import Start, prepare
+from chaos.load import assert_settled, load
 from trickle import embedded
 from trickle.catalog import migrate
 
@@ -71,10 +71,10 @@ def test_the_server_restarts(home: Path, start_on: Start, how: str) -> None:
             with psycopg.connect(server.url(), autocommit=True) as watcher:
                 before = watcher.execute("SELECT max(refresh_id) FROM pgtrickle.pgt_refresh_history").fetchone()
                 until(
-                    lambda before=before, watcher=watcher: watcher.execute(
-                        "SELECT max(refresh_id) FROM pgtrickle.pgt_refresh_history"
-                    ).fetchone()
-                    != before,
+                    lambda before=before, watcher=watcher: (
+                        watcher.execute("SELECT max(refresh_id) FROM pgtrickle.pgt_refresh_history").fetchone()
+                        != before
+                    ),
                     seconds=60,
                     what="work goes on",
                 )

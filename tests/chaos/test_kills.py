@@ -14,10 +14,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from chaos.conftest import Start
-from chaos.load import assert_settled, load
 from support.databases import Database
 from support.waiting import until
+
+from chaos.conftest import Start
+from chaos.load import assert_settled, load
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
@@ -42,6 +43,7 @@ def kill_subprocesses(shop: Database, start: Start, watcher: psycopg.Connection[
                 victim.kill()
             assert instance.process.poll() is None, instance.log.read_text()[-2000:]
     assert_settled(watcher)
+    assert "lost with its subprocess" in instance.log.read_text(), "no kill met a job in hand: it tried nothing"
     size = instance.log_size()
     watcher.execute("UPDATE orders SET amount = amount + 1")
     assert_settled(watcher)
@@ -66,8 +68,17 @@ def kill_instances(shop: Database, start: Start, watcher: psycopg.Connection[Any
     for instance in instances:
         assert instance.drain() == 0
         assert not instance.orphans()
-    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pg\\_trickle\\_%%' AND datname = current_database()"
-    until(lambda: watcher.execute(left.replace("%%", "%").encode()).fetchone() == (0,), seconds=15, what="no session is left")
+    until(lambda: sessions(watcher) == 0, seconds=15, what="no session is left")
+
+
+def sessions(connection: psycopg.Connection[Any]) -> int:
+    """How many sessions of instances there are."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pg\\_trickle\\_%%'"
+        " AND datname = current_database()",
+        (),
+    ).fetchone()
+    return int(row[0]) if row else -1
 
 
 def test_refresh_subprocesses_are_killed(shop: Database, start: Start, watcher: psycopg.Connection[Any]) -> None:

@@ -77,16 +77,25 @@ def case(query: str, **output: str) -> Case:
 
 
 CASES = {
-    "filter": case("SELECT o.id, o.amount FROM shop.orders o WHERE o.customer > 3", id="bigint", amount="numeric(10,2)"),
-    "project_without_key": case("SELECT upper(o.note) AS note, o.weight FROM shop.orders o", note="text", weight="double precision"),
-    "keyless_without_equality": case("SELECT e.kind, e.body, e.rate FROM shop.events e", kind="text", body="json", rate="numeric"),
+    "filter": case(
+        "SELECT o.id, o.amount FROM shop.orders o WHERE o.customer > 3", id="bigint", amount="numeric(10,2)"
+    ),
+    "project_without_key": case(
+        "SELECT upper(o.note) AS note, o.weight FROM shop.orders o", note="text", weight="double precision"
+    ),
+    "keyless_without_equality": case(
+        "SELECT e.kind, e.body, e.rate FROM shop.events e", kind="text", body="json", rate="numeric"
+    ),
     "join_along_a_key": case(
-        "SELECT o.id, c.region FROM shop.orders o JOIN shop.customers c ON c.id = o.customer WHERE o.amount > 1::numeric",
+        "SELECT o.id, c.region FROM shop.orders o JOIN shop.customers c ON c.id = o.customer"
+        " WHERE o.amount > 1::numeric",
         id="bigint",
         region="text",
     ),
     "join_without_equality": case(
-        "SELECT e.kind, c.id FROM shop.events e CROSS JOIN shop.customers c WHERE c.id::numeric < e.rate", kind="text", id="integer"
+        "SELECT e.kind, c.id FROM shop.events e CROSS JOIN shop.customers c WHERE c.id::numeric < e.rate",
+        kind="text",
+        id="integer",
     ),
     "self_join_of_three": case(
         "SELECT a.id, b.id AS b, c.note FROM shop.orders a JOIN shop.orders b ON a.customer = b.id"
@@ -96,7 +105,8 @@ CASES = {
         note="text",
     ),
     "union_all": case(
-        "SELECT o.id FROM shop.orders o UNION ALL SELECT c.id FROM shop.customers c WHERE c.region IS NOT NULL", id="bigint"
+        "SELECT o.id FROM shop.orders o UNION ALL SELECT c.id FROM shop.customers c WHERE c.region IS NOT NULL",
+        id="bigint",
     ),
     "union": case("SELECT o.note FROM shop.orders o UNION SELECT c.region FROM shop.customers c", note="text"),
     "distinct": case("SELECT DISTINCT o.customer, o.note FROM shop.orders o", customer="integer", note="text"),
@@ -119,7 +129,12 @@ CASES = {
         a="numeric",
         n="bigint",
     ),
-    "extremes": case("SELECT o.customer, min(o.amount) AS lo, max(o.note) AS hi FROM shop.orders o GROUP BY o.customer", customer="integer", lo="numeric", hi="text"),
+    "extremes": case(
+        "SELECT o.customer, min(o.amount) AS lo, max(o.note) AS hi FROM shop.orders o GROUP BY o.customer",
+        customer="integer",
+        lo="numeric",
+        hi="text",
+    ),
     "recomputed": case(
         "SELECT o.customer, sum(o.weight) AS w, count(DISTINCT o.note) AS n FROM shop.orders o GROUP BY o.customer",
         customer="integer",
@@ -133,7 +148,8 @@ CASES = {
         total="numeric",
     ),
     "odd_names": case(
-        f'SELECT a."select", b."{"ü" * 31}" AS "a b" FROM shop."Odd ""Name""" a JOIN shop."Odd ""Name""" b ON a."Xid" = b."Xid"',
+        f'SELECT a."select", b."{"ü" * 31}" AS "a b"'
+        ' FROM shop."Odd ""Name""" a JOIN shop."Odd ""Name""" b ON a."Xid" = b."Xid"',
         **{"select": "text", "a b": "integer"},
     ),
 }

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from golden.shop import CASES, Case
 
 HERE = Path(__file__).parent
@@ -28,7 +29,9 @@ def told(case: Case) -> str:
         "strategy": program.strategy,
         "algebra": program.algebra,
         "delta": program.delta,
-        "captured": "\n".join(f"{oid}: {', '.join(map(str, numbers))}" for oid, numbers in sorted(program.captured.items())),
+        "captured": "\n".join(
+            f"{oid}: {', '.join(map(str, numbers))}" for oid, numbers in sorted(program.captured.items())
+        ),
         "storage": f"{storage.query}\n-- {'unique ' if storage.unique else ''}index ({', '.join(storage.index)})",
         "program": program.function,
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from hypothesis import strategies as st
-from model.zset import Bag, State
 
+from model.zset import Bag, State
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Join, Project, Rel, Scan, UnionAll
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
@@ -52,7 +52,9 @@ def scalars(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
     """An integer expression."""
     a, b = (reference(draw(st.sampled_from(columns))) for _ in range(2))
     template = draw(
-        st.sampled_from(("a", "a", "a", "a + 1", "a * b", "a - b", "coalesce(a, b, 0)", "CASE WHEN a > b THEN a END", "7"))
+        st.sampled_from(
+            ("a", "a", "a", "a + 1", "a * b", "a - b", "coalesce(a, b, 0)", "CASE WHEN a > b THEN a END", "7")
+        )
     )
     return expression(template, a=a, b=b)
 

@@ -53,7 +53,9 @@ def value_of(node: pb.Node, row: Row, group: Weighted = ()) -> Any:
             for when in node.case_expr.args:
                 if value_of(when.case_when.expr, row, group) is True:
                     return value_of(when.case_when.result, row, group)
-            return value_of(node.case_expr.defresult, row, group) if node.case_expr.defresult.WhichOneof("node") else None
+            return (
+                value_of(node.case_expr.defresult, row, group) if node.case_expr.defresult.WhichOneof("node") else None
+            )
         case "func_call":
             return _aggregate(node.func_call, group)
         case _:

@@ -11,9 +11,9 @@ from collections import Counter
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from model import draw as drawn
 from model.zset import State, difference, evaluate, zset
-
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import fuse_blocks, prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block

@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any
 
 from model.scalars import Row, value_of
-
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -143,6 +142,4 @@ def _aggregated(rel: Aggregate, state: State) -> Bag:
         row = _row(rel.child, values)
         key = tuple(value_of(k.value.node, row) for k in rel.keys)
         groups.setdefault(key, []).append((row, n))
-    return Counter(
-        {(*key, *(value_of(c.value.node, {}, rows) for c in rel.calls)): 1 for key, rows in groups.items()}
-    )
+    return Counter({(*key, *(value_of(c.value.node, {}, rows) for c in rel.calls)): 1 for key, rows in groups.items()})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from property.trial import Trial, trial
 from support.databases import Database
 
 import trickle
+from property.trial import Trial, trial
 
 Play = Callable[..., Trial]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
+
 from property.types import BOOLEAN, FLOAT, INT, MONEY, NUMERIC, POSITIVE, SMALLINT, SUMMABLE, TEXT, Type
 from property.worlds import COLUMN_NAMES, Column, quoted
 
@@ -127,10 +128,13 @@ def _from(draw: st.DrawFn, relations: Sequence[Relation], most: int = 4) -> From
     return From(sql, values, tuple(ctes), tuple(conditions))
 
 
+def _groupable(relations: Sequence[Relation], most: int = 4) -> st.SearchStrategy[From]:
+    """A FROM clause that offers something to group by."""
+    return _from(relations, most).filter(lambda source: any(v.type.groups for v in source.values))
+
+
 @st.composite
-def _join_condition(
-    draw: st.DrawFn, left: Sequence[Value], right: Sequence[Value], allow_none: bool
-) -> str | None:
+def _join_condition(draw: st.DrawFn, left: Sequence[Value], right: Sequence[Value], allow_none: bool) -> str | None:
     pairs = [(a, b) for a in left for b in right if a.type.family == b.type.family and a.type.groups]
     if not pairs or (allow_none and draw(st.integers(0, 9)) == 0):
         return None if allow_none or not pairs else "true"
@@ -239,7 +243,7 @@ def _rows(draw: st.DrawFn, relations: Sequence[Relation]) -> Query:
 
 @st.composite
 def _distinct(draw: st.DrawFn, relations: Sequence[Relation]) -> Query:
-    source = draw(_from(relations, most=3))
+    source = draw(_groupable(relations, most=3))
     able = [v for v in source.values if v.type.groups]
     chosen = [v for v in draw(st.lists(scalars(able), min_size=1, max_size=3)) if v.type.groups]
     names = draw(_names(len(chosen)))
@@ -258,7 +262,7 @@ def _query(
 def _union(draw: st.DrawFn, relations: Sequence[Relation]) -> Query:
     """Branches of one column list: what a branch lacks is a NULL or a constant."""
     word = draw(st.sampled_from(("UNION ALL", "UNION ALL", "UNION")))
-    first = draw(_from(relations, most=2))
+    first = draw(_groupable(relations, most=2))
     able = [v for v in first.values if v.type.groups or word == "UNION ALL"]
     chosen = draw(st.lists(st.sampled_from(able), min_size=1, max_size=3))
     names = draw(_names(len(chosen)))
@@ -273,12 +277,14 @@ def _union(draw: st.DrawFn, relations: Sequence[Relation]) -> Query:
         branches.append(_query(source, values, names, draw(_where(source)), "union").sql)
     if any(b.startswith("WITH") for b in branches):
         branches = [f"({b})" for b in branches]
-    return Query(f" {word} ".join(branches), tuple(Column(n, v.type) for v, n in zip(chosen, names, strict=True)), "union")
+    return Query(
+        f" {word} ".join(branches), tuple(Column(n, v.type) for v, n in zip(chosen, names, strict=True)), "union"
+    )
 
 
 @st.composite
 def _groups(draw: st.DrawFn, relations: Sequence[Relation]) -> Query:
-    source = draw(_from(relations))
+    source = draw(_groupable(relations))
     able = [v for v in source.values if v.type.groups]
     keys = [v for v in draw(st.lists(scalars(able), max_size=2)) if v.type.groups]
     calls = draw(st.lists(aggregates(source.values), min_size=1, max_size=4))
@@ -303,7 +309,10 @@ def aggregates(draw: st.DrawFn, values: Sequence[Value]) -> Value:
     forms = [Value("count(*)", bigint), Value(f"count({one.sql})", bigint)]
     if one.type.groups:
         forms.append(Value(f"count(DISTINCT {one.sql})", bigint))
-    forms += [Value(f"bool_and({draw(predicates(able, 0))})", BOOLEAN), Value(f"bool_or({able[0].sql} IS NULL)", BOOLEAN)]
+    forms += [
+        Value(f"bool_and({draw(predicates(able, 0))})", BOOLEAN),
+        Value(f"bool_or({able[0].sql} IS NULL)", BOOLEAN),
+    ]
     if ordered:
         v = draw(st.sampled_from(ordered))
         forms += [Value(f"min({v.sql})", v.type), Value(f"max({v.sql})", v.type)] * 2

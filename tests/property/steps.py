@@ -67,7 +67,9 @@ def _writes() -> st.SearchStrategy[str]:
     number, key = st.integers(0, 3), st.integers(1, 9)
     return st.one_of(
         st.builds("INSERT INTO orders VALUES ({}, {}, {})".format, key, number, number),
-        st.builds("INSERT INTO orders VALUES ({}, 1, {}) ON CONFLICT (id) DO UPDATE SET amount = 9".format, key, number),
+        st.builds(
+            "INSERT INTO orders VALUES ({}, 1, {}) ON CONFLICT (id) DO UPDATE SET amount = 9".format, key, number
+        ),
         st.builds("INSERT INTO orders SELECT id + 10, customer, amount FROM orders WHERE id < {}".format, key),
         st.builds("UPDATE orders SET amount = amount + 1 WHERE customer = {}".format, number),
         st.builds("UPDATE orders SET customer = {} WHERE id = {}".format, number, key),

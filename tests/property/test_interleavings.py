@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from property.steps import QUERIES, TABLES, Stage, Step, compare, stage, steps
-from property.trial import Trial, trial
 from support.databases import Database
 
 import trickle
+from property.steps import QUERIES, TABLES, Stage, Step, compare, stage, steps
+from property.trial import Trial, trial
 
 COMMON = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
 _numbers = itertools.count(1)
@@ -107,13 +107,25 @@ STORIES = {
         f"0 write {INSERT}", f"3 write {AGAIN}", "3 refresh totals", "0 commit", "3 refresh totals"
     ),
     "a transaction refreshes, others commit, it writes on": told(
-        f"0 write {INSERT}", "3 noise", "0 refresh totals", "3 noise", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
+        f"0 write {INSERT}",
+        "3 noise",
+        "0 refresh totals",
+        "3 noise",
+        f"0 write {AGAIN}",
+        "0 commit",
+        "3 refresh totals",
     ),
     "a transaction refreshes twice": told(
         "0 refresh totals", f"0 write {INSERT}", "0 refresh totals", f"0 write {AGAIN}", "0 refresh totals", "0 commit"
     ),
     "a refresh is rolled back to a savepoint": told(
-        f"0 write {INSERT}", "0 savepoint", "0 refresh totals", "0 undo", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
+        f"0 write {INSERT}",
+        "0 savepoint",
+        "0 refresh totals",
+        "0 undo",
+        f"0 write {AGAIN}",
+        "0 commit",
+        "3 refresh totals",
     ),
     "a write is rolled back to a savepoint after others committed": told(
         "0 savepoint", f"0 write {INSERT}", "3 noise", "0 undo", f"0 write {AGAIN}", "0 commit", "3 refresh totals"
@@ -122,25 +134,55 @@ STORIES = {
         "0 savepoint", f"0 write {INSERT}", "0 release", "3 refresh totals", "0 commit", "3 refresh totals"
     ),
     "a prepared transaction commits late": told(
-        f"0 write {INSERT}", "0 prepare", f"3 write {AGAIN}", "3 refresh totals", "3 commit prepared", "3 refresh totals"
+        f"0 write {INSERT}",
+        "0 prepare",
+        f"3 write {AGAIN}",
+        "3 refresh totals",
+        "3 commit prepared",
+        "3 refresh totals",
     ),
     "a prepared transaction rolls back": told(
         f"0 write {INSERT}", "0 prepare", "3 refresh totals", "3 roll back prepared", "3 refresh totals"
     ),
     "a transaction that refreshed is prepared": told(
-        f"0 write {INSERT}", "0 refresh totals", "0 prepare", "3 refresh totals", "3 commit prepared", "3 refresh totals"
+        f"0 write {INSERT}",
+        "0 refresh totals",
+        "0 prepare",
+        "3 refresh totals",
+        "3 commit prepared",
+        "3 refresh totals",
     ),
     "the pruner comes between two readers": told(
-        f"0 write {INSERT}", f"3 write {AGAIN}", "3 refresh totals", "3 prune", "3 refresh plain", "0 commit", "3 prune",
-        "3 refresh totals", "3 prune", "3 refresh regions",
+        f"0 write {INSERT}",
+        f"3 write {AGAIN}",
+        "3 refresh totals",
+        "3 prune",
+        "3 refresh plain",
+        "0 commit",
+        "3 prune",
+        "3 refresh totals",
+        "3 prune",
+        "3 refresh regions",
     ),
     "a table is emptied by a transaction that commits late": told(
-        "0 write TRUNCATE customers", "0 write INSERT INTO customers VALUES (1, 'q')", "3 refresh plain", "0 commit",
-        f"3 write {INSERT}", "3 refresh regions", "3 refresh bag",
+        "0 write TRUNCATE customers",
+        "0 write INSERT INTO customers VALUES (1, 'q')",
+        "3 refresh plain",
+        "0 commit",
+        f"3 write {INSERT}",
+        "3 refresh regions",
+        "3 refresh bag",
     ),
     "a chain is refreshed out of order": told(
-        f"3 write {INSERT}", "3 refresh above", "3 refresh totals", "0 write DELETE FROM orders WHERE id = 7",
-        "0 refresh totals", "3 refresh above", "0 refresh above", "0 rollback", "3 refresh above",
+        f"3 write {INSERT}",
+        "3 refresh above",
+        "3 refresh totals",
+        "0 write DELETE FROM orders WHERE id = 7",
+        "0 refresh totals",
+        "3 refresh above",
+        "0 refresh above",
+        "0 rollback",
+        "3 refresh above",
     ),
 }
 

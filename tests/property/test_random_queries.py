@@ -12,19 +12,19 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import trickle
 from property.queries import Query, Relation, queries
 from property.trial import Trial, trial
 from property.types import SETUP
 from property.worlds import Table, worlds
 from property.writes import fill, statement
 
-import trickle
-
-CYCLES = 5
+CYCLES = 7
 
 
-def play(client: trickle.Client, data: st.DataObject) -> None:
-    """One trial, from nothing to nothing."""
+def play(client: trickle.Client, data: st.DataObject, shapes: Sequence[str] = ()) -> None:
+    """One trial, from nothing to nothing; with `shapes`, over queries of these alone."""
     tables = data.draw(worlds(), "tables")
     setup = [*SETUP, *(ddl for table in tables for ddl in table.ddl)]
     with trial(client, setup) as made:
@@ -32,7 +32,7 @@ def play(client: trickle.Client, data: st.DataObject) -> None:
             made.run(data.draw(fill(table)))
         relations = [Relation(table.sql, table.columns) for table in tables]
         relations += _views(made, data, relations)
-        _stream_tables(made, data, relations)
+        _stream_tables(made, data, relations, shapes)
         for _ in range(CYCLES):
             _cycle(made, data, tables)
 
@@ -46,11 +46,11 @@ def _views(made: Trial, data: st.DataObject, relations: Sequence[Relation]) -> l
     return views
 
 
-def _stream_tables(made: Trial, data: st.DataObject, relations: Sequence[Relation]) -> None:
+def _stream_tables(made: Trial, data: st.DataObject, relations: Sequence[Relation], shapes: Sequence[str]) -> None:
     """Three to five stream tables; later ones may read earlier ones."""
     known = list(relations)
     for number in range(data.draw(st.integers(3, 5))):
-        query: Query = data.draw(queries(known))
+        query: Query = data.draw(queries(known, shapes))
         table = made.create(f"st {number}", query.sql)
         known.append(Relation(table.sql, query.columns, wide=query.shape == "rows"))
 
@@ -58,7 +58,7 @@ def _stream_tables(made: Trial, data: st.DataObject, relations: Sequence[Relatio
 def _cycle(made: Trial, data: st.DataObject, tables: Sequence[Table]) -> None:
     """A few statements, some of them in one transaction that may roll back; then refresh everything in order."""
     truncated = False
-    for _ in range(data.draw(st.integers(1, 4))):
+    for _ in range(data.draw(st.integers(1, 5))):
         table = data.draw(st.sampled_from(tables))
         text = data.draw(statement(table))
         truncated |= made.run(text) and text.startswith("TRUNCATE")

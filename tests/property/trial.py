@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from property.worlds import quoted
 
 import trickle
+from property.worlds import quoted
+from trickle.catalog.install import compile_and_install
 from trickle.errors import TrickleError
 
 _numbers = itertools.count(1)
@@ -74,14 +75,14 @@ class Trial:
         """Run a statement; one that breaks a constraint or overflows has no effect, which is fine."""
         try:
             self.connection.execute(statement.encode())
-        except (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.CardinalityViolation):
-            self.script.append(f"-- refused: {statement};")
+        except (psycopg.errors.IntegrityError, psycopg.errors.DataError, psycopg.errors.CardinalityViolation) as error:
+            self.script.append(f"-- refused: {statement};  -- {error}")
             return False
         self.script.append(f"{statement};")
         return True
 
-    def create(self, name: str, query: str) -> StreamTable:
-        """Create a stream table; its query belongs to the class that compiles."""
+    def create(self, name: str, query: str, *, compiled: bool = True) -> StreamTable:
+        """Create a stream table; its query belongs to the class that compiles, unless said otherwise."""
         made = StreamTable(name, query)
         self.script.append(f"SELECT pgtrickle.create_stream_table('{name}', $q${query}$q$);")
         self.client.create_stream_table(f"{self.schema}.{quoted(name)}", query)
@@ -90,7 +91,7 @@ class Trial:
             " WHERE pgt_schema = %s AND pgt_name = %s",
             (self.schema, name),
         ).fetchone()
-        if row is None or row[1] != "compiled":
+        if row is None or (compiled and row[1] != "compiled"):
             raise NotCompiled(f"{row}: {query}")
         made.pgt_id = row[0]
         self.stream_tables.append(made)
@@ -113,11 +114,18 @@ class Trial:
         if outcome.action not in ("NO_DATA", "DIFFERENTIAL") and not (may_be_full and outcome.action == "FULL"):
             raise Wrong(f"{table.name}: refreshed {outcome}")
         self.compare(table)
+        self._compile_like_a_worker(table)
         before = self._places(table)
         again = self._refresh(table)
         if again.action != "NO_DATA" or before != self._places(table):
             raise Wrong(f"{table.name}: a refresh with nothing new did {again}")
         return str(outcome.action)
+
+    def _compile_like_a_worker(self, table: StreamTable) -> None:
+        """A program that has become stale is compiled anew by the next worker that comes by."""
+        stale = "SELECT 1 FROM pgtrickle.pgt_stream_tables WHERE pgt_id = %s AND program_state = 'stale'"
+        if self.connection.execute(stale, (table.pgt_id,)).fetchone():
+            compile_and_install(self.connection, table.pgt_id)
 
     def compare(self, table: StreamTable) -> None:
         """Compare with the query, at one snapshot, in one statement."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-from property.types import ALL, INT, TEXT, Type
+
+from property.types import ALL, COMMON, INT, TEXT, Type
 
 # Names of our own buffer columns, keywords, quotes, blanks, upper case, and 63 bytes of both sorts.
 TABLE_NAMES = ("t", "Mixed Case", 'quo"ted', "select", "changes_1", "net", "n" * 63, "é" * 31)
@@ -70,7 +71,8 @@ def tables(draw: st.DrawFn, name: str) -> Table:
     """A table with at least one integer and one text column, so that queries have something to join by."""
     names = draw(st.lists(st.sampled_from(COLUMN_NAMES), min_size=3, max_size=5, unique=True))
     kind = draw(st.sampled_from(("none", "primary", "primary", "unique", "nullable")))
-    types = [INT, TEXT, *draw(st.lists(st.sampled_from(ALL), min_size=len(names) - 2, max_size=len(names) - 2))]
+    rest = st.sampled_from(COMMON) | st.sampled_from(ALL)
+    types = [INT, TEXT, *draw(st.lists(rest, min_size=len(names) - 2, max_size=len(names) - 2))]
     types = draw(st.permutations(types))
     width = 0 if kind == "none" else draw(st.integers(1, 2))
     candidates = [i for i, type in enumerate(types) if type.groups]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
+
 from property.worlds import Column, Table
 
 KINDS = (
@@ -14,11 +15,11 @@ KINDS = (
 
 
 def value(column: Column) -> st.SearchStrategy[str]:
-    """A literal for the column; NULL about once in five where it is allowed."""
+    """A literal for the column; NULL about once in four where it is allowed."""
     literal = st.sampled_from(column.type.literals)
     if column.not_null:
         return literal
-    return st.integers(0, 4).flatmap(lambda n: st.just("NULL") if n == 0 else literal)
+    return st.integers(0, 3).flatmap(lambda n: st.just("NULL") if n == 0 else literal)
 
 
 def row(table: Table) -> st.SearchStrategy[str]:
@@ -67,7 +68,7 @@ def statement(draw: st.DrawFn, table: Table, kinds: Sequence[str] = KINDS) -> st
             column = draw(st.sampled_from(table.columns))
             return f"UPDATE {name} SET {column.sql} = {column.sql}"
         case "copy":
-            return f"INSERT INTO {name} SELECT * FROM {name} LIMIT 20 ON CONFLICT DO NOTHING"
+            return f"INSERT INTO {name} SELECT * FROM {name} LIMIT 5 ON CONFLICT DO NOTHING"
         case "upsert":
             return draw(_upsert(table))
         case "merge":

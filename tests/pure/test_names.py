@@ -14,7 +14,23 @@ from trickle.ivm.query.parse import parse_expression
 
 # Any text PostgreSQL can hold: no NUL, no lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
-KEYWORDS = ("select", "SELECT", "user", "Order", "a b", 'q"x', "1", "", "é", "\\", "--", "$1", "*", "current_date", "int")
+KEYWORDS = (
+    "select",
+    "SELECT",
+    "user",
+    "Order",
+    "a b",
+    'q"x',
+    "1",
+    "",
+    "é",
+    "\\",
+    "--",
+    "$1",
+    "*",
+    "current_date",
+    "int",
+)
 names = st.one_of(st.sampled_from([word for word in KEYWORDS if word]), texts.filter(bool))
 
 

@@ -33,13 +33,38 @@ FORMS = (
     *("{a} ILIKE {b}", "{a} LIKE {b} ESCAPE '!'", "{a} SIMILAR TO {b}", "{a} BETWEEN {b} AND {c}", "{a} IN ({b}, {c})"),
     *("{a} NOT BETWEEN {b} AND {c}", "{a} BETWEEN SYMMETRIC {b} AND {c}", "{a} NOT IN ({b}, {c})", "{a} = ANY ({b})"),
     *("{a} <> ALL ({b})", "({a})::int", "({a})::numeric(10,2)[]", 'CAST({a} AS s."T")', '({a}) COLLATE "C"'),
-    *("CASE WHEN {a} THEN {b} ELSE {c} END", "CASE {a} WHEN {b} THEN {c} END", "coalesce({a}, {b})", "nullif({a}, {b})"),
+    *(
+        "CASE WHEN {a} THEN {b} ELSE {c} END",
+        "CASE {a} WHEN {b} THEN {c} END",
+        "coalesce({a}, {b})",
+        "nullif({a}, {b})",
+    ),
     *("greatest({a}, {b})", 's."F"({a}, {b})', "({a})[1]", "({a})[1:2]", "ARRAY[{a}, {b}]", "ROW({a}, {b})"),
-    *("({a}, {b}) < ({c}, 1)", '({a})."x Y"', "{a} AT TIME ZONE {b}", "extract(year FROM {a})", "trim(both {a} from {b})"),
+    *(
+        "({a}, {b}) < ({c}, 1)",
+        '({a})."x Y"',
+        "{a} AT TIME ZONE {b}",
+        "extract(year FROM {a})",
+        "trim(both {a} from {b})",
+    ),
     *("substring({a} FROM {b} FOR 2)", "position({a} IN {b})", "overlay({a} PLACING {b} FROM 1)", "{a} IS JSON"),
     *("{a} IS NORMALIZED", "count(*) FILTER (WHERE {a})", "sum(DISTINCT {a} ORDER BY {a})", "f(n => {a})"),
 )
-ATOMS = ("x", "1", "-1", "1.50", "1e3", "''", "'it''s'", "'x'::char(3)", "B'1'", "NULL", "true", 'a."B c"', "interval '1' day")
+ATOMS = (
+    "x",
+    "1",
+    "-1",
+    "1.50",
+    "1e3",
+    "''",
+    "'it''s'",
+    "'x'::char(3)",
+    "B'1'",
+    "NULL",
+    "true",
+    'a."B c"',
+    "interval '1' day",
+)
 
 
 def stripped(node: pb.Node) -> bytes:
@@ -96,7 +121,10 @@ def test_a_replacement_is_not_replaced_again() -> None:
 
 def test_a_substituted_expression_stays_one_operand() -> None:
     product = expression("a * (1 - b)", a=reference(1), b=reference(2))
-    sums = {1: expression("x + y", x=reference(3), y=reference(4)), 2: expression("x - y", x=reference(3), y=reference(4))}
+    sums = {
+        1: expression("x + y", x=reference(3), y=reference(4)),
+        2: expression("x - y", x=reference(3), y=reference(4)),
+    }
     names = {3: ("t", "Col"), 4: ("t", "select")}
     printed = render(substitute(product, sums), names.__getitem__)
     wanted = parse_expression('(t."Col" + t."select") * (1 - (t."Col" - t."select"))')
@@ -108,7 +136,9 @@ def test_only_top_level_conjunctions_are_split() -> None:
     assert len(conjuncts(predicate)) == 4
 
 
-@pytest.mark.parametrize("text", ["a < b", "a OPERATOR(s.=) b", "a = 1", "a = b OR a = b", "a + 0 = b", "a IS NOT DISTINCT FROM b"])
+@pytest.mark.parametrize(
+    "text", ["a < b", "a OPERATOR(s.=) b", "a = 1", "a = b OR a = b", "a + 0 = b", "a IS NOT DISTINCT FROM b"]
+)
 def test_what_does_not_equate_two_columns(text: str) -> None:
     parts = {name: reference(number) for name, number in (("a", 1), ("b", 2)) if name in text}
     assert equated_columns(expression(text, **parts)) is None

@@ -7,6 +7,7 @@ never SQL, and each stands in its own file under its law. Notation: Δ is the ch
 """
 
 from trickle.ivm.delta.derivative import Delta, derive
+from trickle.ivm.delta.measured import Measure, derive_measured
 from trickle.ivm.delta.net import netted
 
-__all__ = ["Delta", "derive", "netted"]
+__all__ = ["Delta", "Measure", "derive", "derive_measured", "netted"]

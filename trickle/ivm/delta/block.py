@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
-from trickle.ivm.algebra.scalars import Column, Scalar, columns_of, expression, reference
+from trickle.ivm.algebra.scalars import Column, expression, reference
+from trickle.ivm.delta.chain import join_order, named, passed_on, predicates_between
 from trickle.ivm.delta.derivative import Delta, derive, shared
 from trickle.ivm.delta.narrow import narrowed
 
@@ -24,13 +25,13 @@ from trickle.ivm.delta.narrow import narrowed
 def _(rel: Block, numbering: Numbering) -> Delta | None:
     order = join_order(rel)
     inputs = [rel.inputs[i] for i in order]
-    changes = [_named(derive(i, numbering), position) for position, i in enumerate(inputs)]
+    changes = [named(derive(i, numbering), position) for position, i in enumerate(inputs)]
     joined = changes[0]
     if len(inputs) == 1:
         return None if joined is None else _select(rel, joined)
     for step in range(1, len(inputs)):
         last = step == len(inputs) - 1
-        items = rel.items if last else _passed_on(rel, inputs[: step + 1])
+        items = rel.items if last else passed_on(rel, inputs[: step + 1])
         joined = _step(rel, inputs, changes, joined, step, items, numbering)
         if joined is not None and not last:
             joined = shared(joined, f"change_join_{step + 1}", "ΔJ⋈R + J⋈ΔR − ΔJ⋈ΔR, J the join so far")
@@ -61,64 +62,19 @@ def _step(
     weight = numbering.column("__pgt_w")
     terms: list[Rel] = []
     if joined is not None:
-        new_here = _predicates(rel, decided, (*before, here))
+        new_here = predicates_between(rel, decided, (*before, here))
         met = narrowed(here, joined.rel, rel.predicates, numbering)
         terms.append(Block((joined.rel, met), new_here, (*items, Item(weight, reference(joined.weight)))))
     if change is not None:
-        everywhere = _predicates(rel, (), (*before, here))
+        everywhere = predicates_between(rel, (), (*before, here))
         value = reference(change.weight)
         met_before = tuple(narrowed(b, change.rel, rel.predicates, numbering) for b in before)
         terms.append(Block((*met_before, change.rel), everywhere, (*items, Item(weight, value))))
     if joined is not None and change is not None:
         both = expression("-(a * b)", a=reference(joined.weight), b=reference(change.weight))
-        new_here = _predicates(rel, decided, (*before, here))
+        new_here = predicates_between(rel, decided, (*before, here))
         terms.append(Block((joined.rel, change.rel), new_here, (*items, Item(weight, both))))
     if not terms:
         return None
     outputs: tuple[Column, ...] = (*(item.column for item in items), weight)
     return Delta(terms[0] if len(terms) == 1 else UnionAll(tuple(terms), outputs), weight)
-
-
-def _predicates(rel: Block, applied: Sequence[Rel], fresh: Sequence[Rel]) -> tuple[Scalar, ...]:
-    """Predicates that can be decided over `applied` and `fresh` but could not be over `applied` alone.
-
-    A predicate over no column at all is decided in every term that starts a row.
-    """
-    old, all_of_them = _numbers(applied), _numbers((*applied, *fresh))
-    return tuple(p for p in rel.predicates if p.columns <= all_of_them and not (applied and p.columns <= old))
-
-
-def _passed_on(rel: Block, inputs: Sequence[Rel]) -> tuple[Item, ...]:
-    """Columns of the join so far that a later predicate or an output still reads."""
-    here = _numbers(inputs)
-    later = [p for p in rel.predicates if not p.columns <= here]
-    read = columns_of((*later, *(item.value for item in rel.items)))
-    return tuple(copy_of(column) for i in inputs for column in i.columns if column.number in read)
-
-
-def _named(change: Delta | None, position: int) -> Delta | None:
-    """A change that is more than a captured one is computed once."""
-    if change is None or not isinstance(change.rel, (Block, UnionAll)):
-        return change
-    return shared(change, f"change_input_{position + 1}", "the change of one input of a join")
-
-
-def join_order(rel: Block) -> list[int]:
-    """Order the inputs so that each one is tied to an earlier one by a predicate, where any such order exists."""
-    remaining = list(range(len(rel.inputs)))
-    order = [remaining.pop(0)]
-    while remaining:
-        known = _numbers([rel.inputs[i] for i in order])
-        tied = [i for i in remaining if _tied(rel, known, _numbers([rel.inputs[i]]))]
-        chosen = tied[0] if tied else remaining[0]
-        remaining.remove(chosen)
-        order.append(chosen)
-    return order
-
-
-def _tied(rel: Block, known: frozenset[int], candidate: frozenset[int]) -> bool:
-    return any(p.columns & known and p.columns & candidate and p.columns <= known | candidate for p in rel.predicates)
-
-
-def _numbers(rels: Sequence[Rel]) -> frozenset[int]:
-    return frozenset(column.number for rel in rels for column in rel.columns)

@@ -20,10 +20,11 @@ from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Shared, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
-from trickle.ivm.delta import Delta, derive, netted
+from trickle.ivm.delta import Delta, derive, derive_measured, netted
 from trickle.ivm.program.calls import classify, exact
 from trickle.ivm.program.folding import Folding, folded, lost, matched, net, unfoldable
 from trickle.ivm.program.match import KeyColumn, restricted
+from trickle.ivm.program.measures import measurable
 from trickle.ivm.program.parts import ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.states import Tally, tally
@@ -38,17 +39,11 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     kept = tally(calls, names, numbering, not_null_columns(child))
     keys, hidden_keys = _keys(aggregate, names, child)
     storage, algebra = _storage(root, aggregate, kept, keys, hidden_keys)
-    delta = derive(child, numbering)
-    if delta is None:
-        raise Unsupported("nothing this query reads can change")
-    if kept.recomputed:
-        delta = netted(delta, child, numbering)
-    if kept.extremes:
-        delta = _balanced(delta, aggregate, kept)
+    delta, grouped = _changes(aggregate, kept, numbering)
     written = Folding(root, aggregate, target, tuple(keys), kept, storage)
     renderer = Renderer()
-    grouped = _grouped(renderer, delta, aggregate, kept, numbering)
-    renderer.add("change_groups", "the change of each group: rows, values and sums by weight", grouped)
+    groups = renderer.select(grouped)
+    renderer.add("change_groups", "the change of each group: rows, values and sums by weight", groups)
     renderer.add("matched", "each changed group beside its stored row", matched(written))
     if written.may_recompute:
         row = numbering.column("row")
@@ -127,15 +122,28 @@ def _balanced(delta: Delta, aggregate: Aggregate, kept: Tally) -> Delta:
     return Delta(Shared("change_balanced", law, rows), delta.weight)
 
 
-def _grouped(renderer: Renderer, delta: Delta, aggregate: Aggregate, kept: Tally, numbering: Numbering) -> str:
-    """ΔG: for each touched group the weighted count and sums, and the extremes of what came and went."""
+def _changes(aggregate: Aggregate, kept: Tally, numbering: Numbering) -> tuple[Delta, Aggregate]:
+    """The change of what is grouped, and ΔG: for each touched group how its counts and sums change."""
+    measured = None if kept.extremes or kept.recomputed else measurable(aggregate, kept.states, numbering)
+    if measured is not None:
+        delta = derive_measured(measured.block, measured.fact, measured.measures, numbering)
+    else:
+        delta = derive(aggregate.child, numbering)
+    if delta is None:
+        raise Unsupported("nothing this query reads can change")
+    if kept.recomputed:
+        delta = netted(delta, aggregate.child, numbering)
+    if kept.extremes:
+        delta = _balanced(delta, aggregate, kept)
     weight = reference(delta.weight)
-    calls = [Call(s.change, s.derivative(weight)) for s in kept.states]
+    if measured is not None:
+        calls = [Call(state.change, measured.sum_of(state, weight)) for state in kept.states]
+    else:
+        calls = [Call(state.change, state.derivative(weight)) for state in kept.states]
     for extreme in kept.extremes:
         calls += [Call(extreme.came, extreme.among("> 0")), Call(extreme.went, extreme.among("< 0"))]
     keys = aggregate.keys or (Item(numbering.column("everything"), expression("true")),)
-    grouped = Aggregate(delta.rel, keys, tuple(calls))
-    return renderer.select(grouped)
+    return delta, Aggregate(delta.rel, keys, tuple(calls))
 
 
 def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:

@@ -33,6 +33,27 @@ class State:
         """Name of the stored value in CTEs."""
         return f"old_{self.column.label}"
 
+    @property
+    def type(self) -> str:
+        """The type it is stored in."""
+        return self.sum_type or "bigint"
+
+    @property
+    def contribution(self) -> Scalar | None:
+        """What one row adds to it; None where every row adds one."""
+        if self.argument is None and self.filter is None:
+            return None
+        if self.sum_type is None:
+            counted = "true" if self.argument is None else "a IS NOT NULL"
+            value, otherwise = "1::bigint", "0::bigint"
+        else:
+            counted = "a IS NOT NULL"
+            value, otherwise = "a::numeric", "0::numeric"
+        condition = counted if self.filter is None else f"{counted} AND f"
+        named = {"a": self.argument, "f": self.filter}
+        parts = {name: part for name, part in named.items() if part is not None}
+        return expression(f"CASE WHEN {condition} THEN {value} ELSE {otherwise} END", **parts)
+
     def derivative(self, weight: Scalar) -> Scalar:
         """Its change over signed rows."""
         if self.argument is None and self.filter is None:

@@ -1,0 +1,55 @@
+"""Walking the inputs of a join one after another: in which order, with which predicates, passing on which columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
+from trickle.ivm.algebra.scalars import Scalar, columns_of
+from trickle.ivm.delta.derivative import Delta, shared
+
+
+def predicates_between(rel: Block, applied: Sequence[Rel], fresh: Sequence[Rel]) -> tuple[Scalar, ...]:
+    """Predicates that can be decided over `applied` and `fresh` but could not be over `applied` alone.
+
+    A predicate over no column at all is decided in every term that starts a row.
+    """
+    old, all_of_them = numbers(applied), numbers((*applied, *fresh))
+    return tuple(p for p in rel.predicates if p.columns <= all_of_them and not (applied and p.columns <= old))
+
+
+def passed_on(rel: Block, inputs: Sequence[Rel]) -> tuple[Item, ...]:
+    """Columns of the join so far that a later predicate or an output still reads."""
+    here = numbers(inputs)
+    later = [p for p in rel.predicates if not p.columns <= here]
+    read = columns_of((*later, *(item.value for item in rel.items)))
+    return tuple(copy_of(column) for i in inputs for column in i.columns if column.number in read)
+
+
+def named(change: Delta | None, position: int) -> Delta | None:
+    """A change that is more than a captured one is computed once."""
+    if change is None or not isinstance(change.rel, (Block, UnionAll)):
+        return change
+    return shared(change, f"change_input_{position + 1}", "the change of one input of a join")
+
+
+def join_order(rel: Block, first: int = 0) -> list[int]:
+    """Order the inputs so that each one is tied to an earlier one by a predicate, where any such order exists."""
+    remaining = [i for i in range(len(rel.inputs)) if i != first]
+    order = [first]
+    while remaining:
+        known = numbers([rel.inputs[i] for i in order])
+        tied = [i for i in remaining if _tied(rel, known, numbers([rel.inputs[i]]))]
+        chosen = tied[0] if tied else remaining[0]
+        remaining.remove(chosen)
+        order.append(chosen)
+    return order
+
+
+def _tied(rel: Block, known: frozenset[int], candidate: frozenset[int]) -> bool:
+    return any(p.columns & known and p.columns & candidate and p.columns <= known | candidate for p in rel.predicates)
+
+
+def numbers(rels: Sequence[Rel]) -> frozenset[int]:
+    """Numbers of all columns of some relations."""
+    return frozenset(column.number for rel in rels for column in rel.columns)
