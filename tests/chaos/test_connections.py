@@ -7,6 +7,7 @@ Oracle: PostgreSQL; when all is quiet every stream table must become equal to it
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,14 @@ def _backends(watcher: psycopg.Connection[Any]) -> set[int]:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A server of this test alone."""
+def home() -> Iterator[Path]:
+    """A server of this test alone, at a path short enough for its socket to stay where it is."""
     require_server()
-    directory = tmp_path / "server"
-    embedded.start(directory, settings={"fsync": False}, die_with_parent=True)
-    yield directory
-    embedded.stop(directory, "immediate")
+    with tempfile.TemporaryDirectory(prefix="t") as short:
+        directory = Path(short) / "s"
+        embedded.start(directory, settings={"fsync": False}, die_with_parent=True)
+        yield directory
+        embedded.stop(directory, "immediate")
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])

@@ -70,11 +70,14 @@ def predicates(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
 
 @st.composite
 def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
-    """A tree of scans, filters, projections, joins and unions."""
-    kind = draw(st.sampled_from(("scan", "filter", "project", "join", "join", "union"))) if depth else "scan"
+    """A tree of scans, filters, projections, joins, unions and aggregates."""
+    kinds = ("scan", "filter", "project", "join", "join", "union", "group")
+    kind = draw(st.sampled_from(kinds)) if depth else "scan"
     if kind == "scan":
         table = draw(st.sampled_from(TABLES))
         return Scan(table, tuple((numbering.column(c.name), c) for c in table.columns))
+    if kind == "group":
+        return draw(aggregates(numbering, depth - 1))
     child = draw(relations(numbering, depth - 1))
     if kind == "filter":
         return Filter(child, tuple(draw(st.lists(predicates(child.columns), min_size=1, max_size=2))))
@@ -93,12 +96,13 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
 
 
 @st.composite
-def aggregates(draw: st.DrawFn, numbering: Numbering) -> Aggregate:
-    """An aggregate over a random tree; without keys it is scalar."""
-    child = draw(relations(numbering, 2))
+def aggregates(draw: st.DrawFn, numbering: Numbering, depth: int = 2) -> Aggregate:
+    """An aggregate over a random tree; without keys it is scalar. It has a column at least."""
+    child = draw(relations(numbering, depth))
     keys = draw(st.lists(scalars(child.columns), max_size=2, unique=True))
     calls = []
-    for name in draw(st.lists(st.sampled_from(("count", "sum", "min", "max")), max_size=3)):
+    names = st.sampled_from(("count", "sum", "min", "max"))
+    for name in draw(st.lists(names, min_size=0 if keys else 1, max_size=3)):
         argument = draw(scalars(child.columns))
         calls.append(Call(numbering.column(name), expression(f"{name}(a)", a=argument)))
     return Aggregate(child, tuple(Item(numbering.column("k"), k) for k in keys), tuple(calls), scalar=not keys)

@@ -17,6 +17,7 @@ from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
     Change,
+    Copies,
     Filter,
     Given,
     Join,
@@ -65,6 +66,8 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return _project(items, ((_row(child, t), n) for t, n in evaluate(child, state).items()))
         case Join(left, right, predicates):
             return evaluate(Block((left, right), predicates, _all_of(left, right)), state)
+        case Block(_, _, _, gate) if gate is not None and not evaluate(gate, state):
+            return Counter()
         case Block(inputs, predicates, items):
             return _project(items, _joined(inputs, predicates, state))
         case UnionAll(branches):
@@ -73,6 +76,8 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return _aggregated(rel, state)
         case Shared(_, _, child):
             return evaluate(child, state)
+        case Copies(child, weight):
+            return _copied(child, weight, state)
         case Given(name):
             return state.given[name]
         case _:
@@ -93,6 +98,15 @@ def difference(after: Bag, before: Bag) -> Bag:
     signed = Counter(after)
     signed.subtract(before)
     return Counter({row: n for row, n in signed.items() if n})
+
+
+def _copied(child: Rel, weight: Column, state: State) -> Bag:
+    place = [column.number for column in child.columns].index(weight.number)
+    found: Bag = Counter()
+    for row, n in evaluate(child, state).items():
+        if row[place] > 0:
+            found[row[:place] + row[place + 1 :]] += row[place] * n
+    return found
 
 
 def _scanned(scan: Scan, rows: Bag) -> Bag:

@@ -70,7 +70,7 @@ def scripts(most: int) -> st.SearchStrategy[list[Step]]:
     return st.lists(steps(), min_size=most // 3, max_size=most)
 
 
-@settings(COMMON, max_examples=60)
+@settings(COMMON, max_examples=40)
 @given(taken=scripts(60))
 def test_every_refresh_equals_its_query_at_its_frontier(db: Database, theatre: Trial, taken: list[Step]) -> None:
     play(db, theatre, taken)

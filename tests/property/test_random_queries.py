@@ -74,7 +74,7 @@ COMMON = settings(
 )
 
 
-@settings(COMMON, max_examples=40)
+@settings(COMMON, max_examples=30)
 @given(data=st.data())
 def test_stream_tables_equal_their_queries(client: trickle.Client, data: st.DataObject) -> None:
     play(client, data)

@@ -22,7 +22,7 @@ from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Sha
 from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta import Delta, derive, derive_measured, netted
 from trickle.ivm.program.calls import classify, exact
-from trickle.ivm.program.folding import Folding, folded, lost, matched, net, unfoldable
+from trickle.ivm.program.folding import Folding, folded, lost, matched, net
 from trickle.ivm.program.match import KeyColumn, restricted
 from trickle.ivm.program.measures import measurable
 from trickle.ivm.program.parts import ROW, TUPLE, Apply, Root, Storage, Target
@@ -57,7 +57,6 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
         tuple((c.name, c.comment, c.body) for c in renderer.ctes),
         match=f"t.ctid = n.{TUPLE}",
         updated=written.settable,
-        unfoldable=unfoldable(written),
         algebra=algebra,
         delta=delta.rel,
         strategy="folded groups" + (" with recomputed groups" if written.may_recompute else ""),

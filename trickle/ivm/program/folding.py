@@ -12,7 +12,7 @@ from trickle.ivm.algebra.relations import Aggregate
 from trickle.ivm.algebra.scalars import Column, reference, render
 from trickle.ivm.program.calls import Classified, Kind
 from trickle.ivm.program.match import KeyColumn, against_stored, unchanged
-from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Root, Storage, Target
+from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, UNFOLDABLE, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.states import State, Tally
 from trickle.ivm.query.grouping import function_name
@@ -67,15 +67,15 @@ def matched(f: Folding) -> str:
     return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{_indent(rows)}\n) q"
 
 
-def unfoldable(f: Folding) -> str:
-    """NaN − NaN is NaN: count the groups with a sum that is, was or becomes not finite."""
+def _unfoldable(f: Folding) -> str:
+    """NaN − NaN is NaN: is a sum of the group, or its change, not finite?"""
     tests = [
-        f"m.{ident(name)} IN {NOT_FINITE}"
+        f"coalesce(m.{ident(name)} IN {NOT_FINITE}, false)"
         for state in f.kept.states
         if state.sum_type == "numeric"
         for name in (state.old, state.change.label)
     ]
-    return f"(SELECT count(*) FROM matched m WHERE {' OR '.join(tests)})" if tests else "0"
+    return " OR ".join(tests) or "false"
 
 
 def lost(f: Folding, row: Column) -> str:
@@ -105,6 +105,7 @@ def folded(f: Folding) -> str:
         *(chosen(_stored_value(s, f.kept), s.column) for s in f.kept.states if s.column.number not in called),
         f"m.{TUPLE}",
         f"{_new(f.kept.rows)} AS __pgt_rows",
+        f"{_unfoldable(f)} AS __pgt_unfoldable",
     ]
     if not f.may_recompute:
         return f"SELECT {', '.join(columns)}\nFROM matched m"
@@ -115,11 +116,15 @@ def folded(f: Folding) -> str:
 def net(f: Folding) -> str:
     """What becomes of each group; a group that would hold less than nothing cannot be right."""
     if f.aggregate.scalar:
-        operation = f"CASE WHEN folded.{TUPLE} IS NULL OR folded.__pgt_rows < 0 THEN 'x' ELSE 'u' END"
+        operation = (
+            f"CASE WHEN folded.__pgt_unfoldable THEN '{UNFOLDABLE}'"
+            f" WHEN folded.{TUPLE} IS NULL OR folded.__pgt_rows < 0 THEN 'x' ELSE 'u' END"
+        )
         source = "FROM folded"
     else:
         operation = (
-            f"CASE WHEN folded.__pgt_rows < 0 THEN 'x' WHEN folded.{TUPLE} IS NULL THEN 'i'"
+            f"CASE WHEN folded.__pgt_unfoldable THEN '{UNFOLDABLE}'"
+            f" WHEN folded.__pgt_rows < 0 THEN 'x' WHEN folded.{TUPLE} IS NULL THEN 'i'"
             " WHEN folded.__pgt_rows = 0 THEN 'd' ELSE 'u' END"
         )
         source = f"FROM folded\nWHERE NOT (folded.{TUPLE} IS NULL AND folded.__pgt_rows = 0)"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trickle.ivm.program.parts import OPERATION, Apply, Target
+from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Apply, Target
 from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.select import BUFFERS
 
@@ -141,10 +141,11 @@ def _frontier(target: Target, apply: Apply, ids: str) -> str:
   UPDATE pgtrickle.pgt_frontiers SET
     snapshot = pg_current_snapshot(), own_xid = pg_current_xact_id(),
     own_seq = nextval('pgtrickle_changes.change_seq'),
-    (rows_inserted, rows_updated, rows_deleted) = (
-      SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')), {deletions}
+    (rows_inserted, rows_updated, rows_deleted, unfoldable) = (
+      SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')),
+        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}')
       FROM net),
-    markers = ({_new_markers("count(*)", ids)}), unfoldable = {apply.unfoldable}
+    markers = ({_new_markers("count(*)", ids)})
   WHERE pgt_id = {target.pgt_id}
 )"""
 

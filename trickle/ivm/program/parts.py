@@ -10,6 +10,8 @@ from trickle.ivm.facts import Facts
 from trickle.ivm.program.quote import ident
 
 OPERATION = "__pgt_op"
+"""i insert, u update, d delete; x cannot be right; n cannot be had by addition."""
+UNFOLDABLE = "n"
 TUPLE = "__pgt_tid"
 ROW = "__pgt_row"
 
@@ -60,8 +62,6 @@ class Apply:
     """Columns an update sets; empty when rows are only inserted and deleted."""
     expected_deletions: str | None = None
     """How many rows must go, where `net` holds only those that were found."""
-    unfoldable: str = "0"
-    """How many groups cannot be kept by addition, so that the whole table has to be computed anew."""
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""

@@ -15,6 +15,14 @@ DECLARE
     from_row_old text := '';
     images      text := '';
     groups      boolean := true;
+    -- A row that a MERGE moves to another partition stands in none of the transition tables that PostgreSQL shows to
+    -- the triggers of the root: after a MERGE that may have moved rows only a full refresh is right.
+    moves       text := CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = member) = 'p' THEN
+        'GET DIAGNOSTICS __pgt_context = PG_CONTEXT; '
+        'IF current_query() || __pgt_context ~* ''\mmerge\M'' THEN '
+        'INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
+        || format('VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''MERGE''); ', source_id)
+        || 'RETURN NULL; END IF; ' ELSE '' END;
     reader      text;
     update_body text;
     col         record;
@@ -62,14 +70,14 @@ BEGIN
     -- tells the common statements apart: where they differ, all rows are written; where they are the same, a one-row
     -- statement is done, and only a statement of many rows pays for netting.
     IF names = '' THEN
-        update_body := 'BEGIN RETURN NULL; END $capture$';
+        update_body := 'DECLARE __pgt_context text; BEGIN ' || moves || 'RETURN NULL; END $capture$';
     ELSE
         update_body := format(
-            'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
+            'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); __pgt_context text; BEGIN %3$s'
             'IF record_image_eq((SELECT ROW(%1$s) FROM pgt_old __pgt_old_row LIMIT 1), '
             '(SELECT ROW(%2$s) FROM pgt_new __pgt_new_row LIMIT 1)) IS NOT FALSE THEN '
             'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) < 2 THEN RETURN NULL; END IF; ',
-            substr(from_old, 3), substr(from_new, 3));
+            substr(from_old, 3), substr(from_new, 3), moves);
         IF groups THEN
             update_body := update_body || format(
                 'INSERT INTO %1$s (seq, xid, weight%2$s) '
