@@ -110,7 +110,7 @@ def _make_socket_dir(layout: Layout, run_as: RunAs) -> None:
         if layout.socket_fits:
             layout.socket.mkdir(mode=0o700)
         else:
-            layout.socket.symlink_to(short_directory())
+            layout.socket.symlink_to(short_directory(layout))
     give_to(run_as, layout.socket)
 
 

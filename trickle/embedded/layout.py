@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +103,21 @@ def make_private(directory: Path) -> None:
         ) from error
 
 
-def short_directory() -> Path:
-    """A private place with a short name, for the socket of a data directory whose own path is too long."""
-    return Path(tempfile.mkdtemp(prefix="trickle-socket-"))
+def short_directory(layout: Layout) -> Path:
+    """A private place with a short name, for the socket of a data directory whose own path is too long.
+
+    The name follows from the data directory, so that addresses outlive a restart. Somebody else may have taken it in the
+    shared directory for temporary files: then any free name has to do.
+    """
+    digest = hashlib.sha256(os.fsencode(layout.data_dir)).hexdigest()[:12]
+    wanted = Path(tempfile.gettempdir()) / f"trickle-socket-{os.geteuid()}-{digest}"
+    try:
+        wanted.mkdir(mode=0o700)
+    except FileExistsError:
+        found = wanted.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o700:
+            return Path(tempfile.mkdtemp(prefix="trickle-socket-"))
+    return wanted
 
 
 def remove_short_directory(layout: Layout) -> None:
