@@ -106,3 +106,14 @@ def aggregates(draw: st.DrawFn, numbering: Numbering, depth: int = 2) -> Aggrega
         argument = draw(scalars(child.columns))
         calls.append(Call(numbering.column(name), expression(f"{name}(a)", a=argument)))
     return Aggregate(child, tuple(Item(numbering.column("k"), k) for k in keys), tuple(calls), scalar=not keys)
+
+
+@st.composite
+def joins(draw: st.DrawFn, numbering: Numbering) -> Rel:
+    """A join of two or three trees, of which some columns are shown."""
+    rel: Rel = draw(relations(numbering, 1))
+    for _ in range(draw(st.integers(1, 2))):
+        other = draw(relations(numbering, 1))
+        rel = Join(rel, other, tuple(draw(st.lists(predicates(rel.columns + other.columns), max_size=2))))
+    values = draw(st.lists(scalars(rel.columns), min_size=1, max_size=2))
+    return Project(rel, tuple(Item(numbering.column("p"), value) for value in values))

@@ -19,8 +19,9 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import fuse_blocks, prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.properties import not_null_columns, row_key
-from trickle.ivm.algebra.relations import Block, Given, copy_of
-from trickle.ivm.delta import derive
+from trickle.ivm.algebra.relations import Block, Given, Item, copy_of
+from trickle.ivm.algebra.scalars import expression
+from trickle.ivm.delta import Measure, derive, derive_measured
 from trickle.ivm.delta.restrict import Restriction, restrict
 
 EXAMPLES = 100
@@ -75,7 +76,8 @@ def test_restricting_by_keys_gives_the_rows_of_these_keys(data: st.DataObject, s
         Restriction(k.value, c, k.value.column not in certain) for k, c in zip(aggregate.keys, columns, strict=True)
     ]
     known = sorted({t[: len(keys)] for t in evaluate(aggregate, state)}, key=repr)
-    chosen = set(data.draw(st.lists(st.sampled_from(known), unique=True))) if known and keys else {()}
+    chosen = set(data.draw(st.lists(st.sampled_from(known), unique=True))) if known else set()
+    chosen = chosen if keys else {()}
     world = State(state.before, state.after, {"touched": Counter(chosen)})
     found = evaluate(restrict(child, keys, Given("touched", columns)), world)
     items = (*(copy_of(c) for c in child.columns), *aggregate.keys)
@@ -85,6 +87,37 @@ def test_restricting_by_keys_gives_the_rows_of_these_keys(data: st.DataObject, s
         if t[width:] in chosen:
             expected[t[:width]] += n
     assert found == expected
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_measures_add_up_to_the_change_of_their_sums(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    block = prune_columns(as_block(fuse_blocks(data.draw(drawn.joins(numbering)))))
+    fact = data.draw(st.integers(0, len(block.inputs) - 1))
+    value = expression("coalesce(a, 0)", a=data.draw(drawn.scalars(block.inputs[fact].columns)))
+    measured = derive_measured(block, fact, [Measure(numbering.column("m"), value, "bigint")], numbering)
+    assert measured is not None
+    # The rows and the sum of each row of keys, before and after.
+    rows = Item(numbering.column("n"), expression("1"))
+    every = Block(block.inputs, block.predicates, (*block.items, rows, Item(numbering.column("v"), value)))
+    expected = _sums(difference(evaluate(every, state), evaluate(every, state.earlier())))
+    found: Counter[tuple[object, ...]] = Counter()
+    sums: Counter[tuple[object, ...]] = Counter()
+    for row, n in evaluate(measured.rel, state).items():
+        found[row[:-2]] += row[-2] * n
+        sums[row[:-2]] += row[-1] * n
+    assert {key: (found[key], sums[key]) for key in found if found[key] or sums[key]} == expected
+
+
+def _sums(signed: Counter[tuple[object, ...]]) -> dict[tuple[object, ...], tuple[int, int]]:
+    """Rows and sums by key, of signed rows that end in 1 and a value."""
+    found: Counter[tuple[object, ...]] = Counter()
+    sums: Counter[tuple[object, ...]] = Counter()
+    for row, n in signed.items():
+        found[row[:-2]] += n
+        sums[row[:-2]] += int(str(row[-1])) * n
+    return {key: (found[key], sums[key]) for key in found if found[key] or sums[key]}
 
 
 @many

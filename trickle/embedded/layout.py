@@ -106,8 +106,8 @@ def make_private(directory: Path) -> None:
 def short_directory(layout: Layout) -> Path:
     """A private place with a short name, for the socket of a data directory whose own path is too long.
 
-    The name follows from the data directory, so that addresses outlive a restart. Somebody else may have taken it in the
-    shared directory for temporary files: then any free name has to do.
+    The name follows from the data directory, so that addresses outlive a restart. Somebody else may have taken it in
+    the shared directory for temporary files: then any free name has to do.
     """
     digest = hashlib.sha256(os.fsencode(layout.data_dir)).hexdigest()[:12]
     wanted = Path(tempfile.gettempdir()) / f"trickle-socket-{os.geteuid()}-{digest}"
