@@ -1,8 +1,9 @@
 """Random defining queries of the class that is kept differentially.
 
-Filter, project, inner, cross, self and non-equi joins of up to four items, subqueries and WITH queries in FROM,
-UNION ALL and UNION, GROUP BY with FILTER, DISTINCT and HAVING, DISTINCT. A query of this class that is not
-compiled is a failure of the trial, so nothing passes by being refreshed in full.
+Filter, project, inner, cross, self and non-equi joins of up to four items; subqueries and WITH queries in FROM,
+with groups, DISTINCT and UNION ALL in them; UNION ALL and UNION, DISTINCT, GROUP BY with FILTER, DISTINCT aggregates
+and HAVING at the top. A query of this class that is not compiled is a failure of the trial, so nothing passes by being
+refreshed in full.
 """
 
 from __future__ import annotations
@@ -85,14 +86,17 @@ def _item(draw: st.DrawFn, relations: Sequence[Relation], alias: str) -> tuple[s
     """One item of FROM: its text, its columns, and a WITH query if it needs one."""
     relation = draw(st.sampled_from(relations))
     values = tuple(Value(f"{alias}.{c.sql}", c.type) for c in relation.columns)
-    kind = draw(st.sampled_from(("plain",) * 5 + ("subquery", "with", "union", "only_some")))
+    kind = draw(st.sampled_from(("plain",) * 7 + ("subquery", "with", "union", "renamed", "groups", "distinct")))
     if kind == "plain":
         return f"{relation.sql} {alias}", values, ""
-    if kind == "only_some":
+    if kind == "renamed":
         names = ", ".join(f"r{i}" for i in range(len(values)))
         renamed = tuple(Value(f"{alias}.r{i}", v.type) for i, v in enumerate(values))
         return f"{relation.sql} {alias} ({names})", renamed, ""
     inner = tuple(Value(f"i.{c.sql}", c.type) for c in relation.columns)
+    able = [v for v in inner if v.type.groups]
+    if kind in ("groups", "distinct") and able:
+        return draw(_grouped_item(relation, able, alias, kind))
     chosen = draw(st.lists(st.sampled_from(inner), min_size=1, max_size=4))
     outputs = tuple(Value(f"{alias}.k{i}", v.type) for i, v in enumerate(chosen))
     targets = ", ".join(f"{v.sql} AS k{i}" for i, v in enumerate(chosen))
@@ -104,6 +108,23 @@ def _item(draw: st.DrawFn, relations: Sequence[Relation], alias: str) -> tuple[s
     if kind == "with":
         return f"w_{alias} {alias}", outputs, f"w_{alias} AS ({body})"
     return f"({body}) {alias}", outputs, ""
+
+
+@st.composite
+def _grouped_item(
+    draw: st.DrawFn, relation: Relation, able: Sequence[Value], alias: str, kind: str
+) -> tuple[str, tuple[Value, ...], str]:
+    """A subquery of one row per group."""
+    keys = draw(st.lists(st.sampled_from(able), min_size=1, max_size=2, unique=True))
+    calls = draw(st.lists(aggregates(able), min_size=1, max_size=2)) if kind == "groups" else []
+    word = "DISTINCT " if kind == "distinct" else ""
+    tail = f" GROUP BY {', '.join(v.sql for v in keys)}" if kind == "groups" else ""
+    if kind == "groups" and draw(st.integers(0, 3)) == 0:
+        tail += " HAVING count(*) > 1"
+    shown = [*keys, *calls]
+    targets = ", ".join(f"{v.sql} AS k{i}" for i, v in enumerate(shown))
+    body = f"SELECT {word}{targets} FROM {relation.sql} i WHERE {draw(predicates(able))}{tail}"
+    return f"({body}) {alias}", tuple(Value(f"{alias}.k{i}", v.type) for i, v in enumerate(shown)), ""
 
 
 @st.composite

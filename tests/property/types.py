@@ -36,7 +36,9 @@ class Type:
 INT = Type("integer", ("0", "1", "2", "-1"), "number")
 SMALLINT = Type("smallint", ("0", "1", "7"), "number")
 BIGINT = Type("bigint", ("1", "2", "9007199254740993"), "number")
-NUMERIC = Type("numeric", ("1", "1.0", "1.00", "2.5", "'NaN'", "'Infinity'", "'-Infinity'"), "number")
+NUMERIC = Type(
+    "numeric", ("1", "1.0", "1.00000000000000000000000", "2.5", "'NaN'", "'Infinity'", "'-Infinity'"), "number"
+)
 MONEY = Type("numeric(10,2)", ("0", "1.10", "2.25", "-3"), "number")
 FLOAT = Type("double precision", ("0", "'-0'", "0.5", "0.25", "1e100", "'NaN'", "'Infinity'"), "number")
 TEXT = Type("text", ("'a'", "'b'", "''", "'A'", "'it''s'", "'ä'"), "text")

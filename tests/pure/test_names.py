@@ -32,7 +32,9 @@ KEYWORDS = (
     "int",
 )
 # A name has at most 63 bytes.
-names = st.one_of(st.sampled_from([word for word in KEYWORDS if word]), texts.filter(lambda t: 0 < len(t.encode()) < 64))
+names = st.one_of(
+    st.sampled_from([word for word in KEYWORDS if word]), texts.filter(lambda t: 0 < len(t.encode()) < 64)
+)
 
 
 @given(st.lists(names, min_size=1, max_size=3))

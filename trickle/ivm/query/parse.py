@@ -70,9 +70,37 @@ def deparse_expression(node: pb.Node) -> str:
         again = parse_expression(text)
     except DefinitionError as error:
         raise Unsupported(f"the expression {text} cannot be printed") from error
-    if again.SerializeToString(deterministic=True) != node.SerializeToString(deterministic=True):
+    if _flattened(again) != _flattened(node):
         raise Unsupported(f"the expression {text} cannot be printed faithfully")
     return text
+
+
+def _flattened(node: pb.Node) -> bytes:
+    """Identity of a tree in which `(a OR b) OR c` is `a OR b OR c`, as the grammar reads it."""
+    flat = pb.Node()
+    flat.CopyFrom(node)
+    for found in reversed(list(nodes(flat))):
+        if found.WhichOneof("node") == "bool_expr" and found.bool_expr.boolop in (pb.AND_EXPR, pb.OR_EXPR):
+            arguments = _arguments(found, found.bool_expr.boolop)
+            del found.bool_expr.args[:]
+            found.bool_expr.args.extend(arguments)
+    flattened: bytes = flat.SerializeToString(deterministic=True)
+    return flattened
+
+
+def _arguments(node: pb.Node, operation: int) -> list[pb.Node]:
+    """Copies of the operands of a chain of one and the same AND or OR, in order."""
+    chain: list[pb.Node] = []
+    stack = list(reversed(node.bool_expr.args))
+    while stack:
+        operand = stack.pop()
+        if operand.WhichOneof("node") == "bool_expr" and operand.bool_expr.boolop == operation:
+            stack.extend(reversed(operand.bool_expr.args))
+        else:
+            copy = pb.Node()
+            copy.CopyFrom(operand)
+            chain.append(copy)
+    return chain
 
 
 def _print(node: pb.Node) -> str:
