@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trickle.ivm.program.quote import ident, literal
-from trickle.ivm.query.parse import parse_expression
+from trickle.ivm.syntax import parse_expression
 
 # Any text PostgreSQL can hold: no NUL, no lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)

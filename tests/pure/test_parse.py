@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from trickle.errors import DefinitionError
-from trickle.ivm.query.parse import deparse_expression, nodes, parse_expression, parse_select
+from trickle.ivm.syntax import deparse_expression, nodes, parse_expression, parse_select
 
 DEPTH = 500
 

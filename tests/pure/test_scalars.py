@@ -23,7 +23,7 @@ from trickle.ivm.algebra.scalars import (
     substitute,
     tree_key,
 )
-from trickle.ivm.query.parse import deparse_expression, parse_expression
+from trickle.ivm.syntax import deparse_expression, parse_expression
 
 FORMS = (
     *("{a} = {b}", "{a} < {b}", "{a} <> {b}", "{a} >= {b}", "{a} IS DISTINCT FROM {b}", "{a} IS NOT DISTINCT FROM {b}"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.query.parse import deparse_expression, nodes, parse_expression
+from trickle.ivm.syntax import deparse_expression, nodes, parse_expression
 
 NAME_BYTES = 63
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.query.parse import deparse_expression
+from trickle.ivm.syntax import deparse_expression
 
 
 @lru_cache(maxsize=4096)

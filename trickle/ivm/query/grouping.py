@@ -15,7 +15,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, conjuncts, reference, replace_matching, tree_key
-from trickle.ivm.query.parse import nodes
+from trickle.ivm.syntax import nodes
 
 
 def group(

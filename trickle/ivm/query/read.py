@@ -28,8 +28,8 @@ from trickle.ivm.algebra.relations import (
 from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
 from trickle.ivm.facts import Facts, RelationFacts
 from trickle.ivm.query.grouping import group
-from trickle.ivm.query.parse import nodes, parse_select
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
+from trickle.ivm.syntax import nodes, parse_select
 
 Named = tuple[tuple[str, Column], ...]
 
