@@ -127,7 +127,7 @@ def type_of(rel: Rel, value: Scalar, facts: Facts) -> str:
     if stored is not None:
         return stored.base_type
     text = render(value, lambda number: ("q", next(c.label for c in rel.columns if c.number == number)))
-    question = f"SELECT {text} AS {ident('value')} FROM (\n{Renderer().select(rel)}\n) q"
+    question = f"SELECT {text} AS {ident('value')} FROM (\n{Renderer().select(rel)}\n) q LIMIT 0"
     if question not in facts.types:
         raise MissingFacts([question])
     return facts.types[question]
