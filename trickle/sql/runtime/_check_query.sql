@@ -21,7 +21,8 @@ BEGIN
     WHERE a.attrelid = view_oid AND a.attnum > 0 AND a.attname LIKE '\_\_pgt\_%' ORDER BY a.attnum LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'defining query of % has an output column named "%"', stream_table, bad
-            USING ERRCODE = '42939', HINT = 'Names that begin with __pgt_ are reserved: rename the column with AS.';
+            USING ERRCODE = '42939', HINT = 'Names that begin with __pgt_ are reserved: rename the column with AS, or list the columns you '
+                         'want instead of * where a stream table is read.';
     END IF;
     SELECT m[1]::oid::regclass::text INTO bad
     FROM regexp_matches(trees, ':relid (\d+)', 'g') m WHERE m[1]::oid BETWEEN 1 AND 16383 LIMIT 1;

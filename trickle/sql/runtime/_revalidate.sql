@@ -11,6 +11,7 @@ DECLARE
     reasons  text[] := '{}';
     lost     text[];
     different text;
+    compiled_in boolean;
     redefined boolean := false;
 BEGIN
     SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _revalidate.pgt_id;
@@ -44,12 +45,12 @@ BEGIN
             reasons := reasons || format('capture triggers of %s were changed', dep.source_relid::regclass);
         END IF;
         -- A column that was added since is read by nobody: the query was bound before it came.
-        SELECT string_agg(k.key, ', ' ORDER BY k.key) INTO different
+        SELECT string_agg(k.key, ', ' ORDER BY k.key), coalesce(bool_or(k.key IN ('columns', 'definition', 'unique')), false)
+        INTO different, compiled_in
         FROM jsonb_each(dep.facts) k
         WHERE k.key <> 'triggers' AND k.value IS DISTINCT FROM dep.column_snapshot -> k.key
           AND NOT (k.key = 'columns' AND k.value @> (dep.column_snapshot -> k.key));
-        redefined := redefined OR coalesce(
-            dep.source_type = 'VIEW' AND dep.facts -> 'definition' IS DISTINCT FROM dep.column_snapshot -> 'definition', false);
+        redefined := redefined OR compiled_in;
         IF different IS NOT NULL THEN
             reasons := reasons || format('%s of %s changed', different, dep.source_relid::regclass);
         END IF;
@@ -66,8 +67,8 @@ BEGIN
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE s.pgt_id = _revalidate.pgt_id AND c.oid = s.pgt_relid;
     PERFORM pgtrickle._restamp(_revalidate.pgt_id);
-    -- The stored view was compiled from the old text of a view the query reads: until the next compilation the
-    -- storage holds the query's own columns, filled from the query itself.
+    -- The stored view, its keys and what may not be NULL in it were compiled from what is no longer so: until the next
+    -- compilation the storage holds the query's own columns, filled from the query itself.
     IF redefined THEN
         PERFORM pgtrickle._strip_program(_revalidate.pgt_id);
         PERFORM pgtrickle._install_full(_revalidate.pgt_id);
