@@ -64,7 +64,15 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def has_three_workers(process: subprocess.Popen[str]) -> bool:
     """Three instances, each with its refresh subprocesses."""
-    return sum("worker" in " ".join(child.cmdline()) for child in family(process)) >= 9
+    return sum("worker" in command_line(child) for child in family(process)) >= 9
+
+
+def command_line(process: psutil.Process) -> str:
+    """How the process was called; nothing of one that ended while we looked."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def assert_all_gone(processes: list[psutil.Process]) -> None:
