@@ -141,6 +141,7 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     _record(conn, pgt_id, "compiled", None, _explanation(program))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
     conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
+    conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
     if reshaped and program.storage.index:
         _index(conn, table, program)
 
@@ -159,8 +160,7 @@ def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     ]
     _run(
         conn,
-        f"DROP INDEX IF EXISTS {ident(table['schema'], _index_name(pgt_id))}",
-        f"DROP VIEW IF EXISTS {stored}",
+        *_names(conn, "install_stale_objects", pgt_id),
         *dropped,
         *freed,
         f"CREATE VIEW {stored} AS\n{program.storage.query}",
