@@ -57,8 +57,8 @@ class Instance:
         self.process.wait(10)
 
     def drain(self) -> int:
-        """Ask politely; the exit code."""
-        self.children()
+        """Ask politely, once it is far enough to hear; the exit code."""
+        self.wait_for_children()
         self.process.terminate()
         return self.process.wait(60)
 

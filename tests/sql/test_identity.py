@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,19 +12,17 @@ from psycopg import errors, sql
 from support.databases import Database
 
 from trickle import embedded
+from trickle.errors import ConfigurationError
 
 from .conftest import Connection, is_equal, one
 
 
 def tool(name: str) -> str:
-    """A client tool of at least the server's version: of the server's own build, or the embedded one."""
-    beside = Path(str(embedded.bindir())) / name
-    if beside.exists():
-        return str(beside)
-    found = shutil.which(name)
-    if found is None:
+    """A client tool of the server's own build, or the embedded one: never an older one of the system."""
+    try:
+        return str(embedded.tool(name))
+    except ConfigurationError:
         pytest.skip(f"there is no {name} here")
-    return found
 
 
 @pytest.fixture
@@ -49,7 +46,11 @@ def restored(db: Database, orders: Connection, tmp_path: Path) -> Iterator[Conne
     with db.superuser() as admin:
         admin.execute(sql.SQL("CREATE DATABASE {} OWNER app_owner").format(sql.Identifier(copy.name)))
     try:
-        subprocess.run([tool("pg_restore"), "--exit-on-error", "-d", copy.url, dump], check=True, env=environment)
+        script = subprocess.run([tool("pg_restore"), "-f", "-", dump], check=True, stdout=subprocess.PIPE).stdout
+        # A newer pg_restore sets a parameter that servers before 17 do not know.
+        script = script.replace(b"SET transaction_timeout = 0;\n", b"")
+        psql = [tool("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, copy.url]
+        subprocess.run(psql, input=script, check=True, env=environment)
         with copy.connect() as connection:
             yield connection
     finally:

@@ -243,8 +243,7 @@ def test_metrics_and_health_are_served(owner: psycopg.Connection[Any], start_wor
     assert get("/livez")[0] == 200
     assert get("/health")[0] == 503, "it owns nothing yet"
     chain(owner)
-    until(lambda: get("/health")[0] == 200)
-    assert json.loads(get("/health")[1])["owned"] == 2
+    until(lambda: get("/health")[0] == 200 and json.loads(get("/health")[1])["owned"] == 2)
     owner.execute("INSERT INTO orders VALUES (1001, 3, 5000)")
     until(lambda: is_fresh(owner), seconds=10)
     until(lambda: 'name="big"' in get("/metrics")[1].partition("pg_trickle_refreshes_total{")[2])

@@ -4,7 +4,13 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     storage text := format('%I.%I', schema_name, table_name);
 BEGIN
-    EXECUTE format('CREATE TABLE %s AS TABLE pgtrickle_programs.query_%s WITH NO DATA', storage, pgt_id);
+    BEGIN
+        EXECUTE format('CREATE TABLE %s AS TABLE pgtrickle_programs.query_%s WITH NO DATA', storage, pgt_id);
+    EXCEPTION WHEN duplicate_table OR duplicate_object OR unique_violation THEN
+        -- Two creators at once meet in whichever catalog table is written first.
+        RAISE EXCEPTION 'relation % already exists', storage
+            USING ERRCODE = '42P07', HINT = 'Choose another name, or drop what has it.';
+    END;
     PERFORM pgtrickle._guard_storage(pgt_id, storage::regclass);
     RETURN storage::regclass::oid;
 END
