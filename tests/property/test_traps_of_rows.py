@@ -8,7 +8,9 @@ Oracle: PostgreSQL, evaluating the defining query from nothing at the same snaps
 from __future__ import annotations
 
 import pytest
+from support.databases import Database
 
+import trickle
 from property.scenarios import KEYED, KEYED_ROWS, KEYLESS, KEYLESS_ROWS, KEYLESS_STEPS, must, scenario
 from property.trial import Trial
 
@@ -219,3 +221,25 @@ def test_duplicates_multiply_through_a_join(made: Trial) -> None:
         ("DELETE FROM k WHERE b = 'x'", "DELETE FROM m WHERE ctid = (SELECT min(ctid) FROM m)"),
     )
     scenario(made, setup, "SELECT k.b FROM k JOIN m ON m.a = k.a", *steps)
+
+
+def test_newlines_and_quotes_in_literals_and_names_stay_as_they_are(db: Database) -> None:
+    """Programs are laid out over several lines; what is quoted is not part of the layout."""
+    with trickle.connect(db.url) as client:
+        conn = client.connection
+        conn.execute('CREATE TABLE "o\'b\n""x" (id int PRIMARY KEY, "n\nm" text)')
+        query = 'SELECT id, "n\nm" || \'\n tail $__pgt_program$\' AS v FROM "o\'b\n""x" WHERE "n\nm" <> \'a\n  b\''
+        client.create_stream_table("lines", query, refresh_mode="DIFFERENTIAL")
+        client.create_stream_table(
+            "groups",
+            f"SELECT v, count(*) AS n, min(id) AS least FROM ({query}) q GROUP BY v",
+            refresh_mode="DIFFERENTIAL",
+        )
+        for value in ("a\n  b", "a\n    b", "a\nb", "c"):
+            row = conn.execute('SELECT coalesce(max(id), 0) + 1 FROM "o\'b\n""x"').fetchone()
+            assert row is not None
+            conn.execute('INSERT INTO "o\'b\n""x" VALUES (%s, %s)', [row[0], value])
+            for name in ("lines", "groups"):
+                assert client.refresh_stream_table(name).action in ("DIFFERENTIAL", "NO_DATA")
+                assert client.verify(name).equal
+        assert {client.status(name).program_state for name in ("lines", "groups")} == {"compiled"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from trickle.ivm.algebra.relations import Aggregate
 from trickle.ivm.algebra.scalars import Column, reference, render
 from trickle.ivm.program.calls import Classified, Kind
+from trickle.ivm.program.layout import indented
 from trickle.ivm.program.match import KeyColumn, against_stored, unchanged
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, UNFOLDABLE, Root, Storage, Target
 from trickle.ivm.program.quote import ident
@@ -64,7 +65,7 @@ def matched(f: Folding) -> str:
     rows = against_stored("change_groups", f.target, f.keys, outputs, " OR ".join(changed))
     if not f.may_recompute:
         return rows
-    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{_indent(rows)}\n) q"
+    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{indented(rows)}\n) q"
 
 
 def _unfoldable(f: Folding) -> str:
@@ -135,7 +136,7 @@ def net(f: Folding) -> str:
     same = " AND ".join(unchanged(f"x.{ident(name)}", f"x.{ident(was)}", facts.get(name)) for name, was in f.before)
     outputs = ", ".join(f"x.{ident(name)}" for name in (OPERATION, TUPLE, *f.storage.columns))
     was = ", ".join(f"folded.{ident(name)}" for _, name in f.before)
-    inner = _indent(f"{select}, {was}\n{source}")
+    inner = indented(f"{select}, {was}\n{source}")
     return f"SELECT {outputs}\nFROM (\n{inner}\n) x\nWHERE NOT (x.{OPERATION} = 'u' AND {same})"
 
 
@@ -185,7 +186,3 @@ def _stored_value(state: State, kept: Tally) -> str:
 
 def _new(state: State) -> str:
     return f"coalesce(m.{ident(state.old)}, 0) + m.{ident(state.change.label)}"
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))

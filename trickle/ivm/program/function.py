@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trickle.ivm.program.layout import commented, dollar_tag, indented
 from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Apply, Target
 from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.select import BUFFERS
@@ -36,12 +37,7 @@ def function_text(
         f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
     )
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
-    return f"""CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1
-SET plan_cache_mode = force_generic_plan{pinned}
-AS $__pgt_program$
-#variable_conflict use_column
+    body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
@@ -64,7 +60,7 @@ BEGIN
   FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id} FOR NO KEY UPDATE;
   PERFORM FROM {permitted};
 
-{_indent(counts)}
+{indented(counts)}
   GET DIAGNOSTICS __pgt_written = ROW_COUNT;
 
   SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
@@ -84,7 +80,14 @@ BEGIN
   RETURN ROW('DIFFERENTIAL', __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted,
              NULL)::pgtrickle.refresh_outcome;
 END
-$__pgt_program$"""
+"""
+    tag = dollar_tag(body)
+    return f"""CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1
+SET plan_cache_mode = force_generic_plan{pinned}
+AS {tag}
+{body}{tag}"""
 
 
 def program_name(target: Target) -> str:
@@ -120,9 +123,10 @@ def _new_markers(output: str, ids: str) -> str:
 
 def _statement(target: Target, apply: Apply, ids: str) -> str:
     """The one statement: every CTE with its law, the frontier, and the MERGE."""
-    ctes = [f"-- {comment}\n{ident(name)} AS (\n{_indent(body)}\n)" for name, comment, body in apply.ctes]
+    ctes = [f"{commented(comment)}\n{ident(name)} AS (\n{indented(body)}\n)" for name, comment, body in apply.ctes]
     ctes.append(
-        f"-- the new frontier: this statement's snapshot and place in its transaction\n{_frontier(target, apply, ids)}"
+        "-- the new frontier: snapshot of this statement, and its place in its transaction\n"
+        + _frontier(target, apply, ids)
     )
     columns = [ident(c) for c in apply.storage.columns]
     values = ", ".join(f"n.{c}" for c in columns)
@@ -148,7 +152,3 @@ def _frontier(target: Target, apply: Apply, ids: str) -> str:
     markers = ({_new_markers("count(*)", ids)})
   WHERE pgt_id = {target.pgt_id}
 )"""
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))

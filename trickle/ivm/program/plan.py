@@ -59,7 +59,7 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
         return recompute(root, aggregate, target, numbering)
     key = usable_key(root)
     if key is not None:
-        return by_key(root, key, target, numbering)
+        return by_key(root, key, numbering)
     return by_hash(root, target, numbering)
 
 

@@ -18,6 +18,7 @@ from trickle.ivm.algebra.relations import Block, Item
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.layout import indented
 from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer, net_rows
@@ -35,7 +36,7 @@ def usable_key(root: Root) -> tuple[int, ...] | None:
     return tuple(sorted(key)) if key <= certain else None
 
 
-def by_key(root: Root, key: Sequence[int], target: Target, numbering: Numbering) -> Apply:
+def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
     """Keep the rows of `root` by their key."""
     outputs = {item.value.column: name for item, name in zip(root.items, root.names, strict=True)}
     hidden = [number for number in key if number not in outputs]
@@ -144,7 +145,7 @@ def _prepare(
 
 
 def _netted(apply: Apply, rows: Sequence[tuple[str, str, ColumnFacts]]) -> str:
-    change = "\n".join(f"  {line}" for line in apply.ctes[-1][2].split("\n"))
+    change = indented(apply.ctes[-1][2])
     return net_rows(rows, f"d.{WEIGHT}", WEIGHT, f"(\n{change}\n) d")
 
 

@@ -24,6 +24,7 @@ from trickle.ivm.algebra.relations import (
 )
 from trickle.ivm.algebra.scalars import Scalar, clipped, render, substitute
 from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.layout import indented
 from trickle.ivm.program.quote import ident
 
 BUFFERS = "pgtrickle_changes"
@@ -61,7 +62,7 @@ class Renderer:
                 return self._aggregate(rel, labels)
             case Copies(child, weight):
                 outputs = [_aliased(ident("q", c.label), label) for c, label in zip(rel.columns, labels, strict=True)]
-                source = f"(\n{_indent(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
+                source = f"(\n{indented(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
                 return f"SELECT {', '.join(outputs)}\nFROM {source}"
             case _:
                 return self._block(as_block(rel), labels)
@@ -89,7 +90,7 @@ class Renderer:
     def _where(self, block: Block, columns: Mapping[int, tuple[str, ...]]) -> list[str]:
         conditions = [_condition(p, columns) for p in block.predicates]
         if block.gate is not None:
-            conditions.insert(0, f"EXISTS (\n{_indent(self.select(block.gate))}\n)")
+            conditions.insert(0, f"EXISTS (\n{indented(self.select(block.gate))}\n)")
         return conditions
 
     def _from(self, block: Block) -> tuple[list[str], dict[int, tuple[str, ...]]]:
@@ -121,7 +122,7 @@ class Renderer:
             case Given(name):
                 return name, ident(name)
             case _:
-                return "q", f"(\n{_indent(self.select(rel))}\n)"
+                return "q", f"(\n{indented(self.select(rel))}\n)"
 
     def _shared(self, rel: Shared) -> str:
         if id(rel) not in self._names:
@@ -210,7 +211,3 @@ def _unused(base: str, used: set[str]) -> str:
         name, i = clipped(base, f"_{i}"), i + 1
     used.add(name)
     return name
-
-
-def _indent(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.split("\n"))
