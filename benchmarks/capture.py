@@ -4,6 +4,12 @@ Two tables with the same rows, one of them the source of a stream table that rea
 go to both, in turns. COMMIT is outside the times of statements: it waits for the disk, which is the same for both
 and would make every ratio look better. The writers of the throughput test commit, as writers do.
 
+Beside the captured table the writers of the throughput test find two more: one whose statement trigger does nothing at
+all, and one with the shortest capture trigger that can be written by hand (two rows, no index, nothing checked). No
+trigger written in SQL can cost less than the first, and none that captures less than about the second. The writers
+commit once as PostgreSQL does by default, waiting for the disk, and once with synchronous_commit off, where nothing
+but the work itself is left to divide by.
+
 Single rows are written twice: by statements that the server parses and plans each time, as an application behind a
 pooler sends them (the goal is about those), and by prepared ones, where the same cost stands beside a smaller one.
 """
@@ -35,12 +41,17 @@ COLUMNS = ("what", "table", "median_ms", "min_ms", "max_ms", "samples", "per_sec
 STATED_ROWS = 1_000_000
 _PLAIN, _CAPTURED = "plain", "captured"
 _TABLES = (_PLAIN, _CAPTURED)
+_EMPTY, _BY_HAND = "empty trigger", "by hand"
+_WRITTEN = (_PLAIN, _CAPTURED, _EMPTY, _BY_HAND)
 _OPERATIONS = ("INSERT", "UPDATE", "DELETE")
 _SINGLE_GOAL = 1.3
 _BULK_GOALS = {"INSERT": 2.0, "UPDATE": 1.5, "DELETE": 1.5}
 _THROUGHPUT_GOAL = 0.75
+_BY_HAND_GOAL = 0.85
 _BULK_SIZES = (1_000, 10_000)
 _WRITERS = 8
+_DURABLE, _ASYNCHRONOUS = f"{_WRITERS} writers", f"{_WRITERS} writers, asynchronous commit"
+_WRITINGS = {_DURABLE: "on", _ASYNCHRONOUS: "off"}
 _SINGLES = (("single", False), ("prepared single", True))
 
 _KEPT = "SELECT id, region, customer_id, amount, quantity FROM bench.captured"
@@ -58,7 +69,18 @@ _ONE_ROW = {
     "DELETE": "DELETE FROM {table} WHERE id = %(id)s",
 }
 _WRITER = """\\set id random(1, {rows})
-UPDATE bench.{table} SET amount = amount + 1 WHERE id = :id;
+UPDATE bench."{table}" SET amount = amount + 1 WHERE id = :id;
+"""
+_HAND_WRITTEN = {
+    _EMPTY: "",
+    _BY_HAND: "INSERT INTO bench.changed SELECT pg_current_xact_id(), -1, o.* FROM old_rows o"
+    " UNION ALL SELECT pg_current_xact_id(), 1, n.* FROM new_rows n;",
+}
+_TRIGGER = """
+CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$ BEGIN {body} RETURN NULL; END $$;
+CREATE TRIGGER capture AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION {function}();
 """
 
 Key = tuple[str, str]
@@ -106,8 +128,9 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
                 _single_rows(this, what, prepare, count=max(100, 500 // rounds), turn=number)
             for what, size in zip(_bulk_names(), sizes, strict=True):
                 _bulk(this, what, size, turn=number)
-            for table in in_turn(_TABLES, number):
-                this.per_second.add(("writers", table), _throughput(database, table, this, seconds))
+            for what, synchronous in _WRITINGS.items():
+                for table in in_turn(_WRITTEN, number):
+                    this.per_second.add((what, table), _throughput(database, table, this, seconds, synchronous))
             _check_copies(this)
             _prune(database)
         say("comparing the stream table with its query")
@@ -122,10 +145,16 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
 
 def _load(database: Database, conn: Connection[Any], rows: int) -> int:
     load(conn, rows)
-    for table in _TABLES:
+    for table in _WRITTEN:
         made = sql.Identifier("bench", table)
         conn.execute(sql.SQL("CREATE TABLE {} (LIKE bench.sales INCLUDING ALL)").format(made))
         conn.execute(sql.SQL("INSERT INTO {} SELECT * FROM bench.sales").format(made))
+    conn.execute("CREATE TABLE bench.changed AS SELECT '1'::xid8 AS xid, 1 AS weight, * FROM bench.sales WHERE false")
+    for table, body in _HAND_WRITTEN.items():
+        trigger = sql.SQL(_TRIGGER).format(
+            function=sql.Identifier("bench", f"{table} trigger"), table=sql.Identifier("bench", table), body=sql.SQL(body)
+        )
+        conn.execute(trigger)
     with connect(database.url) as client:
         client.create_stream_table("bench.kept", _KEPT, schedule="1h", refresh_mode="DIFFERENTIAL")
     conn.execute("VACUUM (ANALYZE)")
@@ -155,7 +184,7 @@ def _statement_ms(conn: Connection[Any], statement: sql.Composed, parameters: di
         return timed_ms(lambda: conn.execute(statement, parameters, prepare=prepare))
 
 
-def _throughput(database: Database, table: str, this: Run, seconds: int) -> float:
+def _throughput(database: Database, table: str, this: Run, seconds: int, synchronous: str) -> float:
     """Transactions per second of concurrent writers of single rows, told by pgbench."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "writer.sql")
@@ -165,7 +194,7 @@ def _throughput(database: Database, table: str, this: Run, seconds: int) -> floa
             *("--jobs=2", f"--time={seconds}", f"--random-seed={this.next_key}", f"--file={script}"),
             database.url,
         ]
-        environment = {"PGOPTIONS": "-c synchronous_commit=off", "PATH": "/usr/bin:/bin"}
+        environment = {"PGOPTIONS": f"-c synchronous_commit={synchronous}", "PATH": "/usr/bin:/bin"}
         told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = re.search(r"tps = ([0-9.]+)", told.stdout)
     if told.returncode != 0 or found is None:
@@ -220,17 +249,17 @@ def _rows(this: Run) -> list[dict[str, Any]]:
                 "times_plain": None if times is None else round(times, 3),
             }
         )
-    for table in _TABLES:
-        tps = this.per_second.median(("writers", table))
-        times = ratio(tps, this.per_second.median(("writers", _PLAIN)))
+    for what, table in this.per_second.times:
+        tps = this.per_second.median((what, table))
+        times = ratio(tps, this.per_second.median((what, _PLAIN)))
         found.append(
             {
-                "what": f"{_WRITERS} writers",
+                "what": what,
                 "table": table,
                 "median_ms": None,
                 "min_ms": None,
                 "max_ms": None,
-                "samples": len(this.per_second.times["writers", table]),
+                "samples": len(this.per_second.times[what, table]),
                 "per_second": None if tps is None else round(tps, 1),
                 "times_plain": None if times is None else round(times, 3),
             }
@@ -246,6 +275,12 @@ def _goals(this: Run, *, counts: bool) -> list[Goal]:
         times = ratio(this.samples.median((what, _CAPTURED)), this.samples.median((what, _PLAIN)))
         name = f"{what}: median with capture, times plain"
         found.append(judge(name, times, "×", "at most", limit, counts=counts))
-    share = ratio(this.per_second.median(("writers", _CAPTURED)), this.per_second.median(("writers", _PLAIN)))
-    name = f"{_WRITERS} writers: throughput with capture, share of plain"
-    return [*found, judge(name, share, "×", "at least", _THROUGHPUT_GOAL, counts=counts)]
+    shares = (
+        (_DURABLE, _PLAIN, "plain", _THROUGHPUT_GOAL),
+        (_ASYNCHRONOUS, _BY_HAND, "a trigger written by hand", _BY_HAND_GOAL),
+    )
+    for what, table, words, limit in shares:
+        share = ratio(this.per_second.median((what, _CAPTURED)), this.per_second.median((what, table)))
+        name = f"{what}: throughput with capture, share of {words}"
+        found.append(judge(name, share, "×", "at least", limit, counts=counts))
+    return found

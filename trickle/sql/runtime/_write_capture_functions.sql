@@ -15,6 +15,8 @@ DECLARE
     from_row_old text := '';
     images      text := '';
     groups      boolean := true;
+    captured    int := 0;
+    unread      boolean;  -- does the table have a column that nobody reads?
     -- A row that a MERGE moves to another partition stands in none of the transition tables that PostgreSQL shows to
     -- the triggers of the root: after a MERGE that may have moved rows only a full refresh is right.
     moves       text := CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = member) = 'p' THEN
@@ -40,6 +42,7 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE FUNCTION %s(pgt_row %s) RETURNS %s LANGUAGE sql IMMUTABLE PARALLEL SAFE '
                        'RETURN ((pgt_row).%I)::%s', reader, member::regclass, col.type, col.attname, col.type);
         PERFORM pgtrickle._adopt('FUNCTION', format('%s(%s)', reader, member::regclass));
+        captured := captured + 1;
         names := names || format(', c%s', col.attnum);
         from_new := from_new || format(', %s(__pgt_new_row)', reader);
         from_old := from_old || format(', %s(__pgt_old_row)', reader);
@@ -52,6 +55,8 @@ BEGIN
             images := images || format(', c%s::text', col.attnum);
         END IF;
     END LOOP;
+    SELECT count(*) > captured INTO unread FROM pg_attribute a
+    WHERE a.attrelid = member AND a.attnum > 0 AND NOT a.attisdropped;
 
     EXECUTE format(head, prefix || '_insert') || format(
         'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
@@ -66,29 +71,35 @@ BEGIN
         'VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''TRUNCATE''); '
         'RETURN NULL; END $capture$', source_id);
 
-    -- An UPDATE that leaves every captured column as it was writes nothing. Comparing the first pair of rows by image
-    -- tells the common statements apart: where they differ, all rows are written; where they are the same, a one-row
-    -- statement is done, and only a statement of many rows pays for netting.
+    -- An UPDATE that touches only columns nobody reads writes nothing. Comparing the first pair of rows by image tells
+    -- the common statements apart: where they differ, all rows are written; where they are the same, a one-row
+    -- statement is done, and only a statement of many rows pays for netting. The comparison is a third of what
+    -- capture costs a one-row UPDATE, so it is left out where every column is read: there only an UPDATE that sets what
+    -- was set already could be spared, and its two rows cancel at the next refresh.
     IF names = '' THEN
         update_body := 'DECLARE __pgt_context text; BEGIN ' || moves || 'RETURN NULL; END $capture$';
     ELSE
-        update_body := format(
-            'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); __pgt_context text; BEGIN %3$s'
-            'IF record_image_eq((SELECT ROW(%1$s) FROM pgt_old __pgt_old_row LIMIT 1), '
-            '(SELECT ROW(%2$s) FROM pgt_new __pgt_new_row LIMIT 1)) IS NOT FALSE THEN '
-            'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) < 2 THEN RETURN NULL; END IF; ',
-            substr(from_old, 3), substr(from_new, 3), moves);
-        IF groups THEN
+        update_body := 'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); __pgt_context text; BEGIN '
+            || moves;
+        IF unread THEN
             update_body := update_body || format(
-                'INSERT INTO %1$s (seq, xid, weight%2$s) '
-                'SELECT __pgt_seq, pg_current_xact_id(), sign(w)%2$s FROM ('
-                'SELECT sum(w) AS w%2$s FROM ('
-                'SELECT -1 AS w%3$s FROM pgt_old __pgt_old_row UNION ALL SELECT 1%4$s FROM pgt_new __pgt_new_row) u(w%2$s) '
-                'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); RETURN NULL; ',
-                buffer, names, from_old, from_new, substr(names, 3), images);
+                'IF record_image_eq((SELECT ROW(%1$s) FROM pgt_old __pgt_old_row LIMIT 1), '
+                '(SELECT ROW(%2$s) FROM pgt_new __pgt_new_row LIMIT 1)) IS NOT FALSE THEN '
+                'IF (SELECT count(*) FROM (SELECT FROM pgt_new LIMIT 2) x) < 2 THEN RETURN NULL; END IF; ',
+                substr(from_old, 3), substr(from_new, 3));
+            IF groups THEN
+                update_body := update_body || format(
+                    'INSERT INTO %1$s (seq, xid, weight%2$s) '
+                    'SELECT __pgt_seq, pg_current_xact_id(), sign(w)%2$s FROM ('
+                    'SELECT sum(w) AS w%2$s FROM ('
+                    'SELECT -1 AS w%3$s FROM pgt_old __pgt_old_row UNION ALL SELECT 1%4$s FROM pgt_new __pgt_new_row) u(w%2$s) '
+                    'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); RETURN NULL; ',
+                    buffer, names, from_old, from_new, substr(names, 3), images);
+            END IF;
+            update_body := update_body || 'END IF; ';
         END IF;
         update_body := update_body || format(
-            'END IF; INSERT INTO %1$s (seq, xid, weight%2$s) '
+            'INSERT INTO %1$s (seq, xid, weight%2$s) '
             'SELECT __pgt_seq, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old __pgt_old_row '
             'UNION ALL SELECT __pgt_seq, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new __pgt_new_row; '
             'RETURN NULL; END $capture$', buffer, names, from_old, from_new);
