@@ -152,7 +152,9 @@ def _load(database: Database, conn: Connection[Any], rows: int) -> int:
     conn.execute("CREATE TABLE bench.changed AS SELECT '1'::xid8 AS xid, 1 AS weight, * FROM bench.sales WHERE false")
     for table, body in _HAND_WRITTEN.items():
         trigger = sql.SQL(_TRIGGER).format(
-            function=sql.Identifier("bench", f"{table} trigger"), table=sql.Identifier("bench", table), body=sql.SQL(body)
+            function=sql.Identifier("bench", f"{table} trigger"),
+            table=sql.Identifier("bench", table),
+            body=sql.SQL(body),
         )
         conn.execute(trigger)
     with connect(database.url) as client:
