@@ -55,6 +55,7 @@ class StreamTables:
     @classmethod
     def open(cls, database: Database, mode: Literal["DIFFERENTIAL", "FULL"]) -> StreamTables:
         conn = session.connect(database.url)
+        conn.execute("SET synchronous_commit = off")  # as every other contender has it
         return cls(mode.lower(), mode, database, Workbench.prepare(conn, pooled=False, limits=Limits()))
 
     def create(self, shape: Shape) -> None:
