@@ -40,6 +40,15 @@ class Samples(Generic[Key]):
         taken = self.times.get(key)
         return statistics.median(taken) if taken else None
 
+    def median_ratio(self, numerator: Key, denominator: Key) -> float | None:
+        """The median of what two things took in the same round, one divided by the other.
+
+        A machine that is slower for some seconds slows both, and does not decide which of two medians it falls on.
+        """
+        pairs = zip(self.times.get(numerator, []), self.times.get(denominator, []), strict=True)
+        ratios = [above / below for above, below in pairs]
+        return statistics.median(ratios) if ratios else None
+
     def summary(self, key: Key) -> dict[str, Any]:
         taken = self.times[key]
         return {

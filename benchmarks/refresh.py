@@ -1,8 +1,8 @@
 """How long does it take to bring a result up to date after a change?
 
-Every batch is applied once, and then every contender brings every shape up to date, in turns. Before it comes a small
-one that is not timed, since whoever keeps plans has to make them anew after each VACUUM (ANALYZE). A last row tells what
-Trickle does afterwards in the background: removing the changes that all its readers have seen.
+Every batch is applied once, and then every contender brings every shape up to date, in turns. Before it comes another
+of its size that is not timed, since whoever keeps plans has to make them anew after each VACUUM (ANALYZE). A last row
+tells what Trickle does afterwards in the background: removing the changes that all its readers have seen.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ COLUMNS = ("shape", "changed", "contender", "median_ms", "min_ms", "max_ms", "sa
 # These take as long whatever has changed; beyond this size one rate stands for all.
 _SAME_AT_EVERY_RATE = ("concurrently", "refresh_unindexed")
 _EVERY_RATE_ROWS = 200_000
-_WARM_UP_ROWS = 100
 _IDLE_SAMPLES = 10
 _IDLE_GOAL_MS = 1.0
 _IDLE_GOAL_ROUND_TRIPS = 2
@@ -89,7 +88,7 @@ def _contenders(conn: Connection[Any], differential: StreamTables, full: StreamT
 def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
     for rate in changes.rates(this.rows):
         say(f"round {number + 1}: {rate.name} changed")
-        _warm_up(this)
+        _warm_up(this, rate)
         _apply_batch(this, rate.rows)
         taking_part = [c for c in this.contenders if _takes_part(c, rate, this.rows)]
         for contender in taking_part:
@@ -118,9 +117,11 @@ def _apply_batch(this: Run, size: int) -> None:
     changes.apply(this.conn, sql.Identifier("bench", "sales"))
 
 
-def _warm_up(this: Run) -> None:
-    """A small batch that is not timed: the first refresh after ANALYZE plans anew, and most are not the first."""
-    _apply_batch(this, min(_WARM_UP_ROWS, this.rows // 2))
+def _warm_up(this: Run, rate: Rate) -> None:
+    """A batch like the one to come, not timed: the first refresh after ANALYZE plans anew; most are not the first."""
+    if rate.rows > this.rows // 100:
+        return
+    _apply_batch(this, rate.rows)
     for shape in this.shapes:
         for contender in this.contenders:
             if isinstance(contender, (StreamTables, Floor)) and contender.name != "full":
@@ -200,8 +201,7 @@ def _goals(this: Run) -> list[Goal]:
         name = f"{shape.name}: 1 % changed, times faster than REFRESH"
         found.append(judge(name, some, "×", "at least", shape.faster_after_1_percent, counts=counts))
     for shape in this.shapes:
-        apply_ms = this.samples.median((shape.name, "1 %", "floor"))
-        slower = ratio(this.samples.median((shape.name, "1 %", "differential")), apply_ms)
+        slower = this.samples.median_ratio((shape.name, "1 %", "differential"), (shape.name, "1 %", "floor"))
         name = f"{shape.name}: 1 % changed, times the hand-written apply"
         found.append(judge(name, slower, "×", "at most", _FLOOR_GOAL, counts=counts))
     for shape in this.shapes:
@@ -213,5 +213,4 @@ def _goals(this: Run) -> list[Goal]:
 
 
 def _faster(this: Run, shape: Shape, rate: str, *, than: str) -> float | None:
-    mine = this.samples.median((shape.name, rate, "differential"))
-    return ratio(this.samples.median((shape.name, rate, than)), mine)
+    return this.samples.median_ratio((shape.name, rate, than), (shape.name, rate, "differential"))
