@@ -132,10 +132,12 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     if reshaped:
         _reshape(conn, table, program)
     name = ident(PROGRAMS, f"refresh_{pgt_id}")
+    large = ident(PROGRAMS, f"refresh_{pgt_id}_large")
     _run(
         conn,
         program.function,
-        f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC",
+        program.large_function,
+        f"REVOKE ALL ON FUNCTION {name}(), {large} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {name}() TO {_catalog_owner(conn)}",
     )
     _record(conn, pgt_id, "compiled", None, _explanation(program))

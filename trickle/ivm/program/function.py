@@ -1,4 +1,4 @@
-"""The PL/pgSQL function around the one statement.
+"""The two PL/pgSQL functions around the one statement.
 
     peek       without a lock: is anything new? If not, nothing is locked, written or logged
     lock       the frontier's row; what is read from it stays in variables, so plans stay cached and ranges indexed
@@ -6,8 +6,10 @@
     apply      one statement at one snapshot: changes → net → MERGE, with the frontier advanced beside it
     check      as many rows were written as the delta says, else an error: never silent drift
 
-Costs are set for small deltas: with the server's defaults the planner answers them by scanning whole tables. Plans are
-generic, so a session plans each program once; the reading of buffers is written so that a generic plan expects little.
+Plans are generic, so a session plans each program once; the reading of buffers is written so that a generic plan
+expects little. A plan is good for one size of change only, so the statement stands twice: in the function itself, with
+costs for small changes (with PostgreSQL's own the planner would answer them by scanning whole tables), and in one that
+it calls for large changes, with PostgreSQL's costs.
 """
 
 from __future__ import annotations
@@ -20,19 +22,21 @@ from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.select import BUFFERS
 
 PROGRAMS = "pgtrickle_programs"
+LARGE_ROWS = 2_000
+"""From how many captured rows on a change counts as large: about where PostgreSQL's own costs plan better."""
 
 
-def function_text(
+def function_texts(
     target: Target,
     apply: Apply,
     buffers: Sequence[int],
     sources: Sequence[tuple[str, str]],
     settings: Mapping[str, str],
-) -> str:
-    """Write the CREATE FUNCTION statement of a differential refresh."""
+) -> tuple[str, str]:
+    """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
-    counts = _statement(target, apply, ids)
+    statement = _statement(target, apply, ids)
     permitted = ", ".join(
         f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
     )
@@ -60,8 +64,12 @@ BEGIN
   FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id} FOR NO KEY UPDATE;
   PERFORM FROM {permitted};
 
-{indented(counts)}
-  GET DIAGNOSTICS __pgt_written = ROW_COUNT;
+  IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
+    __pgt_written := {large_name(target)}(__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq);
+  ELSE
+{indented(indented(statement))}
+    GET DIAGNOSTICS __pgt_written = ROW_COUNT;
+  END IF;
 
   SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
   FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
@@ -81,18 +89,49 @@ BEGIN
              NULL)::pgtrickle.refresh_outcome;
 END
 """
-    tag = dollar_tag(body)
-    return f"""CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome
-LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET jit = off SET random_page_cost = 1.1
-SET plan_cache_mode = force_generic_plan{pinned}
-AS {tag}
-{body}{tag}"""
+    large_body = f"""#variable_conflict use_column
+DECLARE
+  __pgt_last xid8 := '18446744073709551615';
+  __pgt_written bigint;
+BEGIN
+{indented(statement)}
+  GET DIAGNOSTICS __pgt_written = ROW_COUNT;
+  RETURN __pgt_written;
+END
+"""
+    shared = f"SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan{pinned}"
+    return (
+        f"CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome\n"
+        f"LANGUAGE plpgsql SECURITY DEFINER\n{shared} SET random_page_cost = 1.1\nAS {_quoted(body)}",
+        f"CREATE OR REPLACE FUNCTION {large_name(target)}(\n"
+        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_xip xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint)\n"
+        f"RETURNS bigint LANGUAGE plpgsql\n{shared} SET random_page_cost = 4\nAS {_quoted(large_body)}",
+    )
 
 
 def program_name(target: Target) -> str:
     """Qualified name of the differential program of a stream table."""
     return ident(PROGRAMS, f"refresh_{target.pgt_id}")
+
+
+def large_name(target: Target) -> str:
+    """Qualified name of the function that the differential program calls for large changes."""
+    return ident(PROGRAMS, f"refresh_{target.pgt_id}_large")
+
+
+def _quoted(body: str) -> str:
+    tag = dollar_tag(body)
+    return f"{tag}\n{body}{tag}"
+
+
+def _how_many_new(buffers: Sequence[int]) -> str:
+    """How many captured rows there are to read; counting ends where the change is known to be large."""
+    return " + ".join(
+        f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
+        f" ORDER BY b.xid LIMIT {LARGE_ROWS + 1}) x)"
+        for buffer in buffers
+        for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_xip)")
+    )
 
 
 def _anything_new(buffers: Sequence[int], ids: str) -> str:

@@ -74,6 +74,8 @@ class Program:
     storage: Storage
     function: str
     """CREATE FUNCTION text of the differential refresh."""
+    large_function: str
+    """CREATE FUNCTION text of what it calls for large changes: the same statement, planned for them."""
     sources: tuple[int, ...]
     """Oids of the captured relations that it reads."""
     captured: Mapping[int, tuple[int, ...]]

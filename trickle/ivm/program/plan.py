@@ -17,7 +17,7 @@ from trickle.ivm.algebra.relations import Aggregate, Rel
 from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
 from trickle.ivm.program.fold import fold
-from trickle.ivm.program.function import function_text
+from trickle.ivm.program.function import function_texts
 from trickle.ivm.program.parts import Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, usable_key
@@ -38,9 +38,11 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     tables = {s.table.oid: s.table for s in scans(apply.algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
     sources = sorted((t.schema, t.name) for t in tables.values())
+    function, large_function = function_texts(target, apply, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
-        function=function_text(target, apply, buffers, sources, root.facts.settings),
+        function=function,
+        large_function=large_function,
         sources=tuple(sorted(tables)),
         captured=_captured(apply.algebra),
         strategy=apply.strategy,

@@ -1,0 +1,64 @@
+"""Large changes are refreshed by a function of their own, with the same statement and another plan.
+
+Lies it would catch: a large change that is read twice or not at all; one that the function for large changes never
+sees; a large and a small change that end in different contents.
+Oracle: PostgreSQL, evaluating the defining query from nothing at the same snapshot, after every step.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from property.scenarios import must, scenario
+from property.trial import Trial, Wrong
+from trickle.ivm.program.function import LARGE_ROWS
+
+ROWS = LARGE_ROWS + 500
+TABLES = (
+    "CREATE TABLE many (id int PRIMARY KEY, g int, v numeric(8,2))",
+    "CREATE TABLE few (g int PRIMARY KEY, name text)",
+    "CREATE TABLE loose (g int, v int)",
+    "INSERT INTO few SELECT n, 'name ' || n FROM generate_series(0, 40) n",
+    f"INSERT INTO many SELECT n, nullif(n % 50, 0), n FROM generate_series(1, {ROWS}) n",
+    f"INSERT INTO loose SELECT n % 60, n % 7 FROM generate_series(1, {ROWS}) n",
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id, g, v FROM many",
+        "SELECT id, v FROM many WHERE v > 100",
+        "SELECT g, count(*), sum(v), avg(v) FROM many GROUP BY g",
+        "SELECT g, min(v), max(v) FROM many GROUP BY g",
+        "SELECT g, count(*) FROM many GROUP BY g HAVING count(*) > 40",
+        "SELECT m.id, m.v, f.name FROM many m JOIN few f ON f.g = m.g",
+        "SELECT f.name, count(*), sum(m.v) FROM many m JOIN few f ON f.g = m.g GROUP BY f.name",
+        "SELECT g, v FROM loose",
+        "SELECT DISTINCT g, v FROM loose",
+        "SELECT l.v, m.v AS other FROM loose l JOIN many m ON m.id = l.g",
+    ],
+)
+def test_large_changes(made: Trial, query: str) -> None:
+    scenario(
+        made,
+        TABLES,
+        query,
+        "UPDATE many SET v = v + 1, g = nullif((id + 1) % 50, 0)",
+        ("UPDATE many SET v = v - 1 WHERE id = 7", "UPDATE few SET name = name || '!' WHERE g = 7"),
+        ("DELETE FROM many WHERE id % 10 <> 0", "UPDATE few SET name = 'same' WHERE g % 2 = 0"),
+        f"INSERT INTO many SELECT n, n % 3, 1 FROM generate_series(1, {ROWS}) n ON CONFLICT DO NOTHING",
+        ("UPDATE loose SET v = v + 1", "DELETE FROM loose WHERE g < 30"),
+        f"INSERT INTO loose SELECT 1, 1 FROM generate_series(1, {ROWS}) n",
+        ("DELETE FROM many", "DELETE FROM loose"),
+    )
+
+
+def test_only_a_large_change_needs_the_function_for_large_changes(made: Trial) -> None:
+    table = scenario(made, TABLES, "SELECT id, v FROM many", "UPDATE many SET v = 0 WHERE id = 1")
+    must(made, f"DROP FUNCTION pgtrickle_programs.refresh_{table.pgt_id}_large")
+    must(made, f"UPDATE many SET v = 1 WHERE id <= {LARGE_ROWS // 2}")
+    assert made.refresh(table) == "DIFFERENTIAL"
+    must(made, f"UPDATE many SET v = 2 WHERE id <= {LARGE_ROWS // 2 + 1}")
+    with pytest.raises(Wrong, match="_large"):
+        made.refresh(table)
