@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from model.zset import Bag, State
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Join, Project, Rel, Scan, UnionAll
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Join, Project, Rel, Scan, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.facts import ColumnFacts, RelationFacts
 
@@ -71,7 +72,7 @@ def predicates(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
 @st.composite
 def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
     """A tree of scans, filters, projections, joins, unions and aggregates."""
-    kinds = ("scan", "filter", "project", "join", "join", "union", "group")
+    kinds = ("scan", "filter", "project", "join", "join", "outer join", "marked", "union", "group")
     kind = draw(st.sampled_from(kinds)) if depth else "scan"
     if kind == "scan":
         table = draw(st.sampled_from(TABLES))
@@ -87,6 +88,15 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
     other = draw(relations(numbering, depth - 1))
     if kind == "join":
         return Join(child, other, tuple(draw(st.lists(predicates(child.columns + other.columns), max_size=2))))
+    if kind == "outer join":
+        met = draw(st.lists(predicates(child.columns + other.columns), max_size=2))
+        return OuterJoin(child, other, tuple(met), full=draw(st.booleans()))
+    if kind == "marked":
+        met = draw(st.lists(predicates(child.columns + other.columns), max_size=2))
+        mark = numbering.column("mark")
+        test = draw(st.sampled_from(("m", "NOT m", "m OR a = 1")))
+        kept = expression(test, m=reference(mark), a=reference(child.columns[0]))
+        return Project(Filter(Mark(child, other, tuple(met), mark), (kept,)), tuple(copy_of(c) for c in child.columns))
     width = min(len(child.columns), len(other.columns))
     branches = tuple(
         Project(rel, tuple(Item(numbering.column("u"), reference(c)) for c in rel.columns[:width]))

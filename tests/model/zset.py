@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any
 
 from model.scalars import Row, value_of
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -74,6 +75,10 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return sum((evaluate(branch, state) for branch in branches), Counter())
         case Aggregate():
             return _aggregated(rel, state)
+        case Mark():
+            return _marked(rel, state)
+        case OuterJoin():
+            return _outer_joined(rel, state)
         case Shared(_, _, child):
             return evaluate(child, state)
         case Copies(child, weight):
@@ -114,6 +119,32 @@ def _scanned(scan: Scan, rows: Bag) -> Bag:
     found: Bag = Counter()
     for row, n in rows.items():
         found[tuple(row[place] for place in places)] += n
+    return found
+
+
+def _marked(rel: Mark, state: State) -> Bag:
+    partners = [_row(rel.right, other) for other in evaluate(rel.right, state)]
+    found: Bag = Counter()
+    for values, n in evaluate(rel.left, state).items():
+        row = _row(rel.left, values)
+        found[(*values, any(_holds(rel.predicates, row | other) for other in partners))] += n
+    return found
+
+
+def _outer_joined(rel: OuterJoin, state: State) -> Bag:
+    left, right = evaluate(rel.left, state), evaluate(rel.right, state)
+    found: Bag = Counter()
+    met: set[tuple[Any, ...]] = set()
+    for values, n in left.items():
+        partners = [o for o in right if _holds(rel.predicates, _row(rel.left, values) | _row(rel.right, o))]
+        met.update(partners)
+        for other in partners:
+            found[values + other] += n * right[other]
+        if not partners:
+            found[values + (None,) * len(rel.right.columns)] += n
+    if rel.full:
+        for other in set(right) - met:
+            found[(None,) * len(rel.left.columns) + other] += right[other]
     return found
 
 

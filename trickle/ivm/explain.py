@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
 from trickle.ivm.algebra.walk import children
@@ -47,6 +48,10 @@ def _line(rel: Rel) -> str:
             return f"Aggregate by ({by}){' ' + values if values else ''}"
         case Shared(name, law):
             return f"Shared {name}: {law}"
+        case Mark(_, _, predicates, mark):
+            return f"Mark {mark.label} where {' and '.join(text(p) for p in predicates) or 'any'}"
+        case OuterJoin(_, _, predicates, full):
+            return f"{'Full' if full else 'Left'} join on {' and '.join(text(p) for p in predicates) or 'true'}"
         case Given(name):
             return f"Given {name}"
         case Copies(_, weight):

@@ -5,11 +5,15 @@ Proofs are conservative: an absent property costs speed, a wrong one costs corre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll
-from trickle.ivm.algebra.scalars import equated_columns
+from trickle.ivm.algebra.scalars import Scalar, equated_columns
 from trickle.ivm.facts import ColumnFacts
 
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
+_MARK = ColumnFacts(0, "mark", "boolean", "boolean", not_null=True)
 
 
 def not_null_columns(rel: Rel) -> frozenset[int]:
@@ -36,6 +40,10 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
             return frozenset(k.column.number for k in keys if k.value.column in known)
         case Shared(_, _, child):
             return not_null_columns(child)
+        case Mark(left, _, _, mark):
+            return not_null_columns(left) | {mark.number}
+        case OuterJoin(left, _, _, full):
+            return frozenset() if full else not_null_columns(left)
         case _:
             return frozenset()
 
@@ -61,6 +69,10 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
                 for k in keys
                 if k.value.column is not None and k.value.column in known
             }
+        case Mark(left, _, _, mark):
+            return origins(left) | {mark.number: _MARK}
+        case OuterJoin(left, right):
+            return origins(left) | origins(right)
         case _:
             return {}
 
@@ -81,8 +93,19 @@ def input_keys(rel: Rel) -> list[frozenset[int]]:
             if key is None or not all(number in outputs for number in key):
                 return []
             return [frozenset(outputs[number] for number in key)]
+        case Mark(left):
+            return input_keys(left)
+        case OuterJoin(left, right, predicates, full):
+            return [] if full else _keys_kept(left, right, predicates)
         case _:
             return []
+
+
+def _keys_kept(left: Rel, right: Rel, predicates: tuple[Scalar, ...]) -> list[frozenset[int]]:
+    """The keys of the left side of a left join whose rows have at most one partner each."""
+    own = input_keys(left)
+    joined = row_key(Block((left, right), predicates, ()))
+    return own if joined in own else []
 
 
 def row_key(block: Block) -> frozenset[int] | None:
@@ -97,7 +120,7 @@ def row_key(block: Block) -> frozenset[int] | None:
         if not keys:
             return None
         chosen.append(min(keys, key=lambda k: (len(k), sorted(k))))
-    equal = _trusted_equalities(block)
+    equal = trusted_equalities(block.inputs, block.predicates)
     kept = list(range(len(chosen)))
     for candidate in reversed(range(len(chosen))):
         rest = [i for i in kept if i != candidate]
@@ -128,12 +151,12 @@ def _determines_all(
     return len(determined) == len(keys)
 
 
-def _trusted_equalities(block: Block) -> list[tuple[int, int]]:
+def trusted_equalities(inputs: Sequence[Rel], predicates: Sequence[Scalar]) -> list[tuple[int, int]]:
     """Pairs of columns that `=` truly equates: geometric types have an `=` that is not equality."""
     facts: dict[int, ColumnFacts] = {}
-    for i in block.inputs:
+    for i in inputs:
         facts |= origins(i)
-    pairs = [pair for p in block.predicates if (pair := equated_columns(p)) is not None]
+    pairs = [pair for p in predicates if (pair := equated_columns(p)) is not None]
     return [(a, b) for a, b in pairs if a in facts and b in facts and _same_equality(facts[a], facts[b])]
 
 

@@ -67,7 +67,7 @@ class Filter(Rel):
     predicates: tuple[Scalar, ...]
 
     def __post_init__(self) -> None:
-        _require(self.predicates, (self.child,))
+        require(self.predicates, (self.child,))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -82,7 +82,7 @@ class Project(Rel):
     items: tuple[Item, ...]
 
     def __post_init__(self) -> None:
-        _require((item.value for item in self.items), (self.child,))
+        require((item.value for item in self.items), (self.child,))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -98,7 +98,7 @@ class Join(Rel):
     predicates: tuple[Scalar, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.predicates, (self.left, self.right))
+        require(self.predicates, (self.left, self.right))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -116,7 +116,7 @@ class Block(Rel):
     """Decided once, before anything else is read: where this relation has no row, neither has the block."""
 
     def __post_init__(self) -> None:
-        _require((*self.predicates, *(item.value for item in self.items)), self.inputs)
+        require((*self.predicates, *(item.value for item in self.items)), self.inputs)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -159,7 +159,7 @@ class Aggregate(Rel):
     """No GROUP BY at all: exactly one row, also over no rows."""
 
     def __post_init__(self) -> None:
-        _require((*(k.value for k in self.keys), *(c.value for c in self.calls)), (self.child,))
+        require((*(k.value for k in self.keys), *(c.value for c in self.calls)), (self.child,))
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -215,7 +215,8 @@ class Given(Rel):
         return self.given
 
 
-def _require(values: Iterable[Scalar], inputs: tuple[Rel, ...]) -> None:
+def require(values: Iterable[Scalar], inputs: tuple[Rel, ...]) -> None:
+    """Refuse expressions that read a column which no input has."""
     available = {column.number: column for rel in inputs for column in rel.columns}
     for value in values:
         for number in value.columns:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -24,7 +25,7 @@ def children(rel: Rel) -> tuple[Rel, ...]:
     match rel:
         case Filter(child) | Project(child) | Aggregate(child) | Shared(child=child) | Copies(child):
             return (child,)
-        case Join(left, right):
+        case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
             return (left, right)
         case Block(inputs, gate=gate):
             return inputs if gate is None else (*inputs, gate)

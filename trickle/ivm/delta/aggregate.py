@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.properties import not_null_columns
-from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Item, Rel, Shared, UnionAll, copy_of
-from trickle.ivm.algebra.scalars import Column, expression, reference
-from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, UnionAll, copy_of
+from trickle.ivm.algebra.scalars import Column, expression
+from trickle.ivm.delta.before import before
+from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.restrict import Restriction, restrict
 
 
-@derive.register
+@rule.register
 def _(rel: Aggregate, numbering: Numbering) -> Delta | None:
     change = derive(rel.child, numbering)
     if change is None:
@@ -26,12 +27,12 @@ def _(rel: Aggregate, numbering: Numbering) -> Delta | None:
     change = shared(change, "change_grouped", "the change of what is grouped")
     now = rel.child if rel.scalar else _touched_rows(rel, change, numbering)
     now = Shared("rows_now", "the touched groups' rows as they are now", now)
-    before = _before(now, change, numbering)
+    then = before(now, change, numbering)
     weight = numbering.column("__pgt_w")
     anything = Block((change.rel,), (), ())
     arms = tuple(
         Block((Aggregate(rows, rel.keys, rel.calls, rel.scalar),), (), _outputs(rel, weight, sign), anything)
-        for rows, sign in ((now, "1"), (before, "-1"))
+        for rows, sign in ((now, "1"), (then, "-1"))
     )
     return Delta(UnionAll(arms, (*rel.columns, weight)), weight)
 
@@ -50,19 +51,3 @@ def _touched_rows(rel: Aggregate, change: Delta, numbering: Numbering) -> Rel:
         for key, w in zip(rel.keys, wanted, strict=True)
     ]
     return restrict(rel.child, keys, touched)
-
-
-def _before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
-    """old C|K = C|K ⊎ −ΔC, as a bag: rows that cancel are gone, the others stand as often as they did."""
-    weight, total = numbering.column("__pgt_w"), numbering.column("__pgt_n")
-    columns = now.columns
-    one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1"))))
-    minus = expression("-w", w=reference(change.weight))
-    undone = Block((change.rel,), (), (*(copy_of(c) for c in columns), Item(weight, minus)))
-    rows = UnionAll((one, undone), (*columns, weight))
-    net = Aggregate(
-        rows,
-        tuple(copy_of(c) for c in columns),
-        (Call(total, expression("sum(w)::int", w=reference(weight))),),
-    )
-    return Copies(net, total)

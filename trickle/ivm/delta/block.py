@@ -17,11 +17,11 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta.chain import join_order, named, passed_on, predicates_between
-from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.narrow import narrowed
 
 
-@derive.register
+@rule.register
 def _(rel: Block, numbering: Numbering) -> Delta | None:
     order = join_order(rel)
     inputs = [rel.inputs[i] for i in order]

@@ -23,9 +23,14 @@ class Delta:
 
 
 @singledispatch
-def derive(rel: Rel, numbering: Numbering) -> Delta | None:
-    """Return how `rel` changes, or None when it cannot."""
+def rule(rel: Rel, numbering: Numbering) -> Delta | None:
+    """The delta rule of one operator; every file of this package registers its own."""
     raise Ours(f"no delta rule is registered for {type(rel).__name__}")
+
+
+def derive(rel: Rel, numbering: Numbering) -> Delta | None:
+    """Return how `rel` changes, or None when it cannot. A relation read in two places has one derivative."""
+    return numbering.once(rel, lambda: rule(rel, numbering))
 
 
 def shared(delta: Delta, name: str, law: str) -> Delta:
@@ -36,6 +41,8 @@ def shared(delta: Delta, name: str, law: str) -> Delta:
 def _register_rules() -> None:
     import trickle.ivm.delta.aggregate
     import trickle.ivm.delta.block
+    import trickle.ivm.delta.mark
+    import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan
     import trickle.ivm.delta.union_all  # noqa: F401
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Change, Scan
-from trickle.ivm.delta.derivative import Delta, derive
+from trickle.ivm.delta.derivative import Delta, rule
 
 
-@derive.register
+@rule.register
 def _(rel: Scan, numbering: Numbering) -> Delta:
     weight = numbering.column("__pgt_w")
     return Delta(Change(rel, weight), weight)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import UnionAll
-from trickle.ivm.delta.derivative import Delta, derive
+from trickle.ivm.delta.derivative import Delta, derive, rule
 
 
-@derive.register
+@rule.register
 def _(rel: UnionAll, numbering: Numbering) -> Delta | None:
     deltas = [d for branch in rel.branches if (d := derive(branch, numbering)) is not None]
     if not deltas:

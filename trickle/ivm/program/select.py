@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trickle.errors import Ours
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -60,6 +61,10 @@ class Renderer:
                 return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
             case Aggregate():
                 return self._aggregate(rel, labels)
+            case Mark():
+                return self._mark(rel, labels)
+            case OuterJoin():
+                return self._outer_join(rel, labels)
             case Copies(child, weight):
                 outputs = [_aliased(ident("q", c.label), label) for c, label in zip(rel.columns, labels, strict=True)]
                 source = f"(\n{indented(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
@@ -68,7 +73,7 @@ class Renderer:
                 return self._block(as_block(rel), labels)
 
     def _block(self, block: Block, labels: Sequence[str]) -> str:
-        tables, columns = self._from(block)
+        tables, columns = self._from(block, set())
         targets = [
             _aliased(render(item.value, columns.__getitem__), label)
             for item, label in zip(block.items, labels, strict=True)
@@ -79,7 +84,7 @@ class Renderer:
         block = as_block(rel.child)
         values = {item.column.number: item.value for item in block.items}
         outputs = [substitute(v, values) for v in (*(k.value for k in rel.keys), *(c.value for c in rel.calls))]
-        tables, columns = self._from(block)
+        tables, columns = self._from(block, set())
         targets = [
             _aliased(render(value, columns.__getitem__), label) for value, label in zip(outputs, labels, strict=True)
         ]
@@ -87,17 +92,39 @@ class Renderer:
         tail = f"\nGROUP BY {grouping}" if rel.keys else ""
         return _assemble(targets, tables, self._where(block, columns)) + tail
 
+    def _mark(self, rel: Mark, labels: Sequence[str]) -> str:
+        """The rows of the left, each with EXISTS over the right; no alias occurs on both levels."""
+        left, right = as_block(rel.left), as_block(rel.right)
+        aliases: set[str] = set()
+        tables, columns = self._from(left, aliases)
+        partners, others = self._from(right, aliases)
+        values = {item.column.number: item.value for item in (*left.items, *right.items)}
+        asked = [substitute(predicate, values) for predicate in rel.predicates]
+        meeting = [*self._where(right, others), *(_condition(p, columns | others) for p in asked)]
+        exists = f"EXISTS (\n{indented(_assemble([], partners, meeting))}\n)"
+        targets = [render(item.value, columns.__getitem__) for item in left.items]
+        outputs = [_aliased(text, label) for text, label in zip((*targets, exists), labels, strict=True)]
+        return _assemble(outputs, tables, self._where(left, columns))
+
+    def _outer_join(self, rel: OuterJoin, labels: Sequence[str]) -> str:
+        (left, right), columns = self._from(Block((rel.left, rel.right), (), ()), set())
+        outputs = [
+            _aliased(ident(*columns[column.number]), label) for column, label in zip(rel.columns, labels, strict=True)
+        ]
+        condition = " AND ".join(_condition(p, columns) for p in rel.predicates) or "true"
+        kind = "FULL" if rel.full else "LEFT"
+        return f"SELECT {', '.join(outputs)}\nFROM {left} {kind} JOIN {right} ON {condition}"
+
     def _where(self, block: Block, columns: Mapping[int, tuple[str, ...]]) -> list[str]:
         conditions = [_condition(p, columns) for p in block.predicates]
         if block.gate is not None:
             conditions.insert(0, f"EXISTS (\n{indented(self.select(block.gate))}\n)")
         return conditions
 
-    def _from(self, block: Block) -> tuple[list[str], dict[int, tuple[str, ...]]]:
-        """Write the FROM list; say by which qualified name each input column is read."""
+    def _from(self, block: Block, used: set[str]) -> tuple[list[str], dict[int, tuple[str, ...]]]:
+        """Write the FROM list with aliases not yet `used`; say by which qualified name each input column is read."""
         tables: list[str] = []
         columns: dict[int, tuple[str, ...]] = {}
-        used: set[str] = set()
         for rel in block.inputs:
             base, text = self._item(rel)
             alias = _unused(base, used)

@@ -7,6 +7,7 @@ full refresh and in the program alike; aggregates that depend on more than the b
 from __future__ import annotations
 
 from trickle.errors import Unsupported
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel, UnionAll
 from trickle.ivm.algebra.scalars import columns_of
@@ -36,13 +37,28 @@ def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
             if not keys and not scalar:
                 raise Unsupported("DISTINCT over no columns has no delta rule")
             return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
+        case Mark(left, right, predicates, mark):
+            sides = [_rebuildable(settled(side, facts, root=False)) for side in (left, right)]
+            return Mark(sides[0], sides[1], predicates, mark)
+        case OuterJoin(left, right, predicates, full):
+            sides = [_rebuildable(settled(side, facts, root=False)) for side in (left, right)]
+            return OuterJoin(sides[0], sides[1], predicates, full)
         case _:
             return rel
 
 
+def _rebuildable(rel: Rel) -> Rel:
+    _refuse_types(rel, frozenset(column.number for column in rel.columns))
+    return rel
+
+
 def _refuse_incomparable(rel: Aggregate, child: Rel) -> None:
     """Rebuilding an old bag groups its rows, which types without equality do not allow."""
-    known = origins(child)
-    for number in columns_of((*(k.value for k in rel.keys), *(c.value for c in rel.calls))):
+    _refuse_types(child, columns_of((*(k.value for k in rel.keys), *(c.value for c in rel.calls))))
+
+
+def _refuse_types(rel: Rel, numbers: frozenset[int]) -> None:
+    known = origins(rel)
+    for number in sorted(numbers):
         if number in known and not known[number].comparable:
             raise Unsupported(f"column {known[number].name} has a type without equality, below another operator")

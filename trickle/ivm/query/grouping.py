@@ -15,6 +15,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, conjuncts, reference, replace_matching, tree_key
+from trickle.ivm.facts import Facts
 from trickle.ivm.syntax import nodes
 
 
@@ -33,7 +34,7 @@ def group(
         The grouped relation and the targets rewritten over its columns.
     """
     expressions = [*targets, *([having] if having is not None else [])]
-    calls = _calls(expressions, aggregates, numbering)
+    calls = aggregate_calls(expressions, aggregates, numbering)
     if not keys and not calls and having is None:
         return rel, list(targets)
     names = {column.number: column.name for column in rel.columns}
@@ -53,7 +54,14 @@ def group(
     return grouped, rewritten
 
 
-def _calls(expressions: Sequence[Scalar], aggregates: frozenset[tuple[str, str]], numbering: Numbering) -> list[Call]:
+def aggregate_names(facts: Facts) -> frozenset[tuple[str, str]]:
+    """Schema and name of every aggregate that the query calls."""
+    return frozenset((f.schema, f.name) for f in facts.functions if f.kind == "a")
+
+
+def aggregate_calls(
+    expressions: Sequence[Scalar], aggregates: frozenset[tuple[str, str]], numbering: Numbering
+) -> list[Call]:
     """Find the aggregate calls, each once, in the order they are written."""
     found: dict[bytes, Call] = {}
     for value in expressions:

@@ -16,6 +16,10 @@ from trickle.ivm.algebra.scalars import Column
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
 
 
+class Unresolved(Ours):
+    """A name that stands for nothing in sight."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One item of a FROM clause: its alias and its columns in order, by name."""
@@ -31,10 +35,16 @@ class Scope:
 
     entries: tuple[Entry, ...] = ()
     merged: tuple[tuple[str, Column], ...] = ()
+    outer: Scope | None = None
+    """What a subquery in an expression sees besides: the rows of the query around it."""
 
     def joined(self, other: Scope, merged: Sequence[tuple[str, Column]] = ()) -> Scope:
         """Return the scope of a join of two items."""
-        return Scope(self.entries + other.entries, (*self.merged, *other.merged, *merged))
+        return Scope(self.entries + other.entries, (*self.merged, *other.merged, *merged), self.outer)
+
+    def within(self, outer: Scope | None) -> Scope:
+        """Return this scope inside another one."""
+        return Scope(self.entries, self.merged, outer)
 
     def resolve(self, parts: Sequence[str]) -> Column:
         """Return the column that a (possibly qualified) name stands for.
@@ -53,20 +63,24 @@ class Scope:
             for column_name, column in entry.columns:
                 if column_name == name:
                     return column
+        if not candidates and self.outer is not None:
+            return self.outer.resolve(parts)
         if name in SYSTEM_COLUMNS:
             raise Unsupported(f"the system column {name} has no place in a change buffer")
-        raise Ours(f"cannot resolve column {'.'.join(parts)}")
+        raise Unresolved(f"cannot resolve column {'.'.join(parts)}")
 
     def _bare(self, name: str) -> Column:
-        for merged_name, column in self.merged:
+        for merged_name, column in reversed(self.merged):
             if merged_name == name:
                 return column
         found = [column for e in self.entries for column_name, column in e.columns if column_name == name]
         if len(found) == 1:
             return found[0]
+        if not found and self.outer is not None:
+            return self.outer.resolve([name])
         if name in SYSTEM_COLUMNS:
             raise Unsupported(f"the system column {name} has no place in a change buffer")
-        raise Ours(f"cannot resolve column {name}")
+        raise Unresolved(f"cannot resolve column {name}")
 
     def by_alias(self, alias: str) -> Entry | None:
         """Return the FROM item called `alias`."""

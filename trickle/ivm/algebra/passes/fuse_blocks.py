@@ -9,6 +9,7 @@ One block is rendered as one flat SELECT, whose join order is PostgreSQL's to ch
 
 from __future__ import annotations
 
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -50,6 +51,10 @@ def fuse_blocks(rel: Rel) -> Rel:
             a, b = as_block(fuse_blocks(left)), as_block(fuse_blocks(right))
             both = Block(a.inputs + b.inputs, a.predicates + b.predicates, a.items + b.items)
             return Block(both.inputs, both.predicates + _through(both, predicates), both.items)
+        case Mark(left, right, predicates, mark):
+            return Mark(fuse_blocks(left), fuse_blocks(right), predicates, mark)
+        case OuterJoin(left, right, predicates, full):
+            return OuterJoin(fuse_blocks(left), fuse_blocks(right), predicates, full)
         case _:
             return rel
 

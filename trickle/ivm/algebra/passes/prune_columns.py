@@ -5,7 +5,8 @@ Narrow rows make small change buffers, let more changes cancel, and keep capture
 
 from __future__ import annotations
 
-from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import columns_of
 
 
@@ -30,7 +31,25 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
             kept_calls = tuple(call for call in calls if call.column.number in needed)
             read = columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
             return Aggregate(prune_columns(child, read), keys, kept_calls, scalar)
+        case Mark(left, _, _, mark) if mark.number not in needed:
+            return prune_columns(left, needed)
+        case Mark(left, right, predicates, mark):
+            read = needed | columns_of(predicates)
+            return _shown(Mark(_read(left, read), _read(right, read), predicates, mark), needed)
+        case OuterJoin(left, right, predicates, full):
+            read = needed | columns_of(predicates)
+            return _shown(OuterJoin(_read(left, read), _read(right, read), predicates, full), needed)
         case Change() | Shared():
             return rel
         case _:
             return rel
+
+
+def _read(rel: Rel, read: frozenset[int]) -> Rel:
+    return prune_columns(rel, read & {column.number for column in rel.columns})
+
+
+def _shown(rel: Rel, needed: frozenset[int]) -> Rel:
+    """Hide what only predicates read."""
+    shown = tuple(copy_of(column) for column in rel.columns if column.number in needed)
+    return rel if len(shown) == len(rel.columns) else Block((rel,), (), shown)

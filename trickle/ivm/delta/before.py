@@ -1,0 +1,27 @@
+"""old C  =  C ⊎ −ΔC, as a bag: rows that cancel are gone, the others stand as often as they did.
+
+The old state of a relation is rebuilt from the new one. Whoever asks for it restricts both to the few keys in question.
+"""
+
+from __future__ import annotations
+
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Item, Rel, UnionAll, copy_of
+from trickle.ivm.algebra.scalars import expression, reference
+from trickle.ivm.delta.derivative import Delta
+
+
+def before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
+    """Return the rows of `now` as they were before `change`, which has all its changes."""
+    weight, total = numbering.column("__pgt_w"), numbering.column("__pgt_n")
+    columns = now.columns
+    one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1"))))
+    minus = expression("-w", w=reference(change.weight))
+    undone = Block((change.rel,), (), (*(copy_of(c) for c in columns), Item(weight, minus)))
+    rows = UnionAll((one, undone), (*columns, weight))
+    net = Aggregate(
+        rows,
+        tuple(copy_of(c) for c in columns),
+        (Call(total, expression("sum(w)::int", w=reference(weight))),),
+    )
+    return Copies(net, total)

@@ -1,0 +1,169 @@
+"""FROM: tables, views, WITH queries, subqueries, and the joins between them.
+
+Views are inlined where they stand; a WITH query is read once for each place that uses it, with fresh column numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Unsupported
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.pairing import OuterJoin
+from trickle.ivm.algebra.relations import Item, Join, Project, Rel, Scan, copy_of
+from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
+from trickle.ivm.facts import Facts, RelationFacts
+from trickle.ivm.query.resolve import scalar
+from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
+from trickle.ivm.syntax import parse_select
+
+Named = tuple[tuple[str, Column], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """A WITH query: its statement, its column names, and what it may itself refer to."""
+
+    statement: pb.SelectStmt
+    names: tuple[str, ...]
+    visible: Mapping[str, Cte] = field(default_factory=dict)
+
+
+Ctes = Mapping[str, Cte]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What every part of a reading needs: the facts, the numbering, and how a whole SELECT is read."""
+
+    facts: Facts
+    numbering: Numbering
+    select: Callable[[pb.SelectStmt, Ctes], tuple[Rel, Named]]
+
+
+def with_queries(select: pb.SelectStmt, ctes: Ctes) -> Ctes:
+    """Return the WITH queries that a SELECT and its parts may refer to."""
+    if not select.HasField("with_clause"):
+        return ctes
+    if select.with_clause.recursive:
+        raise Unsupported("WITH RECURSIVE has no delta rule yet")
+    visible = dict(ctes)
+    for node in select.with_clause.ctes:
+        cte = node.common_table_expr
+        if cte.ctequery.WhichOneof("node") != "select_stmt":
+            raise Unsupported("a WITH query that writes cannot define a stream table")
+        names = tuple(name.string.sval for name in cte.aliascolnames)
+        visible[cte.ctename] = Cte(cte.ctequery.select_stmt, names, dict(visible))
+    return visible
+
+
+def from_clause(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Scope]:
+    """Read FROM: its rows, and the names that stand for their columns."""
+    if not select.from_clause:
+        raise Unsupported("a query without FROM never changes, and has no delta")
+    rel, scope = _from_item(reading, select.from_clause[0], ctes)
+    for item in select.from_clause[1:]:
+        other, other_scope = _from_item(reading, item, ctes)
+        rel, scope = Join(rel, other), scope.joined(other_scope)
+    return rel, scope
+
+
+def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
+    kind = node.WhichOneof("node")
+    if kind == "range_var":
+        return _range_var(reading, node.range_var, ctes)
+    if kind == "range_subselect":
+        item = node.range_subselect
+        if item.lateral:
+            raise Unsupported("LATERAL has no delta rule yet")
+        rel, columns = reading.select(item.subquery.select_stmt, ctes)
+        names = [name.string.sval for name in item.alias.colnames]
+        return rel, Scope((Entry(item.alias.aliasname, renamed(columns, names)),))
+    if kind == "join_expr":
+        return _join(reading, node.join_expr, ctes)
+    names_of = {
+        "range_function": "a set-returning function in FROM",
+        "range_table_sample": "TABLESAMPLE",
+        "range_table_func": "XMLTABLE",
+        "json_table": "JSON_TABLE",
+    }
+    raise Unsupported(f"{names_of.get(kind or '', kind)} has no delta rule yet")
+
+
+def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Scope]:
+    alias = item.alias.aliasname or item.relname
+    renames = [name.string.sval for name in item.alias.colnames]
+    if not item.schemaname and item.relname in ctes:
+        cte = ctes[item.relname]
+        rel, columns = reading.select(cte.statement, cte.visible)
+        columns = renamed(renamed(columns, cte.names), renames)
+        return rel, Scope((Entry(alias, columns),))
+    schema = item.schemaname or "pg_catalog"
+    table = reading.facts.relation(schema, item.relname)
+    if table is None:
+        raise Unsupported(f"nothing is known about relation {schema}.{item.relname}")
+    if table.view_sql is not None:
+        rel, columns = reading.select(parse_select(table.view_sql), {})
+        columns = renamed(columns, [c.name for c in table.columns])
+    else:
+        rel = _scan(reading, table, only=not item.inh)
+        columns = tuple((column.name, column) for column in rel.columns)
+    schema_of_alias = None if item.alias.aliasname else schema
+    return rel, Scope((Entry(alias, renamed(columns, renames), schema_of_alias),))
+
+
+def _scan(reading: Reading, table: RelationFacts, *, only: bool) -> Scan:
+    if table.kind not in ("r", "p"):
+        kinds = {"m": "materialized view", "f": "foreign table"}
+        kind = kinds.get(table.kind, "relation")
+        raise Unsupported(f"{kind} {table.schema}.{table.name} has no triggers to capture its changes")
+    if not table.readable:
+        raise Unsupported(f"a view reads {table.schema}.{table.name}, which the owner may not read")
+    if table.row_security:
+        raise Unsupported(f"row security on {table.schema}.{table.name} is active for the owner")
+    if only and table.has_children:
+        raise Unsupported(f"ONLY {table.schema}.{table.name} leaves out children that share its change buffer")
+    return Scan(table, tuple((reading.numbering.column(c.name), c) for c in table.columns), only)
+
+
+def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
+    left, left_scope = _from_item(reading, join.larg, ctes)
+    right, right_scope = _from_item(reading, join.rarg, ctes)
+    merged: list[tuple[str, Column]] = []
+    either: list[tuple[str, Scalar]] = []
+    predicates: list[Scalar] = []
+    for node in join.using_clause:
+        name = node.string.sval
+        a, b = using_column(left_scope, name), using_column(right_scope, name)
+        predicates.append(expression("a = b", a=reference(a), b=reference(b)))
+        merged.append((name, b if join.jointype == pb.JOIN_RIGHT else a))
+        either.append((name, expression("COALESCE(a, b)", a=reference(a), b=reference(b))))
+    scope = left_scope.joined(right_scope, merged)
+    if join.quals.WhichOneof("node"):
+        predicates.extend(conjuncts(scalar(join.quals, scope, reading.facts)))
+    rel = _joined(join.jointype, left, right, tuple(predicates))
+    if join.jointype == pb.JOIN_FULL and either:
+        items = [Item(reading.numbering.column(name), value) for name, value in either]
+        rel = Project(rel, (*(copy_of(column) for column in rel.columns), *items))
+        scope = left_scope.joined(right_scope, [(item.column.name, item.column) for item in items])
+    if join.alias.aliasname and not join.using_clause:
+        names = [name.string.sval for name in join.alias.colnames]
+        columns = tuple((name, column) for e in scope.entries for name, column in e.columns)
+        scope = Scope((Entry(join.alias.aliasname, renamed(columns, names)),))
+        rel = Project(rel, tuple(copy_of(column) for _, column in columns))
+    return rel, scope
+
+
+def _joined(kind: int, left: Rel, right: Rel, predicates: tuple[Scalar, ...]) -> Rel:
+    match kind:
+        case pb.JOIN_LEFT:
+            return OuterJoin(left, right, predicates)
+        case pb.JOIN_RIGHT:
+            return OuterJoin(right, left, predicates)
+        case pb.JOIN_FULL:
+            return OuterJoin(left, right, predicates, full=True)
+        case _:
+            return Join(left, right, predicates)

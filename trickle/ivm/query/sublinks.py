@@ -1,0 +1,151 @@
+"""Subqueries inside expressions, replaced by columns of the relation below.
+
+    EXISTS (S)              a Mark: does S have a row?
+    x IN (S), x op ANY (S)  a Mark on x op y; where NULL matters, a second one on (x op y) IS NULL
+    x op ALL (S)            the Mark of the opposite
+    (SELECT agg(…) …)       without correlation a join with one row; correlated by equality a left join with the
+                            groups of the inner table, where a missing group counts nothing
+
+A condition that WHERE decides needs to know only what is true, so one mark serves it; elsewhere unknown counts as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Unsupported
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.relations import Aggregate, Call, Item, Join, Rel
+from trickle.ivm.algebra.scalars import Scalar, equated_columns, expression, reference, replace_matching, tree_key
+
+COUNTS = frozenset({"count", "regr_count"})
+"""Aggregates over no rows are NULL, except these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """What a subquery reads: its rows, the conditions that tie them to the row outside, and its output."""
+
+    rel: Rel
+    ties: tuple[Scalar, ...]
+    targets: tuple[Scalar, ...]
+    calls: tuple[Call, ...] = ()
+    """Aggregate calls, when the subquery is one group of all rows, and so has one row."""
+
+
+def conjunct_nodes(node: pb.Node) -> Iterator[pb.Node]:
+    """Split `a AND b AND c` into its parts."""
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        for argument in node.bool_expr.args:
+            yield from conjunct_nodes(argument)
+    else:
+        yield node
+
+
+def negated(node: pb.Node) -> pb.Node | None:
+    """The operand of NOT, or None."""
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == pb.NOT_EXPR:
+        return node.bool_expr.args[0]
+    return None
+
+
+def condition(
+    rel: Rel, link: pb.SubLink, tested: Sequence[Scalar], inner: Inner, *, wanted: bool, numbering: Numbering
+) -> tuple[Rel, Scalar]:
+    """A subquery that is a condition by itself: one mark, and a test that is true exactly when it is `wanted`."""
+    if link.sub_link_type == pb.EXISTS_SUBLINK:
+        return _marked(rel, inner, (), numbering, present=wanted)
+    compared = _comparison(link, tested, inner)
+    if link.sub_link_type == pb.ANY_SUBLINK:
+        if wanted:
+            return _marked(rel, inner, (compared,), numbering, present=True)
+        return _marked(rel, inner, (expression("c IS NOT FALSE", c=compared),), numbering, present=False)
+    if wanted:
+        return _marked(rel, inner, (expression("c IS NOT TRUE", c=compared),), numbering, present=False)
+    return _marked(rel, inner, (expression("c IS FALSE", c=compared),), numbering, present=True)
+
+
+def value(
+    rel: Rel, link: pb.SubLink, tested: Sequence[Scalar], inner: Inner, numbering: Numbering
+) -> tuple[Rel, Scalar]:
+    """A subquery anywhere in an expression: true, false or unknown, or the value of a scalar subquery."""
+    if link.sub_link_type == pb.EXISTS_SUBLINK:
+        return _marked(rel, inner, (), numbering, present=True)
+    if link.sub_link_type == pb.EXPR_SUBLINK:
+        return _scalar(rel, inner, numbering)
+    compared = _comparison(link, tested, inner)
+    decisive, otherwise = ("c IS TRUE", "false") if link.sub_link_type == pb.ANY_SUBLINK else ("c IS FALSE", "true")
+    first = (compared,) if decisive == "c IS TRUE" else (expression(decisive, c=compared),)
+    rel, decided = _marked(rel, inner, first, numbering, present=True)
+    rel, unknown = _marked(rel, inner, (expression("c IS NULL", c=compared),), numbering, present=True)
+    found = "true" if otherwise == "false" else "false"
+    template = f"CASE WHEN d THEN {found} WHEN u THEN NULL::boolean ELSE {otherwise} END"
+    return rel, expression(template, d=decided, u=unknown)
+
+
+def _marked(
+    rel: Rel, inner: Inner, also: tuple[Scalar, ...], numbering: Numbering, *, present: bool
+) -> tuple[Rel, Scalar]:
+    mark = numbering.column("mark")
+    test = reference(mark) if present else expression("NOT m", m=reference(mark))
+    return Mark(rel, inner.rel, (*inner.ties, *also), mark), test
+
+
+def _comparison(link: pb.SubLink, tested: Sequence[Scalar], inner: Inner) -> Scalar:
+    """x op y; a row of several columns is compared column by column by = only."""
+    operator = ".".join(part.string.sval for part in link.oper_name) or "="
+    if len(tested) != len(inner.targets):
+        raise Unsupported("a comparison of whole rows with a subquery has no delta rule yet")
+    if len(tested) > 1 and operator != "=":
+        raise Unsupported(f"rows compared with a subquery by {operator} have no delta rule yet")
+    pairs = [_compared(x, operator, y) for x, y in zip(tested, inner.targets, strict=True)]
+    compared = pairs[0]
+    for pair in pairs[1:]:
+        compared = expression("a AND b", a=compared, b=pair)
+    return compared
+
+
+def _compared(x: Scalar, operator: str, y: Scalar) -> Scalar:
+    node = expression("x = y", x=x, y=y).node
+    copy = pb.Node()
+    copy.CopyFrom(node)
+    del copy.a_expr.name[:]
+    for part in operator.split(".") if operator[0].isalpha() else [operator]:
+        copy.a_expr.name.add().string.sval = part
+    return Scalar(copy)
+
+
+def _scalar(rel: Rel, inner: Inner, numbering: Numbering) -> tuple[Rel, Scalar]:
+    if not inner.calls:
+        raise Unsupported("a scalar subquery without an aggregate has no delta rule yet")
+    if not inner.ties:
+        grouped = Aggregate(inner.rel, (), inner.calls, scalar=True)
+        return Join(rel, grouped), _over_calls(inner, default=False)
+    here = {column.number for column in rel.columns}
+    keys: list[Item] = []
+    meetings: list[Scalar] = []
+    for tie in inner.ties:
+        a, b = equated_columns(tie) or (0, 0)
+        outside, inside = (a, b) if a in here else (b, a)
+        if outside not in here or inside in here or not inside:
+            raise Unsupported("a scalar subquery correlated by anything but = has no delta rule yet")
+        keys.append(Item(numbering.column("key"), reference(inside)))
+        meetings.append(expression("x = k", x=reference(outside), k=reference(keys[-1].column)))
+    grouped = Aggregate(inner.rel, tuple(keys), inner.calls)
+    return OuterJoin(rel, grouped, tuple(meetings)), _over_calls(inner, default=True)
+
+
+def _over_calls(inner: Inner, *, default: bool) -> Scalar:
+    """The output of a subquery over the columns of its aggregate calls."""
+    replacements: dict[bytes, Scalar] = {}
+    for call in inner.calls:
+        counts = call.value.node.func_call.funcname[-1].string.sval in COUNTS
+        column = reference(call.column)
+        replacements[tree_key(call.value.node)] = (
+            expression("COALESCE(n, 0)", n=column) if default and counts else column
+        )
+    return replace_matching(inner.targets[0], replacements)
