@@ -104,6 +104,16 @@ CASES = {
         b="bigint",
         note="text",
     ),
+    "left_join": case(
+        "SELECT o.id, c.region FROM shop.orders o LEFT JOIN shop.customers c ON c.id = o.customer",
+        id="bigint",
+        region="text",
+    ),
+    "not_exists": case(
+        "SELECT c.id FROM shop.customers c WHERE NOT (EXISTS ( SELECT 1::integer AS one FROM shop.orders o"
+        " WHERE o.customer = c.id AND o.amount > 5::numeric))",
+        id="integer",
+    ),
     "union_all": case(
         "SELECT o.id FROM shop.orders o UNION ALL SELECT c.id FROM shop.customers c WHERE c.region IS NOT NULL",
         id="bigint",
