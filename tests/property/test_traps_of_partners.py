@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import Step, scenario
+from property.scenarios import Step, must, scenario
 from property.trial import Trial
 
 TABLES = (
@@ -87,4 +87,37 @@ STEPS: tuple[Step, ...] = (
     ],
 )
 def test_partners(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*), (SELECT max(w) FROM r) AS m FROM l",
+        "SELECT count(*), sum(v) IN (SELECT w FROM r) AS b FROM l",
+        "SELECT k, count(*) FROM l GROUP BY k HAVING count(*) > ANY (SELECT w FROM r)",
+        "SELECT l.id FROM l WHERE EXISTS (SELECT FROM r WHERE r.k = l.k AND EXISTS (SELECT FROM s WHERE s.k = l.v))",
+        "SELECT l.id FROM l WHERE EXISTS (SELECT k FROM r WHERE r.k = l.k GROUP BY k HAVING count(*) > 1)",
+        "SELECT l.id, (SELECT w FROM r WHERE r.id = l.id) AS w FROM l",
+        "SELECT l.id FROM l JOIN r ON r.id = l.id AND EXISTS (SELECT FROM s WHERE s.k = r.k)",
+    ],
+)
+def test_what_has_no_rule_yet_is_refreshed_in_full(made: Trial, query: str) -> None:
+    for statement in TABLES:
+        must(made, statement)
+    table = made.create("st", query, compiled=False)
+    for step in STEPS:
+        for statement in (step,) if isinstance(step, str) else step:
+            must(made, statement)
+        made.refresh(table, may_be_full=True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, count(*) FROM l GROUP BY k HAVING count(*) > (SELECT count(*) - 3 FROM r)",
+        "SELECT k, count(*), EXISTS (SELECT FROM r WHERE r.k = l.k) AS met FROM l GROUP BY k",
+    ],
+)
+def test_subqueries_beside_groups(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)

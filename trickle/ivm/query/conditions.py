@@ -74,9 +74,12 @@ def _tested(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> lis
     """What stands before IN, ANY or ALL, column by column."""
     if not link.testexpr.WhichOneof("node"):
         return []
-    if link.testexpr.WhichOneof("node") == "row_expr":
-        return [scalar(argument, scope, reading.facts) for argument in link.testexpr.row_expr.args]
-    return [scalar(link.testexpr, scope, reading.facts)]
+    is_row = link.testexpr.WhichOneof("node") == "row_expr"
+    columns = link.testexpr.row_expr.args if is_row else [link.testexpr]
+    found = [scalar(column, scope, reading.facts) for column in columns]
+    if aggregate_calls(found, aggregate_names(reading.facts), reading.numbering):
+        raise Unsupported("an aggregate compared with a subquery has no delta rule yet")
+    return found
 
 
 def _inner(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Inner:

@@ -43,7 +43,10 @@ def group(
     replacements |= {tree_key(item.value.node): reference(item.column) for item in items}
     rewritten = [replace_matching(value, replacements) for value in expressions]
     made = {item.column.number for item in items} | {call.column.number for call in calls}
-    for number in sorted({n for value in rewritten for n in value.columns} - made):
+    beside = sorted({n for value in rewritten for n in value.columns} - made)
+    if beside and not keys:
+        raise Unsupported("a subquery beside aggregates of all rows has no delta rule yet")
+    for number in beside:
         dependent = Item(numbering.column(names[number]), reference(number))
         items.append(dependent)
         replacement = {tree_key(dependent.value.node): reference(dependent.column)}

@@ -90,6 +90,9 @@ def value(
 def _marked(
     rel: Rel, inner: Inner, also: tuple[Scalar, ...], numbering: Numbering, *, present: bool
 ) -> tuple[Rel, Scalar]:
+    here = {column.number for side in (rel, inner.rel) for column in side.columns}
+    if any(not predicate.columns <= here for predicate in (*inner.ties, *also)):
+        raise Unsupported("a subquery tied to a query further out than the next has no delta rule yet")
     mark = numbering.column("mark")
     test = reference(mark) if present else expression("NOT m", m=reference(mark))
     return Mark(rel, inner.rel, (*inner.ties, *also), mark), test
