@@ -13,6 +13,7 @@ DECLARE
     fresh_transaction boolean := pg_current_xact_id_if_assigned() IS NULL;
     why      text;
     attempt  int := 0;
+    checked  text;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
     PERFORM pgtrickle._assert_identity();
@@ -35,6 +36,7 @@ BEGIN
     PERFORM set_config('pg_trickle.refreshing', _refresh.pgt_id::text, true);
     LOOP
         attempt := attempt + 1;
+        checked := pg_current_snapshot()::text;
         IF pgtrickle._stale_stamp(_refresh.pgt_id) THEN
             why := concat_ws('; ', why, pgtrickle._revalidate(_refresh.pgt_id));
             why := nullif(why, '');
@@ -67,8 +69,9 @@ BEGIN
         END IF;
 
         -- Reading holds a lock that excludes most DDL from here to commit, but not ATTACH PARTITION, and not what
-        -- was committed between the check above and that lock.
-        EXIT WHEN outcome.action = 'NO_DATA' OR attempt >= 3 OR NOT pgtrickle._stale_stamp(_refresh.pgt_id);
+        -- was committed between the check above and that lock. If nothing at all was committed, neither was that.
+        EXIT WHEN outcome.action = 'NO_DATA' OR attempt >= 3 OR checked = pg_current_snapshot()::text
+               OR NOT pgtrickle._stale_stamp(_refresh.pgt_id);
     END LOOP;
     PERFORM set_config('pg_trickle.refreshing', '', true);
 
