@@ -3,7 +3,9 @@
 count         exact for every type
 sum, avg      exact over integers and numeric; floats drift, so their groups are recomputed
 min, max      folded while the stored extreme survives; its group is recomputed when it may have gone
-others        recomputed, where the value does not depend on the order of the rows
+others        recomputed; where the value depends on the order of the rows, the order is completed first
+
+An order is completed by the image of the arguments: rows that still tie are identical, and may change places.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from postgast import pg_query_pb2 as pb
 
 from trickle.errors import MissingFacts, Unsupported
 from trickle.ivm.algebra.properties import origins
@@ -24,6 +28,11 @@ from trickle.ivm.query.grouping import function_name
 
 FLOATS = frozenset({"real", "double precision"})
 SUM_RESULT = {"smallint": "bigint", "integer": "bigint", "bigint": "numeric", "numeric": "numeric"}
+IDENTICAL = frozenset(
+    {"smallint", "integer", "bigint", "boolean", "text", "character varying", "uuid", "date"}
+    | {"timestamp with time zone", "timestamp without time zone", "time without time zone", "bytea", "oid"}
+)
+"""Types whose equal values look the same."""
 ORDERLESS = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"}
 )
@@ -63,7 +72,7 @@ def classify(call: Call, child: Rel, facts: Facts) -> Classified:
     node = call.value.node.func_call
     schema, name = function_name(node)
     if schema != "pg_catalog" or name not in ORDERLESS or node.agg_within_group:
-        raise Unsupported(f"the aggregate {name}() has no delta rule yet")
+        return Classified(call, Kind.RECOMPUTED)
     condition = Scalar(node.agg_filter) if node.agg_filter.WhichOneof("node") else None
     if node.agg_star:
         return Classified(call, Kind.COUNT if condition else Kind.ROWS, None, condition)
@@ -102,19 +111,22 @@ def exact(calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[i
 
 
 def determinised(call: Call, child: Rel, facts: Facts) -> Call:
-    """Fix the order in which floats are added, so that the same bag always gives the same sum."""
+    """Complete the order in which an aggregate reads its rows, so that the same bag always gives the same value."""
     node = call.value.node.func_call
     schema, name = function_name(node)
-    if schema != "pg_catalog" or name not in ("sum", "avg") or node.agg_distinct or node.agg_order:
+    if node.agg_within_group or node.agg_distinct or not node.args:
         return call
-    argument = Scalar(node.args[0])
-    if type_of(child, argument, facts) not in FLOATS:
-        return call
-    if node.agg_filter.WhichOneof("node"):
-        ordered = expression(f"{name}(a ORDER BY a) FILTER (WHERE f)", a=argument, f=Scalar(node.agg_filter))
-    else:
-        ordered = expression(f"{name}(a ORDER BY a)", a=argument)
-    return Call(call.column, ordered)
+    arguments = {f"a{i}": Scalar(argument) for i, argument in enumerate(node.args)}
+    order = f"ROW({', '.join(arguments)}) USING OPERATOR(pg_catalog.*<)"
+    if schema == "pg_catalog" and name in ORDERLESS:
+        if name not in ("sum", "avg") or type_of(child, arguments["a0"], facts) not in FLOATS:
+            return call
+        order = order if node.agg_order else "a0"
+    completed = pb.Node()
+    completed.CopyFrom(call.value.node)
+    last = expression(f"f(a0 ORDER BY {order})", **arguments).node.func_call.agg_order
+    completed.func_call.agg_order.extend(last)
+    return Call(call.column, Scalar(completed))
 
 
 def type_of(rel: Rel, value: Scalar, facts: Facts) -> str:

@@ -18,7 +18,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins
-from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Shared, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Given, Item, Rel, Shared, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta import Delta, derive, derive_measured, netted
 from trickle.ivm.program.calls import classify, exact
@@ -147,7 +147,12 @@ def _changes(aggregate: Aggregate, kept: Tally, numbering: Numbering) -> tuple[D
 
 def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:
     """γ(C|lost): the groups that could not be folded, numbered as in `lost`."""
-    rows = restricted(f.aggregate.child, "lost", f.keys, row)
     calls = (*f.aggregate.calls, *(Call(s.column, s.value) for s in f.kept.states if s.hidden))
+    if f.aggregate.scalar:
+        one = (Item(row, expression("1::bigint")), *(copy_of(call.column) for call in calls))
+        everything = Aggregate(f.aggregate.child, (), calls, scalar=True)
+        asked = Block((Given("lost", (row,)),), (), ())
+        return renderer.select(Block((everything,), (), one, asked), (ROW, *(call.column.label for call in calls)))
+    rows = restricted(f.aggregate.child, "lost", f.keys, row)
     grouped = Aggregate(rows, (Item(row, reference(row)),), calls)
     return renderer.select(grouped, (ROW, *(call.column.label for call in calls)))

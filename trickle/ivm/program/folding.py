@@ -16,7 +16,6 @@ from trickle.ivm.program.match import KeyColumn, against_stored, unchanged
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, UNFOLDABLE, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.states import State, Tally
-from trickle.ivm.query.grouping import function_name
 
 NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
@@ -88,7 +87,9 @@ def lost(f: Folding, row: Column) -> str:
         went = f"m.{ident(e.went.label)}"
         reasons.append(f"({went} IS NOT NULL AND coalesce({went} {beyond} {candidate}, true))")
     columns = [f"m.{ROW} AS {ident(row.label)}", *(f"m.{ident(k.column.label)}" for k in f.keys)]
-    return f"SELECT {', '.join(columns)}\nFROM matched m\nWHERE {_new(f.kept.rows)} > 0 AND ({' OR '.join(reasons)})"
+    # A group of all rows has a value over no rows as well, which only the aggregate itself knows.
+    exists = "true" if f.aggregate.scalar and f.kept.recomputed else f"{_new(f.kept.rows)} > 0"
+    return f"SELECT {', '.join(columns)}\nFROM matched m\nWHERE {exists} AND ({' OR '.join(reasons)})"
 
 
 def folded(f: Folding) -> str:
@@ -174,7 +175,7 @@ def _value(classified: Classified, kept: Tally) -> str:
             candidate = f"{best}(m.{ident(extreme.old)}, m.{ident(extreme.came.label)})"
             return f"CASE WHEN {_new(kept.rows)} > 0 THEN {candidate} END"
         case Kind.RECOMPUTED:
-            return "0" if function_name(classified.call.value.node.func_call)[1] == "count" else "NULL"
+            return "NULL"
 
 
 def _stored_value(state: State, kept: Tally) -> str:

@@ -10,9 +10,10 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel, UnionAll
-from trickle.ivm.algebra.scalars import columns_of
+from trickle.ivm.algebra.scalars import Scalar, columns_of
 from trickle.ivm.facts import Facts
-from trickle.ivm.program.calls import classify, determinised
+from trickle.ivm.program.calls import IDENTICAL, classify, determinised, type_of
+from trickle.ivm.query.grouping import function_name
 
 
 def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
@@ -34,6 +35,7 @@ def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
                 classify(call, child, facts)
             if not root:
                 _refuse_incomparable(rel, child)
+                _refuse_ties(rel, child, facts)
             if not keys and not scalar:
                 raise Unsupported("DISTINCT over no columns has no delta rule")
             return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
@@ -55,6 +57,16 @@ def _rebuildable(rel: Rel) -> Rel:
 def _refuse_incomparable(rel: Aggregate, child: Rel) -> None:
     """Rebuilding an old bag groups its rows, which types without equality do not allow."""
     _refuse_types(child, columns_of((*(k.value for k in rel.keys), *(c.value for c in rel.calls))))
+
+
+def _refuse_ties(rel: Aggregate, child: Rel, facts: Facts) -> None:
+    """The value that stands for several equal ones that look different is not the same one every time."""
+    for call in rel.calls:
+        node = call.value.node.func_call
+        if node.agg_within_group and function_name(node)[1] in ("mode", "percentile_disc"):
+            chosen = Scalar(node.agg_order[0].sort_by.node)
+            if type_of(child, chosen, facts) not in IDENTICAL:
+                raise Unsupported(f"{function_name(node)[1]}() chooses between equal values that look different")
 
 
 def _refuse_types(rel: Rel, numbers: frozenset[int]) -> None:

@@ -21,9 +21,12 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Call, Item, Join, Rel
 from trickle.ivm.algebra.scalars import Scalar, equated_columns, expression, reference, replace_matching, tree_key
+from trickle.ivm.query.grouping import function_name
 
 COUNTS = frozenset({"count", "regr_count"})
-"""Aggregates over no rows are NULL, except these."""
+"""Aggregates over no rows are NULL, except these, which are 0 …"""
+RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
+"""… and these, which are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,10 @@ def _over_calls(inner: Inner, *, default: bool) -> Scalar:
     """The output of a subquery over the columns of its aggregate calls."""
     replacements: dict[bytes, Scalar] = {}
     for call in inner.calls:
-        counts = call.value.node.func_call.funcname[-1].string.sval in COUNTS
+        schema, name = function_name(call.value.node.func_call)
+        if default and (schema != "pg_catalog" or name in RANKS):
+            raise Unsupported(f"the value of {name}() over no rows, in a subquery for each row, has no delta rule yet")
+        counts = name in COUNTS
         column = reference(call.column)
         replacements[tree_key(call.value.node)] = (
             expression("COALESCE(n, 0)", n=column) if default and counts else column
