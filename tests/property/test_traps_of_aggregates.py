@@ -77,16 +77,20 @@ def test_of_all_rows(made: Trial, call: str) -> None:
 
 @pytest.mark.parametrize(
     "call",
-    ["array_agg(x ORDER BY id)", "max(x) - min(x)", "longest(s ORDER BY id)", "stddev(x)", "mode() WITHIN GROUP (ORDER BY x)"],
+    [
+        "array_agg(x ORDER BY id)",
+        "max(x) - min(x)",
+        "longest(s ORDER BY id)",
+        "stddev(x)",
+        "mode() WITHIN GROUP (ORDER BY x)",
+    ],
 )
 def test_below_a_join(made: Trial, call: str) -> None:
     grouped = f"SELECT k, {call} AS v FROM t GROUP BY k"
     scenario(made, TABLES, f"SELECT u.w, g.v FROM u JOIN ({grouped}) g ON g.k = u.k", *STEPS)
 
 
-@pytest.mark.parametrize(
-    "call", ["array_agg(x)", "string_agg(s, '-')", "json_agg(j)", "array_agg(y)"]
-)
+@pytest.mark.parametrize("call", ["array_agg(x)", "string_agg(s, '-')", "json_agg(j)", "array_agg(y)"])
 def test_an_order_left_open_is_fixed(made: Trial, call: str) -> None:
     """Nothing is rewritten while the bag stays the same, whatever the order of its rows on disk."""
     for statement in TABLES:

@@ -6,6 +6,7 @@ from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
 from trickle.ivm.algebra.walk import children
+from trickle.ivm.algebra.windows import Window
 
 
 def print_rel(rel: Rel) -> str:
@@ -46,6 +47,8 @@ def _line(rel: Rel) -> str:
             by = ", ".join(f"{text(k.value)} → {k.column.label}" for k in keys)
             values = ", ".join(f"{text(c.value)} → {c.column.label}" for c in calls)
             return f"Aggregate by ({by}){' ' + values if values else ''}"
+        case Window(_, _, calls):
+            return f"Window {', '.join(f'{text(c.value)} → {c.column.label}' for c in calls)}"
         case Shared(name, law):
             return f"Shared {name}: {law}"
         case Mark(_, _, predicates, mark):

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import ColumnFacts
 
 INTEGERS = frozenset({"smallint", "integer", "bigint"})
@@ -38,7 +39,7 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
         case Aggregate(child, keys):
             known = not_null_columns(child)
             return frozenset(k.column.number for k in keys if k.value.column in known)
-        case Shared(_, _, child):
+        case Shared(_, _, child) | Window(child) | Copies(child):
             return not_null_columns(child)
         case Mark(left, _, _, mark):
             return not_null_columns(left) | {mark.number}
@@ -73,6 +74,8 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return origins(left) | {mark.number: _MARK}
         case OuterJoin(left, right):
             return origins(left) | origins(right)
+        case Shared(_, _, child) | Window(child) | Copies(child):
+            return origins(child)
         case _:
             return {}
 
@@ -93,7 +96,7 @@ def input_keys(rel: Rel) -> list[frozenset[int]]:
             if key is None or not all(number in outputs for number in key):
                 return []
             return [frozenset(outputs[number] for number in key)]
-        case Mark(left):
+        case Mark(left) | Window(left):
             return input_keys(left)
         case OuterJoin(left, right, predicates, full):
             return [] if full else _keys_kept(left, right, predicates)

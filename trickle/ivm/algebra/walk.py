@@ -18,12 +18,13 @@ from trickle.ivm.algebra.relations import (
     Shared,
     UnionAll,
 )
+from trickle.ivm.algebra.windows import Window
 
 
 def children(rel: Rel) -> tuple[Rel, ...]:
     """The relations that an operator reads directly."""
     match rel:
-        case Filter(child) | Project(child) | Aggregate(child) | Shared(child=child) | Copies(child):
+        case Filter(child) | Project(child) | Aggregate(child) | Window(child) | Shared(child=child) | Copies(child):
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
             return (left, right)

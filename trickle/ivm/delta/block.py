@@ -23,6 +23,8 @@ from trickle.ivm.delta.narrow import narrowed
 
 @rule.register
 def _(rel: Block, numbering: Numbering) -> Delta | None:
+    if not rel.inputs:
+        return None
     order = join_order(rel)
     inputs = [rel.inputs[i] for i in order]
     changes = [named(derive(i, numbering), position) for position, i in enumerate(inputs)]

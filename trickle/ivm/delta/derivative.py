@@ -41,10 +41,12 @@ def shared(delta: Delta, name: str, law: str) -> Delta:
 def _register_rules() -> None:
     import trickle.ivm.delta.aggregate
     import trickle.ivm.delta.block
+    import trickle.ivm.delta.copies
     import trickle.ivm.delta.mark
     import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan
-    import trickle.ivm.delta.union_all  # noqa: F401
+    import trickle.ivm.delta.union_all
+    import trickle.ivm.delta.window  # noqa: F401
 
 
 _register_rules()

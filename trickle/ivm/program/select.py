@@ -18,15 +18,18 @@ from trickle.ivm.algebra.relations import (
     Change,
     Copies,
     Given,
+    Item,
     Rel,
     Scan,
     Shared,
     UnionAll,
 )
-from trickle.ivm.algebra.scalars import Scalar, clipped, render, substitute
+from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, substitute
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.quote import ident
+from trickle.ivm.program.sorting import sort_keys
 
 BUFFERS = "pgtrickle_changes"
 
@@ -61,6 +64,8 @@ class Renderer:
                 return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
             case Aggregate():
                 return self._aggregate(rel, labels)
+            case Window():
+                return self._window(rel, labels)
             case Mark():
                 return self._mark(rel, labels)
             case OuterJoin():
@@ -91,6 +96,24 @@ class Renderer:
         grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
         tail = f"\nGROUP BY {grouping}" if rel.keys else ""
         return _assemble(targets, tables, self._where(block, columns)) + tail
+
+    def _window(self, rel: Window, labels: Sequence[str]) -> str:
+        """The rows of the child with each function beside them; where order matters, sorted before they are read."""
+        if rel.order is None:
+            block = as_block(rel.child)
+            values = {item.column.number: item.value for item in block.items}
+            items = (*block.items, *(Item(c.column, substitute(c.value, values)) for c in rel.calls))
+            return self._block(Block(block.inputs, block.predicates, items, block.gate), labels)
+        columns = {column.number: ("q", column.label) for column in rel.child.columns}
+        outputs = [reference(column) for column in rel.child.columns] + [call.value for call in rel.calls]
+        targets = [
+            _aliased(render(value, columns.__getitem__), label) for value, label in zip(outputs, labels, strict=True)
+        ]
+        image = f"ROW({', '.join(ident(c.label) for c in rel.child.columns)}) USING OPERATOR(pg_catalog.*<)"
+        order = sort_keys(rel.order, lambda number: ident(columns[number][1]))
+        rows = indented(self.select(rel.child))
+        sorted_rows = f"SELECT *\nFROM (\n{rows}\n) q\nORDER BY {', '.join((*order, image))}"
+        return f"SELECT {', '.join(targets)}\nFROM (\n{indented(sorted_rows)}\n) q"
 
     def _mark(self, rel: Mark, labels: Sequence[str]) -> str:
         """The rows of the left, each with EXISTS over the right; no alias occurs on both levels."""
@@ -224,7 +247,9 @@ def _condition(predicate: Scalar, columns: Mapping[int, tuple[str, ...]]) -> str
 
 
 def _assemble(targets: Sequence[str], tables: Sequence[str], conditions: Sequence[str]) -> str:
-    text = f"SELECT {', '.join(targets)}\nFROM {', '.join(tables)}"
+    text = f"SELECT {', '.join(targets)}"
+    if tables:
+        text += f"\nFROM {', '.join(tables)}"
     return f"{text}\nWHERE {' AND '.join(conditions)}" if conditions else text
 
 

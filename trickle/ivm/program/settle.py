@@ -9,8 +9,9 @@ from __future__ import annotations
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
-from trickle.ivm.algebra.relations import Aggregate, Block, Rel, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, columns_of
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.calls import IDENTICAL, classify, determinised, type_of
 from trickle.ivm.query.grouping import function_name
@@ -39,6 +40,10 @@ def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
             if not keys and not scalar:
                 raise Unsupported("DISTINCT over no columns has no delta rule")
             return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
+        case Window(child, keys, calls, order):
+            return Window(_rebuildable(settled(child, facts, root=False)), keys, calls, order)
+        case Copies(child, weight):
+            return Copies(settled(child, facts, root=False), weight)
         case Mark(left, right, predicates, mark):
             sides = [_rebuildable(settled(side, facts, root=False)) for side in (left, right)]
             return Mark(sides[0], sides[1], predicates, mark)

@@ -14,6 +14,7 @@ from trickle.ivm.query.grouping import aggregate_calls, aggregate_names
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope, Unresolved
 from trickle.ivm.query.sublinks import Inner, condition, conjunct_nodes, negated, value
+from trickle.ivm.query.windows import calls_windows
 from trickle.ivm.syntax import nodes
 
 _CONDITIONS = (pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK)
@@ -96,7 +97,7 @@ def _simple(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Inn
     if link.sub_link_type not in (*_CONDITIONS, pb.EXPR_SUBLINK):
         raise Unsupported("ARRAY (subquery) has no delta rule yet")
     visible = with_queries(select, ctes)
-    if not _only_selects(select):
+    if not _only_selects(select) or calls_windows([node.res_target.val for node in select.target_list]):
         return _closed(reading, select, ctes)
     rel, inside = from_clause(reading, select, visible)
     inside = inside.within(scope)

@@ -13,7 +13,7 @@ from postgast import pg_query_pb2 as pb
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import OuterJoin
-from trickle.ivm.algebra.relations import Item, Join, Project, Rel, Scan, copy_of
+from trickle.ivm.algebra.relations import Block, Item, Join, Project, Rel, Scan, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
 from trickle.ivm.facts import Facts, RelationFacts
 from trickle.ivm.query.resolve import scalar
@@ -63,7 +63,7 @@ def with_queries(select: pb.SelectStmt, ctes: Ctes) -> Ctes:
 def from_clause(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Scope]:
     """Read FROM: its rows, and the names that stand for their columns."""
     if not select.from_clause:
-        raise Unsupported("a query without FROM never changes, and has no delta")
+        return Block((), (), ()), Scope()
     rel, scope = _from_item(reading, select.from_clause[0], ctes)
     for item in select.from_clause[1:]:
         other, other_scope = _from_item(reading, item, ctes)

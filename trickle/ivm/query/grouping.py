@@ -69,7 +69,8 @@ def aggregate_calls(
     found: dict[bytes, Call] = {}
     for value in expressions:
         for node in nodes(value.node):
-            if node.WhichOneof("node") == "func_call" and function_name(node.func_call) in aggregates:
+            called = node.WhichOneof("node") == "func_call" and not node.func_call.HasField("over")
+            if called and function_name(node.func_call) in aggregates:
                 key = tree_key(node)
                 if key not in found:
                     copy = pb.Node()

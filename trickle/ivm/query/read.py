@@ -6,16 +6,23 @@ clause, and the stream table is refreshed in full.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Aggregate, Filter, Item, Project, Rel, UnionAll
-from trickle.ivm.algebra.scalars import reference
+from trickle.ivm.algebra.relations import Filter, Item, Project, Rel
+from trickle.ivm.algebra.scalars import Scalar, reference, replace_matching, substitute, tree_key
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.conditions import expressions, given, where
 from trickle.ivm.query.from_clause import Ctes, Named, Reading, from_clause, with_queries
 from trickle.ivm.query.grouping import aggregate_names, group
+from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
+from trickle.ivm.query.resolve import scalar
+from trickle.ivm.query.scope import Scope
+from trickle.ivm.query.set_operations import distinct, set_operation, values
+from trickle.ivm.query.windows import windows, with_windows_inlined
 from trickle.ivm.syntax import parse_select
 
 
@@ -38,60 +45,75 @@ def read(facts: Facts, numbering: Numbering) -> tuple[Rel, Named]:
 def _select(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Named]:
     """Read one SELECT, VALUES or set operation."""
     ctes = with_queries(select, ctes)
-    if select.limit_count.WhichOneof("node") or select.limit_offset.WhichOneof("node"):
-        raise Unsupported("LIMIT/OFFSET has no delta rule yet")
     if select.locking_clause:
         raise Unsupported("FOR UPDATE/SHARE has no place in a stream table")
-    if select.op != pb.SETOP_NONE:
-        return _set_operation(reading, select, ctes)
+    if select.op == pb.SETOP_NONE and not select.values_lists:
+        return _block(reading, select, ctes)
+    rel, names = _put_together(reading, select, ctes)
+    if has_limit(select):
+        rel = limited(rel, select, [_by_output(key, rel, names) for key in select.sort_clause], reading.numbering)
+    return rel, tuple(zip(names, rel.columns, strict=True))
+
+
+def _put_together(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, list[str]]:
     if select.values_lists:
-        raise Unsupported("VALUES has no delta rule yet")
-    return _block(reading, select, ctes)
-
-
-def _set_operation(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Named]:
-    if select.op != pb.SETOP_UNION:
-        name = {pb.SETOP_INTERSECT: "INTERSECT", pb.SETOP_EXCEPT: "EXCEPT"}[select.op]
-        raise Unsupported(f"{name} has no delta rule yet")
-    left, names = reading.select(select.larg, ctes)
+        rows = [[scalar(value, Scope(), reading.facts) for value in row.list.items] for row in select.values_lists]
+        rel = values(rows, reading.numbering)
+        return rel, [column.name for column in rel.columns]
+    left, named = reading.select(select.larg, ctes)
     right, _ = reading.select(select.rarg, ctes)
-    outputs = tuple(reading.numbering.column(name) for name, _ in names)
-    union: Rel = UnionAll((left, right), outputs)
-    if not select.all:
-        union = _distinct(reading, union)
-    return union, tuple(zip((name for name, _ in names), union.columns, strict=True))
+    names = [name for name, _ in named]
+    return set_operation(select, left, right, names, reading.numbering), names
 
 
-def _distinct(reading: Reading, child: Rel) -> Rel:
-    keys = tuple(Item(reading.numbering.like(c), reference(c)) for c in child.columns)
-    return Aggregate(child, keys, ())
+def _by_output(key: pb.Node, rel: Rel, names: Sequence[str]) -> pb.Node:
+    """ORDER BY after a set operation names an output column, or says which one it is."""
+    asked = key.sort_by.node
+    if asked.WhichOneof("node") == "a_const":
+        place = asked.a_const.ival.ival - 1
+    else:
+        place = names.index(asked.column_ref.fields[-1].string.sval)
+    return sort_key(key, reference(rel.columns[place]))
 
 
 def _block(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Named]:
-    if select.window_clause:
-        raise Unsupported("window functions have no delta rule yet")
+    numbering = reading.numbering
     rel, scope = from_clause(reading, select, ctes)
     rel, conditions = where(reading, rel, select, scope, ctes)
     if conditions:
         rel = Filter(rel, conditions)
     names = [node.res_target.name or _implied_name(node.res_target.val) for node in select.target_list]
-    rel, targets = expressions(reading, rel, [node.res_target.val for node in select.target_list], scope, ctes)
+    on = [node for node in select.distinct_clause if node.WhichOneof("node")]
+    sorting = list(select.sort_clause) if on or has_limit(select) else []
+    shown = [*(node.res_target.val for node in select.target_list), *(key.sort_by.node for key in sorting), *on]
+    inlined = [with_windows_inlined(node, select) for node in shown]
+    rel, targets = expressions(reading, rel, inlined, scope, ctes)
     rel, keys = expressions(reading, rel, select.group_clause, scope, ctes)
     rel, having = expressions(reading, rel, given(select.having_clause), scope, ctes)
-    rel, values = group(
+    rel, found = group(
         rel,
         keys=keys,
         targets=targets,
         having=having[0] if having else None,
         aggregates=aggregate_names(reading.facts),
-        numbering=reading.numbering,
+        numbering=numbering,
     )
-    items = tuple(Item(reading.numbering.column(name), v) for name, v in zip(names, values, strict=True))
+    rel, found = windows(rel, found, numbering)
+    outputs, after = found[: len(names)], found[len(names) :]
+    order = [sort_key(key, value) for key, value in zip(sorting, after, strict=False)]
+    if on:
+        rel = first_of_each(rel, after[len(sorting) :], order, numbering)
+    items = tuple(Item(numbering.column(name), v) for name, v in zip(names, outputs, strict=True))
+    if select.distinct_clause and not on:
+        by_value = {tree_key(item.value.node): reference(item.column) for item in items}
+        order = [sort_key(key, replace_matching(Scalar(key.sort_by.node), by_value)) for key in order]
+        unique = distinct(Project(rel, items), numbering)
+        renamed = {item.column.number: reference(column) for item, column in zip(items, unique.columns, strict=True)}
+        order = [sort_key(key, substitute(Scalar(key.sort_by.node), renamed)) for key in order]
+        rel, items = unique, tuple(Item(c, reference(c)) for c in unique.columns)
+    if has_limit(select):
+        rel = limited(rel, select, order, numbering)
     rel = Project(rel, items)
-    if select.distinct_clause:
-        if any(node.WhichOneof("node") for node in select.distinct_clause):
-            raise Unsupported("DISTINCT ON has no delta rule yet")
-        rel = _distinct(reading, rel)
     return rel, tuple(zip(names, rel.columns, strict=True))
 
 

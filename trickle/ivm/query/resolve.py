@@ -15,7 +15,7 @@ def scalar(node: pb.Node, scope: Scope, facts: Facts) -> Scalar:
     """Return the expression over numbered columns.
 
     Raises:
-        Unsupported: a subquery (whoever can keep one has replaced it before), a window or set-returning function.
+        Unsupported: a subquery (whoever can keep one has replaced it before), a set-returning function.
         Unresolved: a name that stands for nothing in sight.
     """
     resolved = pb.Node()
@@ -27,11 +27,8 @@ def scalar(node: pb.Node, scope: Scope, facts: Facts) -> Scalar:
             raise Unsupported("a subquery in a condition of a join has no delta rule yet")
         if kind == "grouping_set" or kind == "grouping_func":
             raise Unsupported("GROUPING SETS have no delta rule yet")
-        if kind == "func_call":
-            if found.func_call.HasField("over"):
-                raise Unsupported("window functions have no delta rule yet")
-            if found.func_call.funcname[-1].string.sval in returning_sets:
-                raise Unsupported("a set-returning function has no delta rule yet")
+        if kind == "func_call" and found.func_call.funcname[-1].string.sval in returning_sets:
+            raise Unsupported("a set-returning function has no delta rule yet")
         if kind == "column_ref":
             _resolve(found, scope)
     return Scalar(resolved)

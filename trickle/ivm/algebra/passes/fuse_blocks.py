@@ -14,6 +14,7 @@ from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
     Change,
+    Copies,
     Filter,
     Item,
     Join,
@@ -25,6 +26,7 @@ from trickle.ivm.algebra.relations import (
     copy_of,
 )
 from trickle.ivm.algebra.scalars import Scalar, substitute
+from trickle.ivm.algebra.windows import Window
 
 
 def fuse_blocks(rel: Rel) -> Rel:
@@ -51,6 +53,10 @@ def fuse_blocks(rel: Rel) -> Rel:
             a, b = as_block(fuse_blocks(left)), as_block(fuse_blocks(right))
             both = Block(a.inputs + b.inputs, a.predicates + b.predicates, a.items + b.items)
             return Block(both.inputs, both.predicates + _through(both, predicates), both.items)
+        case Window(child, keys, calls, order):
+            return Window(fuse_blocks(child), keys, calls, order)
+        case Copies(child, weight):
+            return Copies(fuse_blocks(child), weight)
         case Mark(left, right, predicates, mark):
             return Mark(fuse_blocks(left), fuse_blocks(right), predicates, mark)
         case OuterJoin(left, right, predicates, full):

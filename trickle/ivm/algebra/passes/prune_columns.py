@@ -6,8 +6,9 @@ Narrow rows make small change buffers, let more changes cancel, and keep capture
 from __future__ import annotations
 
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Block, Change, Rel, Scan, Shared, UnionAll, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import columns_of
+from trickle.ivm.algebra.windows import Window
 
 
 def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
@@ -31,6 +32,15 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
             kept_calls = tuple(call for call in calls if call.column.number in needed)
             read = columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
             return Aggregate(prune_columns(child, read), keys, kept_calls, scalar)
+        case Window(child, keys, calls, order):
+            kept_calls = tuple(call for call in calls if call.column.number in needed)
+            if not kept_calls:
+                return prune_columns(child, needed)
+            read = needed | columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
+            read |= order.columns if order is not None else frozenset()
+            return _shown(Window(_read(child, read), keys, kept_calls, order), needed)
+        case Copies(child, weight):
+            return _shown(Copies(_read(child, needed | {weight.number}), weight), needed)
         case Mark(left, _, _, mark) if mark.number not in needed:
             return prune_columns(left, needed)
         case Mark(left, right, predicates, mark):
