@@ -10,7 +10,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
-from trickle.ivm.algebra.scalars import Scalar, columns_of
+from trickle.ivm.algebra.scalars import Scalar, columns_of, expression
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.calls import IDENTICAL, classify, determinised, type_of
@@ -68,7 +68,8 @@ def _refuse_ties(rel: Aggregate, child: Rel, facts: Facts) -> None:
     """The value that stands for several equal ones that look different is not the same one every time."""
     for call in rel.calls:
         node = call.value.node.func_call
-        if node.agg_within_group and function_name(node)[1] in ("mode", "percentile_disc"):
+        over_none = Scalar(node.agg_filter) == expression("false") if node.agg_filter.WhichOneof("node") else False
+        if node.agg_within_group and function_name(node)[1] in ("mode", "percentile_disc") and not over_none:
             chosen = Scalar(node.agg_order[0].sort_by.node)
             if type_of(child, chosen, facts) not in IDENTICAL:
                 raise Unsupported(f"{function_name(node)[1]}() chooses between equal values that look different")

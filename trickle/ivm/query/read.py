@@ -17,7 +17,8 @@ from trickle.ivm.algebra.scalars import Scalar, reference, replace_matching, sub
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.conditions import expressions, given, where
 from trickle.ivm.query.from_clause import Ctes, Named, Reading, from_clause, with_queries
-from trickle.ivm.query.grouping import aggregate_names, group
+from trickle.ivm.query.grouping import Grouping, aggregate_names, group
+from trickle.ivm.query.grouping_sets import group_by
 from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope
@@ -88,16 +89,16 @@ def _block(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Na
     shown = [*(node.res_target.val for node in select.target_list), *(key.sort_by.node for key in sorting), *on]
     inlined = [with_windows_inlined(node, select) for node in shown]
     rel, targets = expressions(reading, rel, inlined, scope, ctes)
-    rel, keys = expressions(reading, rel, select.group_clause, scope, ctes)
+    grouped = group_by(select)
+    rel, keys = expressions(reading, rel, grouped.expressions, scope, ctes)
     rel, having = expressions(reading, rel, given(select.having_clause), scope, ctes)
-    rel, found = group(
-        rel,
-        keys=keys,
-        targets=targets,
-        having=having[0] if having else None,
-        aggregates=aggregate_names(reading.facts),
-        numbering=numbering,
+    sets = [tuple(dict.fromkeys(keys[place] for place in places)) for places in grouped.sets]
+    if grouped.distinct:
+        sets = list({frozenset(one): one for one in sets}.values())
+    by = Grouping(
+        tuple(dict.fromkeys(keys)), tuple(sets), having[0] if having else None, aggregate_names(reading.facts)
     )
+    rel, found = group(rel, by, targets, numbering)
     rel, found = windows(rel, found, numbering)
     outputs, after = found[: len(names)], found[len(names) :]
     order = [sort_key(key, value) for key, value in zip(sorting, after, strict=False)]

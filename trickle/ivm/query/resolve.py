@@ -25,8 +25,6 @@ def scalar(node: pb.Node, scope: Scope, facts: Facts) -> Scalar:
         kind = found.WhichOneof("node")
         if kind == "sub_link":
             raise Unsupported("a subquery in a condition of a join has no delta rule yet")
-        if kind == "grouping_set" or kind == "grouping_func":
-            raise Unsupported("GROUPING SETS have no delta rule yet")
         if kind == "func_call" and found.func_call.funcname[-1].string.sval in returning_sets:
             raise Unsupported("a set-returning function has no delta rule yet")
         if kind == "column_ref":
