@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
-from trickle.ivm.algebra.relations import Filter, Rel
-from trickle.ivm.algebra.scalars import Scalar, conjuncts, reference, replace_matching, tree_key
-from trickle.ivm.query.from_clause import Ctes, Reading, from_clause, with_queries
+from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.algebra.scalars import Scalar, conjuncts, replace_matching, tree_key
 from trickle.ivm.query.grouping import aggregate_calls, aggregate_names
+from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope, Unresolved
-from trickle.ivm.query.sublinks import Inner, condition, conjunct_nodes, negated, value
-from trickle.ivm.query.windows import calls_windows
+from trickle.ivm.query.sublinks import condition, conjunct_nodes, negated, value
+from trickle.ivm.query.tied import Tied
 from trickle.ivm.syntax import nodes
 
 _CONDITIONS = (pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK)
@@ -28,21 +28,29 @@ def given(node: pb.Node) -> list[pb.Node]:
 def where(
     reading: Reading, rel: Rel, select: pb.SelectStmt, scope: Scope, ctes: Ctes
 ) -> tuple[Rel, tuple[Scalar, ...]]:
-    """Read WHERE part by part; a subquery that is a part of its own needs no third truth value."""
+    """Read WHERE part by part."""
     found: list[Scalar] = []
-    for part in given(select.where_clause):
-        for node in conjunct_nodes(part):
-            operand = negated(node)
-            asked = node if operand is None else operand
-            if asked.WhichOneof("node") == "sub_link" and asked.sub_link.sub_link_type in _CONDITIONS:
-                link = asked.sub_link
-                tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
-                wanted = operand is None
-                rel, test = condition(rel, link, tested, inner, wanted=wanted, numbering=reading.numbering)
-                found.append(test)
-            else:
-                rel, values = expressions(reading, rel, [node], scope, ctes)
-                found.extend(conjuncts(values[0]))
+    for clause in given(select.where_clause):
+        rel, parts = conditions(reading, rel, clause, scope, ctes)
+        found.extend(parts)
+    return rel, tuple(found)
+
+
+def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: Ctes) -> tuple[Rel, tuple[Scalar, ...]]:
+    """Read a condition part by part; a subquery that is a part of its own needs no third truth value."""
+    found: list[Scalar] = []
+    for node in conjunct_nodes(clause):
+        operand = negated(node)
+        asked = node if operand is None else operand
+        if asked.WhichOneof("node") == "sub_link" and asked.sub_link.sub_link_type in _CONDITIONS:
+            link = asked.sub_link
+            tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
+            wanted = operand is None
+            rel, test = condition(rel, link, tested, inner, wanted=wanted, numbering=reading.numbering)
+            found.append(test)
+        else:
+            rel, values = expressions(reading, rel, [node], scope, ctes)
+            found.extend(conjuncts(values[0]))
     return rel, tuple(found)
 
 
@@ -83,52 +91,25 @@ def _tested(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> lis
     return found
 
 
-def _inner(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Inner:
+def _inner(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Tied:
     """Read a subquery, refusing one that is tied to the row outside in a place where no rule follows."""
-    try:
-        return _simple(reading, link, scope, ctes)
-    except Unresolved as unresolved:
-        raise Unsupported("a correlated subquery of this shape has no delta rule yet") from unresolved
-
-
-def _simple(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Inner:
-    """Read a subquery; one that only selects and joins may be tied to the row outside by its WHERE."""
-    select = link.subselect.select_stmt
     if link.sub_link_type not in (*_CONDITIONS, pb.EXPR_SUBLINK):
         raise Unsupported("ARRAY (subquery) has no delta rule yet")
-    visible = with_queries(select, ctes)
-    if not _only_selects(select) or calls_windows([node.res_target.val for node in select.target_list]):
-        return _closed(reading, select, ctes)
-    rel, inside = from_clause(reading, select, visible)
-    inside = inside.within(scope)
-    rel, conditions = where(reading, rel, select, inside, visible)
-    rel, targets = expressions(reading, rel, [node.res_target.val for node in select.target_list], inside, visible)
-    calls = aggregate_calls(targets, aggregate_names(reading.facts), reading.numbering)
-    if aggregate_calls(conditions, aggregate_names(reading.facts), reading.numbering):
-        raise Unsupported("an aggregate of the outer query inside a subquery has no delta rule yet")
-    if calls and link.sub_link_type != pb.EXPR_SUBLINK:
-        return _closed(reading, select, ctes)
-    here = {column.number for column in rel.columns}
-    ties = tuple(c for c in conditions if not c.columns <= here)
-    own = tuple(c for c in conditions if c.columns <= here)
-    if any(not call.value.columns <= here for call in calls):
-        raise Unsupported("an aggregate over columns of the outer query has no delta rule yet")
-    return Inner(Filter(rel, own) if own else rel, ties, tuple(targets), tuple(calls))
+    select = pb.SelectStmt()
+    select.CopyFrom(link.subselect.select_stmt)
+    if link.sub_link_type == pb.EXISTS_SUBLINK:
+        _any_row(select)
+    try:
+        inner = reading.tied(reading, select, ctes, scope)
+    except Unresolved as unresolved:
+        raise Unsupported("a correlated subquery of this shape has no delta rule yet") from unresolved
+    if inner.calls and link.sub_link_type != pb.EXPR_SUBLINK:
+        raise Unsupported("an aggregate over the rows tied to each row, compared or asked for, has no delta rule yet")
+    return inner
 
 
-def _closed(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> Inner:
-    """A subquery of any shape that reads nothing of the row outside."""
-    rel, columns = reading.select(select, ctes)
-    return Inner(rel, (), tuple(reference(column) for _, column in columns))
-
-
-def _only_selects(select: pb.SelectStmt) -> bool:
-    """Is it a SELECT without set operations, groups, windows, limits or an order that matters?"""
-    return (
-        select.op == pb.SETOP_NONE
-        and bool(select.from_clause)
-        and not (select.group_clause or select.window_clause or select.values_lists or select.distinct_clause)
-        and not given(select.having_clause)
-        and not given(select.limit_count)
-        and not given(select.limit_offset)
-    )
+def _any_row(select: pb.SelectStmt) -> None:
+    """Whether there is a row does not depend on their order, nor on a limit above 0."""
+    del select.sort_clause[:]
+    if select.limit_count.WhichOneof("node") == "a_const" and select.limit_count.a_const.ival.ival > 0:
+        select.ClearField("limit_count")

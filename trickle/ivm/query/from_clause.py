@@ -5,43 +5,18 @@ Views are inlined where they stand; a WITH query is read once for each place tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
-from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import OuterJoin
-from trickle.ivm.algebra.relations import Block, Item, Join, Project, Rel, Scan, copy_of
+from trickle.ivm.algebra.relations import Block, Filter, Item, Join, Project, Rel, Scan, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
-from trickle.ivm.facts import Facts, RelationFacts
+from trickle.ivm.facts import RelationFacts
+from trickle.ivm.query.lateral import is_lateral, lateral
+from trickle.ivm.query.reading import Cte, Ctes, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
 from trickle.ivm.syntax import parse_select
-
-Named = tuple[tuple[str, Column], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cte:
-    """A WITH query: its statement, its column names, and what it may itself refer to."""
-
-    statement: pb.SelectStmt
-    names: tuple[str, ...]
-    visible: Mapping[str, Cte] = field(default_factory=dict)
-
-
-Ctes = Mapping[str, Cte]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What every part of a reading needs: the facts, the numbering, and how a whole SELECT is read."""
-
-    facts: Facts
-    numbering: Numbering
-    select: Callable[[pb.SelectStmt, Ctes], tuple[Rel, Named]]
 
 
 def with_queries(select: pb.SelectStmt, ctes: Ctes) -> Ctes:
@@ -66,9 +41,16 @@ def from_clause(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Re
         return Block((), (), ()), Scope()
     rel, scope = _from_item(reading, select.from_clause[0], ctes)
     for item in select.from_clause[1:]:
-        other, other_scope = _from_item(reading, item, ctes)
-        rel, scope = Join(rel, other), scope.joined(other_scope)
+        rel, scope = _beside(reading, rel, scope, item, ctes)
     return rel, scope
+
+
+def _beside(reading: Reading, rel: Rel, scope: Scope, item: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
+    """Join the next item of FROM, which reads the ones before it if it is LATERAL."""
+    if is_lateral(item):
+        return lateral(reading, rel, scope, item.range_subselect, ctes)
+    other, other_scope = _from_item(reading, item, ctes)
+    return Join(rel, other), scope.joined(other_scope)
 
 
 def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
@@ -78,8 +60,8 @@ def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]
     if kind == "range_subselect":
         item = node.range_subselect
         if item.lateral:
-            raise Unsupported("LATERAL has no delta rule yet")
-        rel, columns = reading.select(item.subquery.select_stmt, ctes)
+            raise Unsupported("LATERAL at the beginning of a join in FROM has no delta rule yet")
+        rel, columns = reading.select(reading, item.subquery.select_stmt, ctes)
         names = [name.string.sval for name in item.alias.colnames]
         return rel, Scope((Entry(item.alias.aliasname, renamed(columns, names)),))
     if kind == "join_expr":
@@ -98,7 +80,7 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
     renames = [name.string.sval for name in item.alias.colnames]
     if not item.schemaname and item.relname in ctes:
         cte = ctes[item.relname]
-        rel, columns = reading.select(cte.statement, cte.visible)
+        rel, columns = reading.select(reading, cte.statement, cte.visible)
         columns = renamed(renamed(columns, cte.names), renames)
         return rel, Scope((Entry(alias, columns),))
     schema = item.schemaname or "pg_catalog"
@@ -106,7 +88,7 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
     if table is None:
         raise Unsupported(f"nothing is known about relation {schema}.{item.relname}")
     if table.view_sql is not None:
-        rel, columns = reading.select(parse_select(table.view_sql), {})
+        rel, columns = reading.select(reading, parse_select(table.view_sql), {})
         columns = renamed(columns, [c.name for c in table.columns])
     else:
         rel = _scan(reading, table, only=not item.inh)
@@ -131,6 +113,8 @@ def _scan(reading: Reading, table: RelationFacts, *, only: bool) -> Scan:
 
 def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
     left, left_scope = _from_item(reading, join.larg, ctes)
+    if is_lateral(join.rarg):
+        return _lateral_join(reading, left, left_scope, join, ctes)
     right, right_scope = _from_item(reading, join.rarg, ctes)
     merged: list[tuple[str, Column]] = []
     either: list[tuple[str, Scalar]] = []
@@ -142,9 +126,13 @@ def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
         merged.append((name, b if join.jointype == pb.JOIN_RIGHT else a))
         either.append((name, expression("COALESCE(a, b)", a=reference(a), b=reference(b))))
     scope = left_scope.joined(right_scope, merged)
-    if join.quals.WhichOneof("node"):
-        predicates.extend(conjuncts(scalar(join.quals, scope, reading.facts)))
-    rel = _joined(join.jointype, left, right, tuple(predicates))
+    if join.quals.WhichOneof("node") and join.jointype == pb.JOIN_INNER:
+        rel, tests = reading.conditions(reading, Join(left, right, tuple(predicates)), join.quals, scope, ctes)
+        rel = Filter(rel, tests)
+    else:
+        if join.quals.WhichOneof("node"):
+            predicates.extend(conjuncts(scalar(join.quals, scope, reading.facts)))
+        rel = _joined(join.jointype, left, right, tuple(predicates))
     if join.jointype == pb.JOIN_FULL and either:
         items = [Item(reading.numbering.column(name), value) for name, value in either]
         rel = Project(rel, (*(copy_of(column) for column in rel.columns), *items))
@@ -154,6 +142,18 @@ def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
         columns = tuple((name, column) for e in scope.entries for name, column in e.columns)
         scope = Scope((Entry(join.alias.aliasname, renamed(columns, names)),))
         rel = Project(rel, tuple(copy_of(column) for _, column in columns))
+    return rel, scope
+
+
+def _lateral_join(reading: Reading, left: Rel, left_scope: Scope, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
+    """JOIN LATERAL: for an inner join the condition comes after it; for a left join it has to be nothing but true."""
+    kept = join.jointype == pb.JOIN_LEFT
+    rel, scope = lateral(reading, left, left_scope, join.rarg.range_subselect, ctes, kept=kept)
+    clause = scalar(join.quals, scope, reading.facts) if join.quals.WhichOneof("node") else expression("true")
+    if clause != expression("true"):
+        if kept:
+            raise Unsupported("LEFT JOIN LATERAL with a condition other than true has no delta rule yet")
+        rel = Filter(rel, conjuncts(clause))
     return rel, scope
 
 

@@ -42,15 +42,13 @@ class Grouping:
 
 
 def group(rel: Rel, by: Grouping, targets: Sequence[Scalar], numbering: Numbering) -> tuple[Rel, list[Scalar]]:
-    """Group `rel` if the query groups at all.
+    """Group `rel`.
 
     Returns:
         The grouped relation and the targets rewritten over its columns.
     """
     expressions = [*targets, *([by.having] if by.having is not None else [])]
     calls = aggregate_calls(expressions, by.aggregates, numbering)
-    if not (by.keys or calls or len(by.sets) > 1 or by.having is not None):
-        return rel, list(targets)
     if len(by.sets) == 1:
         grouped, rewritten = _by_one_set(rel, by.sets[0], calls, expressions, numbering)
     else:

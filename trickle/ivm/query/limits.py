@@ -41,14 +41,16 @@ def first_of_each(rel: Rel, keys: Sequence[Scalar], order: Sequence[pb.Node], nu
     return Project(chosen, tuple(copy_of(column) for column in rel.columns))
 
 
-def limited(rel: Rel, select: pb.SelectStmt, order: Sequence[pb.Node], numbering: Numbering) -> Rel:
-    """Keep the rows that LIMIT and OFFSET ask for."""
+def limited(
+    rel: Rel, select: pb.SelectStmt, order: Sequence[pb.Node], numbering: Numbering, keys: Sequence[Scalar] = ()
+) -> Rel:
+    """Keep the rows that LIMIT and OFFSET ask for, of each group of equal keys."""
     columns = rel.columns
     count, offset = _amount(select.limit_count), _amount(select.limit_offset)
-    rel, place = row_numbers(rel, (), order, "row_number", numbering)
+    rel, place = row_numbers(rel, keys, order, "row_number", numbering)
     last = place
     if select.limit_option == pb.LIMIT_OPTION_WITH_TIES:
-        rel, last = row_numbers(rel, (), order, "rank", numbering)
+        rel, last = row_numbers(rel, keys, order, "rank", numbering)
     return Project(Filter(rel, tuple(_bounds(place, last, count, offset))), tuple(copy_of(c) for c in columns))
 
 

@@ -53,7 +53,7 @@ def _inline(over: pb.WindowDef, definitions: Mapping[str, pb.WindowDef]) -> None
 
 
 def calls_windows(expressions: Sequence[pb.Node]) -> bool:
-    """Does some window function stand in these expressions, outside subqueries?"""
+    """Does some window function stand in these expressions?"""
     return any(
         found.WhichOneof("node") == "func_call" and found.func_call.HasField("over")
         for expression in expressions
@@ -61,14 +61,17 @@ def calls_windows(expressions: Sequence[pb.Node]) -> bool:
     )
 
 
-def windows(rel: Rel, expressions: Sequence[Scalar], numbering: Numbering) -> tuple[Rel, list[Scalar]]:
-    """Add a column for each window function in `expressions`, and read it there."""
+def windows(
+    rel: Rel, expressions: Sequence[Scalar], numbering: Numbering, keys: Sequence[Scalar] = ()
+) -> tuple[Rel, list[Scalar]]:
+    """Add a column for each window function in `expressions`, and read it there; `keys` part every partition."""
     found: dict[bytes, Scalar] = {}
     for value in expressions:
         for node in nodes(value.node):
             if node.WhichOneof("node") == "func_call" and node.func_call.HasField("over"):
                 copy = pb.Node()
                 copy.CopyFrom(node)
+                copy.func_call.over.partition_clause.extend(key.node for key in keys)
                 found.setdefault(tree_key(node), Scalar(copy))
     if not found:
         return rel, list(expressions)

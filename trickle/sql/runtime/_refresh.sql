@@ -52,7 +52,7 @@ BEGIN
             -- refresh can tell whether the query fails as well.
             BEGIN
                 EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
-            EXCEPTION WHEN data_exception THEN
+            EXCEPTION WHEN data_exception OR cardinality_violation THEN
                 outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
             END;
             IF outcome.action = 'FULL_NEEDED' THEN

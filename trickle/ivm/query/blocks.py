@@ -1,0 +1,168 @@
+"""One SELECT … FROM … block → algebra, alone or for each row of a query around it.
+
+    FROM ─▶ WHERE ─▶ GROUP BY, HAVING ─▶ windows ─▶ select list ─▶ DISTINCT ─▶ LIMIT
+
+A block inside another one may be tied to the row outside by its WHERE. Its ties are taken out of it and handed to the
+caller, who joins by them. Where the block groups, numbers or limits its rows, it does so for each row outside: then
+ties must be equalities, and the columns they equate become one more key of every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Unsupported
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.relations import Filter, Item, Project, Rel
+from trickle.ivm.algebra.scalars import (
+    Scalar,
+    columns_of,
+    equated_columns,
+    expression,
+    reference,
+    replace_matching,
+    substitute,
+    tree_key,
+)
+from trickle.ivm.query.conditions import expressions, given, where
+from trickle.ivm.query.from_clause import from_clause
+from trickle.ivm.query.grouping import Grouping, aggregate_calls, aggregate_names, group
+from trickle.ivm.query.grouping_sets import group_by
+from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
+from trickle.ivm.query.reading import Ctes, Reading
+from trickle.ivm.query.scope import Scope
+from trickle.ivm.query.set_operations import distinct
+from trickle.ivm.query.tied import Tied
+from trickle.ivm.query.windows import calls_windows, windows, with_windows_inlined
+
+
+def block(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope | None = None) -> Tied:
+    """Read a SELECT; with `outer`, one that may be tied to rows whose columns that scope names."""
+    rel, scope = from_clause(reading, select, ctes)
+    scope = scope.within(outer)
+    rel, conditions = where(reading, rel, select, scope, ctes)
+    here = frozenset(column.number for column in rel.columns)
+    ties = tuple(c for c in conditions if not c.columns <= here)
+    own = tuple(c for c in conditions if c.columns <= here)
+    if own:
+        rel = Filter(rel, own)
+    if outer is not None and _calls(reading, conditions):
+        raise Unsupported("an aggregate of the outer query inside a subquery has no delta rule yet")
+    return _Steps(reading, select, ctes, scope).taken(rel, ties)
+
+
+class _Steps:
+    """The steps after WHERE."""
+
+    def __init__(self, reading: Reading, select: pb.SelectStmt, ctes: Ctes, scope: Scope) -> None:
+        self._reading, self._select, self._ctes, self._scope = reading, select, ctes, scope
+        self._numbering = reading.numbering
+        self._names = [node.res_target.name or _implied_name(node.res_target.val) for node in select.target_list]
+        self._on = [node for node in select.distinct_clause if node.WhichOneof("node")]
+        self._sorting = list(select.sort_clause) if self._on or has_limit(select) else []
+
+    def taken(self, rel: Rel, ties: tuple[Scalar, ...]) -> Tied:
+        select, by = self._select, group_by(self._select)
+        shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
+        inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
+        rel, targets = self._resolved(rel, inlined)
+        rel, keys = self._resolved(rel, by.expressions)
+        rel, having = self._resolved(rel, given(select.having_clause))
+        grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, targets))
+        numbered = calls_windows(inlined) or bool(select.distinct_clause) or has_limit(select)
+        if not columns_of((*targets, *keys, *having)) <= _numbers(rel) and (grouped or numbered):
+            raise Unsupported("a subquery that computes with a row of the query around it has no delta rule yet")
+        if not grouped and not numbered and self._scope.outer is not None:
+            return Tied(rel, ties, self._named(targets))
+        if ties and grouped and () in by.sets:
+            if having or numbered or len(by.sets) > 1:
+                raise Unsupported("a group of all rows tied to a row outside, with more steps, has no delta rule yet")
+            calls = aggregate_calls(targets, aggregate_names(self._reading.facts), self._numbering)
+            return Tied(rel, ties, self._named(targets), tuple(calls))
+        outside, inside = _equated(ties, rel)
+        sets = [tuple(dict.fromkeys((*(keys[place] for place in places), *inside))) for places in by.sets]
+        if by.distinct:
+            sets = list({frozenset(one): one for one in sets}.values())
+        if grouped:
+            grouping = Grouping(
+                tuple(dict.fromkeys((*keys, *inside))),
+                tuple(sets),
+                having[0] if having else None,
+                aggregate_names(self._reading.facts),
+            )
+            rel, values = group(rel, grouping, (*targets, *inside), self._numbering)
+        else:
+            values = [*targets, *inside]
+        rel, values = windows(rel, values, self._numbering, values[len(targets) :])
+        return self._put_out(rel, values[: len(targets)], outside, values[len(targets) :])
+
+    def _put_out(self, rel: Rel, values: list[Scalar], outside: Sequence[Scalar], inside: list[Scalar]) -> Tied:
+        """Select list, DISTINCT and LIMIT, each for every value of the columns inside that ties equate."""
+        shown, after = len(self._names), len(self._names) + len(self._sorting)
+        order = [sort_key(key, value) for key, value in zip(self._sorting, values[shown:after], strict=True)]
+        if self._on:
+            rel = first_of_each(rel, (*values[after:], *inside), order, self._numbering)
+        names = (*self._names, *("key" for _ in inside))
+        items = tuple(
+            Item(self._numbering.column(name), value)
+            for name, value in zip(names, (*values[:shown], *inside), strict=True)
+        )
+        if self._select.distinct_clause and not self._on:
+            by_value = {tree_key(item.value.node): reference(item.column) for item in items}
+            unique = distinct(Project(rel, items), self._numbering)
+            renamed = {i.column.number: reference(c) for i, c in zip(items, unique.columns, strict=True)}
+            for key in order:
+                asked = replace_matching(Scalar(key.sort_by.node), by_value)
+                key.sort_by.node.CopyFrom(substitute(asked, renamed).node)
+            rel, items = unique, tuple(Item(c, reference(c)) for c in unique.columns)
+        if has_limit(self._select):
+            rel = limited(rel, self._select, order, self._numbering, [item.value for item in items[shown:]])
+        rel = Project(rel, items)
+        ties = tuple(
+            expression("a = b", a=there, b=reference(item.column))
+            for there, item in zip(outside, items[shown:], strict=True)
+        )
+        outputs = zip(self._names, rel.columns[:shown], strict=True)
+        return Tied(rel, ties, tuple((name, reference(column)) for name, column in outputs))
+
+    def _resolved(self, rel: Rel, given: Sequence[pb.Node]) -> tuple[Rel, list[Scalar]]:
+        return expressions(self._reading, rel, given, self._scope, self._ctes)
+
+    def _named(self, targets: Sequence[Scalar]) -> tuple[tuple[str, Scalar], ...]:
+        return tuple(zip(self._names, targets, strict=False))
+
+
+def _calls(reading: Reading, expressions: Sequence[Scalar]) -> bool:
+    """Does some aggregate stand in these expressions?"""
+    return bool(aggregate_calls(expressions, aggregate_names(reading.facts), Numbering()))
+
+
+def _numbers(rel: Rel) -> frozenset[int]:
+    return frozenset(column.number for column in rel.columns)
+
+
+def _equated(ties: Sequence[Scalar], rel: Rel) -> tuple[list[Scalar], list[Scalar]]:
+    """The columns outside and inside that ties equate."""
+    here = _numbers(rel)
+    outside: list[Scalar] = []
+    inside: list[Scalar] = []
+    for tie in ties:
+        a, b = equated_columns(tie) or (0, 0)
+        if (a in here) == (b in here):
+            raise Unsupported("a subquery that groups, sorts or limits, tied by anything but =, has no delta rule yet")
+        outside.append(reference(b if a in here else a))
+        inside.append(reference(a if a in here else b))
+    return outside, inside
+
+
+def _implied_name(value: pb.Node) -> str:
+    """Name of an output column that the canonical text leaves unnamed: only a column keeps its own."""
+    if value.WhichOneof("node") == "column_ref":
+        last: str = value.column_ref.fields[-1].string.sval
+        return last
+    if value.WhichOneof("node") == "func_call":
+        function: str = value.func_call.funcname[-1].string.sval
+        return function
+    return "?column?"
