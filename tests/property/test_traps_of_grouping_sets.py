@@ -1,7 +1,7 @@
 """GROUPING SETS, ROLLUP and CUBE.
 
-Lies it would catch: a NULL of the data taken for a NULL of a set; a grand total that disappears with the last row; a set
-that stands twice and is counted once.
+Lies it would catch: a NULL of the data taken for a NULL of a set; a grand total that disappears with the last row; a
+set that stands twice and is counted once.
 Oracle: PostgreSQL, evaluating the defining query from nothing at the same snapshot, after every step.
 """
 

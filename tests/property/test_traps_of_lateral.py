@@ -1,7 +1,7 @@
-"""Subqueries that are tied to the row outside: LATERAL, the first few for each row, scalar subqueries without aggregates.
+"""Subqueries tied to the row outside: LATERAL, the first few for each row, scalar subqueries without aggregates.
 
-Lies it would catch: a row outside that keeps the partner it had; a group without rows that has no row; a second row that
-is taken for the first; a limit that counts over all rows instead of those tied.
+Lies it would catch: a row outside that keeps the partner it had; a group without rows that has no row; a second row
+that is taken for the first; a limit that counts over all rows instead of those tied.
 Oracle: PostgreSQL, evaluating the defining query from nothing at the same snapshot, after every step.
 """
 

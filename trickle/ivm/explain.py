@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
@@ -49,6 +50,8 @@ def _line(rel: Rel) -> str:
             return f"Aggregate by ({by}){' ' + values if values else ''}"
         case Window(_, _, calls):
             return f"Window {', '.join(f'{text(c.value)} → {c.column.label}' for c in calls)}"
+        case Expand(_, functions):
+            return f"Expand by {', '.join(text(f) for f in functions)}"
         case Shared(name, law):
             return f"Shared {name}: {law}"
         case Mark(_, _, predicates, mark):

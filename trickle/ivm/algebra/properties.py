@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
@@ -39,7 +40,7 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
         case Aggregate(child, keys):
             known = not_null_columns(child)
             return frozenset(k.column.number for k in keys if k.value.column in known)
-        case Shared(_, _, child) | Window(child) | Copies(child):
+        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child):
             return not_null_columns(child)
         case Mark(left, _, _, mark):
             return not_null_columns(left) | {mark.number}
@@ -74,7 +75,7 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return origins(left) | {mark.number: _MARK}
         case OuterJoin(left, right):
             return origins(left) | origins(right)
-        case Shared(_, _, child) | Window(child) | Copies(child):
+        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child):
             return origins(child)
         case _:
             return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -24,7 +25,15 @@ from trickle.ivm.algebra.windows import Window
 def children(rel: Rel) -> tuple[Rel, ...]:
     """The relations that an operator reads directly."""
     match rel:
-        case Filter(child) | Project(child) | Aggregate(child) | Window(child) | Shared(child=child) | Copies(child):
+        case (
+            Filter(child)
+            | Project(child)
+            | Aggregate(child)
+            | Window(child)
+            | Expand(child)
+            | Shared(child=child)
+            | Copies(child)
+        ):
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
             return (left, right)

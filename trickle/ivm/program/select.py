@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trickle.errors import Ours
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
@@ -66,6 +67,8 @@ class Renderer:
                 return self._aggregate(rel, labels)
             case Window():
                 return self._window(rel, labels)
+            case Expand():
+                return self._expand(rel, labels)
             case Mark():
                 return self._mark(rel, labels)
             case OuterJoin():
@@ -114,6 +117,25 @@ class Renderer:
         rows = indented(self.select(rel.child))
         sorted_rows = f"SELECT *\nFROM (\n{rows}\n) q\nORDER BY {', '.join((*order, image))}"
         return f"SELECT {', '.join(targets)}\nFROM (\n{indented(sorted_rows)}\n) q"
+
+    def _expand(self, rel: Expand, labels: Sequence[str]) -> str:
+        """The rows of the child, each beside what its functions return."""
+        block, aliases = as_block(rel.child), set[str]()
+        tables, columns = self._from(block, aliases)
+        values = {item.column.number: item.value for item in block.items}
+        calls = [render(substitute(f, values), columns.__getitem__) for f in rel.functions]
+        alias = _unused("f", aliases)
+        rows = calls[0] if len(calls) == 1 else f"ROWS FROM ({', '.join(calls)})"
+        rows += " WITH ORDINALITY" if rel.ordinality else ""
+        named = f"{rows} AS {ident(alias)}({', '.join(ident(column.label) for column in rel.outputs)})"
+        given = [render(item.value, columns.__getitem__) for item in block.items]
+        found = [ident(alias, column.label) for column in rel.outputs]
+        targets = [_aliased(value, label) for value, label in zip((*given, *found), labels, strict=True)]
+        conditions = self._where(block, columns)
+        if not rel.kept:
+            return _assemble(targets, [*tables, named], conditions)
+        joined = f"{', '.join(tables)} LEFT JOIN LATERAL {named} ON true"
+        return _assemble(targets, [joined], conditions)
 
     def _mark(self, rel: Mark, labels: Sequence[str]) -> str:
         """The rows of the left, each with EXISTS over the right; no alias occurs on both levels."""

@@ -6,7 +6,10 @@ full refresh and in the program alike; aggregates that depend on more than the b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trickle.errors import Unsupported
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
@@ -42,6 +45,8 @@ def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
             return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
         case Window(child, keys, calls, order):
             return Window(_rebuildable(settled(child, facts, root=False)), keys, calls, order)
+        case Expand(child):
+            return replace(rel, child=settled(child, facts, root=False))
         case Copies(child, weight):
             return Copies(settled(child, facts, root=False), weight)
         case Mark(left, right, predicates, mark):

@@ -1,6 +1,6 @@
 """One SELECT … FROM … block → algebra, alone or for each row of a query around it.
 
-    FROM ─▶ WHERE ─▶ GROUP BY, HAVING ─▶ windows ─▶ select list ─▶ DISTINCT ─▶ LIMIT
+    FROM ─▶ WHERE ─▶ GROUP BY, HAVING ─▶ windows ─▶ sets ─▶ select list ─▶ DISTINCT ─▶ LIMIT
 
 A block inside another one may be tied to the row outside by its WHERE. Its ties are taken out of it and handed to the
 caller, who joins by them. Where the block groups, numbers or limits its rows, it does so for each row outside: then
@@ -33,6 +33,7 @@ from trickle.ivm.query.grouping_sets import group_by
 from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Scope
+from trickle.ivm.query.set_functions import calls_sets, expanded
 from trickle.ivm.query.set_operations import distinct
 from trickle.ivm.query.tied import Tied
 from trickle.ivm.query.windows import calls_windows, windows, with_windows_inlined
@@ -67,11 +68,12 @@ class _Steps:
         select, by = self._select, group_by(self._select)
         shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
         inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
-        rel, targets = self._resolved(rel, inlined)
+        rel, targets = self._resolved(rel, inlined, sets=True)
         rel, keys = self._resolved(rel, by.expressions)
         rel, having = self._resolved(rel, given(select.having_clause))
         grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, targets))
         numbered = calls_windows(inlined) or bool(select.distinct_clause) or has_limit(select)
+        numbered = numbered or calls_sets(targets, self._reading.facts)
         if not columns_of((*targets, *keys, *having)) <= _numbers(rel) and (grouped or numbered):
             raise Unsupported("a subquery that computes with a row of the query around it has no delta rule yet")
         if not grouped and not numbered and self._scope.outer is not None:
@@ -96,6 +98,7 @@ class _Steps:
         else:
             values = [*targets, *inside]
         rel, values = windows(rel, values, self._numbering, values[len(targets) :])
+        rel, values = expanded(self._reading, rel, values)
         return self._put_out(rel, values[: len(targets)], outside, values[len(targets) :])
 
     def _put_out(self, rel: Rel, values: list[Scalar], outside: Sequence[Scalar], inside: list[Scalar]) -> Tied:
@@ -127,8 +130,8 @@ class _Steps:
         outputs = zip(self._names, rel.columns[:shown], strict=True)
         return Tied(rel, ties, tuple((name, reference(column)) for name, column in outputs))
 
-    def _resolved(self, rel: Rel, given: Sequence[pb.Node]) -> tuple[Rel, list[Scalar]]:
-        return expressions(self._reading, rel, given, self._scope, self._ctes)
+    def _resolved(self, rel: Rel, given: Sequence[pb.Node], *, sets: bool = False) -> tuple[Rel, list[Scalar]]:
+        return expressions(self._reading, rel, given, self._scope, self._ctes, sets=sets)
 
     def _named(self, targets: Sequence[Scalar]) -> tuple[tuple[str, Scalar], ...]:
         return tuple(zip(self._names, targets, strict=False))

@@ -55,7 +55,7 @@ def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: 
 
 
 def expressions(
-    reading: Reading, rel: Rel, given: Iterable[pb.Node], scope: Scope, ctes: Ctes
+    reading: Reading, rel: Rel, given: Iterable[pb.Node], scope: Scope, ctes: Ctes, *, sets: bool = False
 ) -> tuple[Rel, list[Scalar]]:
     """Resolve expressions over `rel`, to which each subquery in them adds a column."""
     found: list[Scalar] = []
@@ -71,11 +71,8 @@ def expressions(
                 rel, answer = value(rel, link, tested, inner, reading.numbering)
                 part.param_ref.number = len(values) + 1
                 values[tree_key(part)] = answer
-        found.append(
-            replace_matching(scalar(copy, scope, reading.facts), values)
-            if values
-            else scalar(copy, scope, reading.facts)
-        )
+        resolved = scalar(copy, scope, reading.facts, sets=sets)
+        found.append(replace_matching(resolved, values) if values else resolved)
     return rel, found
 
 

@@ -16,6 +16,7 @@ from trickle.ivm.query.lateral import is_lateral, lateral
 from trickle.ivm.query.reading import Cte, Ctes, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
+from trickle.ivm.query.set_functions import function_item
 from trickle.ivm.syntax import parse_select
 
 
@@ -46,11 +47,27 @@ def from_clause(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Re
 
 
 def _beside(reading: Reading, rel: Rel, scope: Scope, item: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
-    """Join the next item of FROM, which reads the ones before it if it is LATERAL."""
+    """Join the next item of FROM, which reads the ones before it if it is LATERAL, or begins with such an item.
+
+    A × (F ⟕ B) is (A × F) ⟕ B, so what a join begins with may stand beside the items before the join.
+    """
     if is_lateral(item):
         return lateral(reading, rel, scope, item.range_subselect, ctes)
+    if item.WhichOneof("node") == "range_function":
+        return function_item(reading, rel, scope, item.range_function)
+    if item.WhichOneof("node") == "join_expr" and _begins_laterally(item.join_expr):
+        return _join(reading, item.join_expr, ctes, (rel, scope))
     other, other_scope = _from_item(reading, item, ctes)
     return Join(rel, other), scope.joined(other_scope)
+
+
+def _begins_laterally(join: pb.JoinExpr) -> bool:
+    """Do only inner and left joins ON stand between this join and a function or LATERAL at its beginning?"""
+    if join.jointype not in (pb.JOIN_INNER, pb.JOIN_LEFT) or join.using_clause or join.alias.aliasname:
+        return False
+    if join.larg.WhichOneof("node") == "join_expr":
+        return _begins_laterally(join.larg.join_expr)
+    return is_lateral(join.larg) or join.larg.WhichOneof("node") == "range_function"
 
 
 def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
@@ -66,8 +83,9 @@ def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]
         return rel, Scope((Entry(item.alias.aliasname, renamed(columns, names)),))
     if kind == "join_expr":
         return _join(reading, node.join_expr, ctes)
+    if kind == "range_function":
+        return function_item(reading, Block((), (), ()), Scope(), node.range_function)
     names_of = {
-        "range_function": "a set-returning function in FROM",
         "range_table_sample": "TABLESAMPLE",
         "range_table_func": "XMLTABLE",
         "json_table": "JSON_TABLE",
@@ -111,9 +129,15 @@ def _scan(reading: Reading, table: RelationFacts, *, only: bool) -> Scan:
     return Scan(table, tuple((reading.numbering.column(c.name), c) for c in table.columns), only)
 
 
-def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
-    left, left_scope = _from_item(reading, join.larg, ctes)
-    if is_lateral(join.rarg):
+def _join(
+    reading: Reading, join: pb.JoinExpr, ctes: Ctes, before: tuple[Rel, Scope] | None = None
+) -> tuple[Rel, Scope]:
+    """Read a join; with `before`, the items of FROM that stand before it are joined to its beginning."""
+    if before is None:
+        left, left_scope = _from_item(reading, join.larg, ctes)
+    else:
+        left, left_scope = _beside(reading, *before, join.larg, ctes)
+    if is_lateral(join.rarg) or join.rarg.WhichOneof("node") == "range_function":
         return _lateral_join(reading, left, left_scope, join, ctes)
     right, right_scope = _from_item(reading, join.rarg, ctes)
     merged: list[tuple[str, Column]] = []
@@ -148,7 +172,12 @@ def _join(reading: Reading, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
 def _lateral_join(reading: Reading, left: Rel, left_scope: Scope, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
     """JOIN LATERAL: for an inner join the condition comes after it; for a left join it has to be nothing but true."""
     kept = join.jointype == pb.JOIN_LEFT
-    rel, scope = lateral(reading, left, left_scope, join.rarg.range_subselect, ctes, kept=kept)
+    if join.jointype not in (pb.JOIN_INNER, pb.JOIN_LEFT) or join.using_clause:
+        raise Unsupported("a function joined by anything but an inner or left join ON has no delta rule yet")
+    if is_lateral(join.rarg):
+        rel, scope = lateral(reading, left, left_scope, join.rarg.range_subselect, ctes, kept=kept)
+    else:
+        rel, scope = function_item(reading, left, left_scope, join.rarg.range_function, kept=kept)
     clause = scalar(join.quals, scope, reading.facts) if join.quals.WhichOneof("node") else expression("true")
     if clause != expression("true"):
         if kept:

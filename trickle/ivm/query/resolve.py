@@ -11,8 +11,8 @@ from trickle.ivm.query.scope import Scope
 from trickle.ivm.syntax import nodes
 
 
-def scalar(node: pb.Node, scope: Scope, facts: Facts) -> Scalar:
-    """Return the expression over numbered columns.
+def scalar(node: pb.Node, scope: Scope, facts: Facts, *, sets: bool = False) -> Scalar:
+    """Return the expression over numbered columns; `sets` says that it may return several rows.
 
     Raises:
         Unsupported: a subquery (whoever can keep one has replaced it before), a set-returning function.
@@ -20,7 +20,7 @@ def scalar(node: pb.Node, scope: Scope, facts: Facts) -> Scalar:
     """
     resolved = pb.Node()
     resolved.CopyFrom(node)
-    returning_sets = {f.name for f in facts.functions if f.returns_set}
+    returning_sets = set() if sets else {f.name for f in facts.functions if f.returns_set}
     for found in nodes(resolved):
         kind = found.WhichOneof("node")
         if kind == "sub_link":

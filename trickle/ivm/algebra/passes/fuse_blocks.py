@@ -9,6 +9,9 @@ One block is rendered as one flat SELECT, whose join order is PostgreSQL's to ch
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -55,6 +58,8 @@ def fuse_blocks(rel: Rel) -> Rel:
             return Block(both.inputs, both.predicates + _through(both, predicates), both.items)
         case Window(child, keys, calls, order):
             return Window(fuse_blocks(child), keys, calls, order)
+        case Expand(child):
+            return replace(rel, child=fuse_blocks(child))
         case Copies(child, weight):
             return Copies(fuse_blocks(child), weight)
         case Mark(left, right, predicates, mark):

@@ -5,6 +5,9 @@ Narrow rows make small change buffers, let more changes cancel, and keep capture
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import columns_of
@@ -39,6 +42,8 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
             read = needed | columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
             read |= order.columns if order is not None else frozenset()
             return _shown(Window(_read(child, read), keys, kept_calls, order), needed)
+        case Expand(child, functions):
+            return _shown(replace(rel, child=_read(child, needed | columns_of(functions))), needed)
         case Copies(child, weight):
             return _shown(Copies(_read(child, needed | {weight.number}), weight), needed)
         case Mark(left, _, _, mark) if mark.number not in needed:

@@ -1,0 +1,106 @@
+"""Set-returning functions in FROM and in the select list → Expand.
+
+In FROM a function may read the items before it. In a select list all of them advance together, each row of the query
+standing as often as the longest returns rows: that is what ROWS FROM does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Unsupported
+from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.passes.fuse_blocks import fuse_blocks
+from trickle.ivm.algebra.properties import origins
+from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.algebra.scalars import Scalar, reference, replace_matching, tree_key
+from trickle.ivm.facts import Facts
+from trickle.ivm.query.grouping import function_name
+from trickle.ivm.query.reading import Reading
+from trickle.ivm.query.resolve import scalar
+from trickle.ivm.query.scope import Entry, Scope
+from trickle.ivm.syntax import nodes
+
+ONE_COLUMN = frozenset(
+    {"generate_series", "generate_subscripts", "regexp_matches", "regexp_split_to_table", "string_to_table"}
+    | {"json_array_elements", "json_array_elements_text", "json_object_keys", "jsonb_path_query"}
+    | {"jsonb_array_elements", "jsonb_array_elements_text", "jsonb_object_keys"}
+)
+"""Functions whose rows are single values; unnest() is one too, but of composite values it makes columns."""
+SIMPLE_ARRAYS = frozenset(
+    {"smallint[]", "integer[]", "bigint[]", "numeric[]", "real[]", "double precision[]", "boolean[]", "uuid[]"}
+    | {"text[]", "character varying[]", "jsonb[]", "date[]"}
+    | {"timestamp with time zone[]", "timestamp without time zone[]"}
+)
+
+
+def function_item(
+    reading: Reading, rel: Rel, scope: Scope, item: pb.RangeFunction, *, kept: bool = False
+) -> tuple[Rel, Scope]:
+    """Put the rows of functions in FROM beside each row of `rel`."""
+    if item.coldeflist or any(len(part.list.items) > 1 and _given(part.list.items[1]) for part in item.functions):
+        raise Unsupported("a function in FROM with a column definition list has no delta rule yet")
+    names = [name.string.sval for name in item.alias.colnames]
+    if not names:
+        raise Unsupported("a function in FROM whose columns are not named has no delta rule yet")
+    calls = tuple(scalar(part.list.items[0], scope, reading.facts, sets=True) for part in item.functions)
+    if any(call.node.WhichOneof("node") != "func_call" for call in calls):
+        raise Unsupported("an expression in the place of a function in FROM has no delta rule yet")
+    outputs = tuple(reading.numbering.column(name) for name in names)
+    columns = tuple((column.name, column) for column in outputs)
+    expanded = Expand(rel, calls, outputs, bool(item.ordinality), kept)
+    return expanded, scope.joined(Scope((Entry(item.alias.aliasname, columns),)))
+
+
+def _given(node: pb.Node) -> bool:
+    return bool(node.WhichOneof("node"))
+
+
+def expanded(reading: Reading, rel: Rel, values: Sequence[Scalar]) -> tuple[Rel, list[Scalar]]:
+    """Expand by the set-returning functions in a select list, and read their columns instead."""
+    returning_sets = _returning_sets(reading.facts)
+    found: dict[bytes, Scalar] = {}
+    for value in values:
+        for node in nodes(value.node):
+            if node.WhichOneof("node") == "func_call" and function_name(node.func_call) in returning_sets:
+                copy = pb.Node()
+                copy.CopyFrom(node)
+                found.setdefault(tree_key(node), Scalar(copy))
+    if not found:
+        return rel, list(values)
+    for call in found.values():
+        _require_one_column(call, rel)
+        if sum(function_name(n.func_call) in returning_sets for n in nodes(call.node) if _is_call(n)) > 1:
+            raise Unsupported("a set-returning function of a set-returning function has no delta rule yet")
+    outputs = tuple(reading.numbering.column(function_name(c.node.func_call)[1]) for c in found.values())
+    replacements = {key: reference(column) for key, column in zip(found, outputs, strict=True)}
+    return Expand(rel, tuple(found.values()), outputs), [replace_matching(v, replacements) for v in values]
+
+
+def calls_sets(values: Sequence[Scalar], facts: Facts) -> bool:
+    """Does some set-returning function stand in these expressions?"""
+    returning_sets = _returning_sets(facts)
+    return any(
+        _is_call(node) and function_name(node.func_call) in returning_sets for v in values for node in nodes(v.node)
+    )
+
+
+def _is_call(node: pb.Node) -> bool:
+    return bool(node.WhichOneof("node") == "func_call")
+
+
+def _returning_sets(facts: Facts) -> frozenset[tuple[str, str]]:
+    return frozenset((f.schema, f.name) for f in facts.functions if f.returns_set)
+
+
+def _require_one_column(call: Scalar, rel: Rel) -> None:
+    schema, name = function_name(call.node.func_call)
+    if schema == "pg_catalog" and name == "unnest":
+        argument = Scalar(call.node.func_call.args[0])
+        known = origins(fuse_blocks(rel)).get(argument.column or 0)
+        if known is not None and known.base_type in SIMPLE_ARRAYS:
+            return
+    if schema != "pg_catalog" or name not in ONE_COLUMN:
+        raise Unsupported(f"the set-returning function {name}() in a select list has no delta rule yet")
