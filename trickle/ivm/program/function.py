@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trickle.ivm.program.changes import BUFFERS
 from trickle.ivm.program.layout import commented, dollar_tag, indented
 from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Apply, Target
 from trickle.ivm.program.quote import ident, literal
-from trickle.ivm.program.select import BUFFERS
 
 PROGRAMS = "pgtrickle_programs"
 LARGE_ROWS = 2_000

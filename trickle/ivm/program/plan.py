@@ -2,8 +2,9 @@
 
 1. an aggregate without HAVING         → fold
 2. an aggregate under HAVING           → recompute the touched groups
-3. rows identified by their inputs' keys → rows by key
-4. anything else                        → rows by hash
+3. rows valued by their place among all → rows by hash, computed anew
+4. rows identified by their inputs' keys → rows by key
+5. anything else                        → rows by hash
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
 from trickle.ivm.program.parts import Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
-from trickle.ivm.program.rows import by_hash, by_key, usable_key
+from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
 
 
@@ -59,6 +60,8 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
         if not block.predicates:
             return fold(root, aggregate, target, numbering)
         return recompute(root, aggregate, target, numbering)
+    if places_all_rows(root):
+        return by_hash(root, target, numbering, whole=True)
     key = usable_key(root)
     if key is not None:
         return by_key(root, key, numbering)

@@ -3,6 +3,9 @@
 By key: the keys of the inputs, not NULL, identify a stored row; a −1 and a +1 of the same key are one UPDATE.
 By hash: without a key, equal rows may stand several times. A hidden hash of the row finds the candidates, equality
 decides, and exactly as many copies go as the delta takes away.
+
+Whole: where every row's place among all others counts (the first ten, a rank), any change may move every row. Then the
+change is what the query says now without what is stored, and nothing is computed in its old state.
 """
 
 from __future__ import annotations
@@ -14,14 +17,16 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
-from trickle.ivm.algebra.relations import Block, Item
+from trickle.ivm.algebra.relations import Block, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
-from trickle.ivm.program.select import Renderer, net_rows
+from trickle.ivm.program.select import Renderer
 
 WEIGHT = "__pgt_w"
 HASH = "__pgt_hash"
@@ -76,11 +81,26 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
     )
 
 
-def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
-    """Keep the rows of `root` as a bag, found by a hidden hash."""
+def places_all_rows(root: Root) -> bool:
+    """Does the root number or rank all rows of its input, so that one change may move each of them?"""
+    return len(root.block.inputs) == 1 and _places_all(root.block.inputs[0])
+
+
+def _places_all(rel: Rel) -> bool:
+    if isinstance(rel, Block):
+        return len(rel.inputs) == 1 and _places_all(rel.inputs[0])
+    return isinstance(rel, Window) and (not rel.keys or _places_all(rel.child))
+
+
+def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = False) -> Apply:
+    """Keep the rows of `root` as a bag, found by a hidden hash; `whole`, by what is stored and should be."""
     hashed = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
     extra = (Item(numbering.column("hash"), _hash(hashed)),)
     apply, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
+    if whole:
+        stored = f"SELECT {', '.join(ident(name) for name in names)}, -1 AS {WEIGHT} FROM {target.table}"
+        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(apply.storage.query)}\n) q"
+        apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=apply.algebra)
     hash_facts = ColumnFacts(0, HASH, "bigint", "bigint", not_null=True)
     typed = (*root.facts.output, hash_facts)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
@@ -113,7 +133,7 @@ def by_hash(root: Root, target: Target, numbering: Numbering) -> Apply:
         match=f"t.ctid = n.{TUPLE}",
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
-        strategy="rows by hash",
+        strategy="rows by hash, computed anew" if whole else "rows by hash",
     )
 
 

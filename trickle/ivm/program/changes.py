@@ -1,0 +1,59 @@
+"""Change buffers as text, and signed rows added up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trickle.errors import Ours
+from trickle.ivm.algebra.relations import Change
+from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.quote import ident
+
+BUFFERS = "pgtrickle_changes"
+
+
+def change_body(rel: Change) -> str:
+    """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier.
+
+    The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small
+    part of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
+    """
+    buffer = buffer_name(rel)
+    columns = [
+        *(f"b.c{facts.number} AS {ident(column.label)}" for column, facts in rel.scan.attributes),
+        f"b.weight::int AS {ident(rel.weight.label)}",
+    ]
+    arms = (
+        "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
+        "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
+        "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq",
+    )
+    return "\nUNION ALL\n".join(f"SELECT {', '.join(columns)} FROM {buffer} b WHERE {arm}" for arm in arms)
+
+
+def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_label: str, source: str) -> str:
+    """Add up the weights of identical rows and drop those that cancel.
+
+    Identical, not merely equal: 1.0 and 1.00 are equal and print differently, so types whose equality is
+    coarser than identity are grouped by their text as well, and types without equality by their text alone.
+    """
+    outputs: list[str] = []
+    keys: list[str] = []
+    for value, label, facts in typed:
+        if facts.comparable:
+            keys.append(value)
+            outputs.append(f"{value} AS {ident(label)}")
+        else:
+            outputs.append(f"{value}::text::{facts.base_type} AS {ident(label)}")
+        if not facts.equal_is_identical or not facts.comparable:
+            keys.append(f"{value}::text")
+    outputs.append(f"sum({weight})::bigint AS {ident(weight_label)}")
+    group = f"\nGROUP BY {', '.join(keys)}" if keys else ""
+    return f"SELECT {', '.join(outputs)}\nFROM {source}{group}\nHAVING sum({weight}) <> 0"
+
+
+def buffer_name(rel: Change) -> str:
+    """Qualified name of the buffer that holds the changes of a scanned table."""
+    if rel.scan.table.buffer is None:
+        raise Ours(f"{rel.scan.table.schema}.{rel.scan.table.name} is not captured")
+    return ident(BUFFERS, f"changes_{rel.scan.table.buffer}")
