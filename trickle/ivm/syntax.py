@@ -165,6 +165,18 @@ def nodes(root: Message) -> Iterator[pb.Node]:
             yield message
 
 
+def own_nodes(root: Message) -> Iterator[pb.Node]:
+    """Yield what `nodes` does, except what stands inside a subquery: names there have another meaning."""
+    stack: list[Message] = [root]
+    while stack:
+        message = stack.pop()
+        inside = isinstance(message, pb.Node) and message.WhichOneof("node") == "sub_link"
+        if not inside:
+            stack.extend(reversed(_children(message)))
+        if isinstance(message, pb.Node):
+            yield message
+
+
 def _children(message: Message) -> list[Message]:
     children: list[Message] = []
     for descriptor, value in message.ListFields():

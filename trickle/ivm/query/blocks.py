@@ -19,6 +19,7 @@ from trickle.ivm.algebra.relations import Filter, Item, Project, Rel
 from trickle.ivm.algebra.scalars import (
     Scalar,
     columns_of,
+    conjuncts,
     equated_columns,
     expression,
     reference,
@@ -26,10 +27,11 @@ from trickle.ivm.algebra.scalars import (
     substitute,
     tree_key,
 )
-from trickle.ivm.query.conditions import expressions, given, where
+from trickle.ivm.query.asked import Asked, all_rewritten, answered, parts_of
+from trickle.ivm.query.conditions import deferred, given, where
 from trickle.ivm.query.from_clause import from_clause
 from trickle.ivm.query.grouping import Grouping, aggregate_calls, aggregate_names, group
-from trickle.ivm.query.grouping_sets import group_by
+from trickle.ivm.query.grouping_sets import GroupBy, group_by
 from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Scope
@@ -37,6 +39,7 @@ from trickle.ivm.query.set_functions import calls_sets, expanded
 from trickle.ivm.query.set_operations import distinct
 from trickle.ivm.query.tied import Tied
 from trickle.ivm.query.windows import calls_windows, windows, with_windows_inlined
+from trickle.ivm.syntax import nodes
 
 
 def block(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope | None = None) -> Tied:
@@ -68,38 +71,58 @@ class _Steps:
         select, by = self._select, group_by(self._select)
         shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
         inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
-        rel, targets = self._resolved(rel, inlined, sets=True)
-        rel, keys = self._resolved(rel, by.expressions)
-        rel, having = self._resolved(rel, given(select.having_clause))
-        grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, targets))
+        rel, (targets, keys, having), asked = self._resolved(rel, inlined, by.expressions)
+        parts = parts_of(asked)
+        grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, (*targets, *parts)))
         numbered = calls_windows(inlined) or bool(select.distinct_clause) or has_limit(select)
         numbered = numbered or calls_sets(targets, self._reading.facts)
+        if calls_sets(keys, self._reading.facts):
+            raise Unsupported("grouping by a set-returning function has no delta rule yet")
         if not columns_of((*targets, *keys, *having)) <= _numbers(rel) and (grouped or numbered):
             raise Unsupported("a subquery that computes with a row of the query around it has no delta rule yet")
         if not grouped and not numbered and self._scope.outer is not None:
+            rel, targets = answered(rel, targets, asked, self._numbering)
             return Tied(rel, ties, self._named(targets))
         if ties and grouped and () in by.sets:
-            if having or numbered or len(by.sets) > 1:
+            if having or numbered or asked or len(by.sets) > 1:
                 raise Unsupported("a group of all rows tied to a row outside, with more steps, has no delta rule yet")
             calls = aggregate_calls(targets, aggregate_names(self._reading.facts), self._numbering)
             return Tied(rel, ties, self._named(targets), tuple(calls))
         outside, inside = _equated(ties, rel)
+        if grouped:
+            everything = [*targets, *inside, *having, *parts]
+            rel, everything = group(rel, self._grouping(by, keys, inside), everything, self._numbering)
+            targets, inside, having, parts = _split(everything, targets, inside, having)
+            asked = all_rewritten(asked, parts)
+        if having:
+            in_having, asked = _asked_by(having, asked)
+            rel, tests = answered(rel, having, in_having, self._numbering)
+            rel = Filter(rel, conjuncts(tests[0]))
+        rel, everything = windows(rel, [*targets, *inside, *parts_of(asked)], self._numbering, inside)
+        targets, inside, parts = _split(everything, targets, inside)
+        rel, everything = answered(rel, [*targets, *inside], all_rewritten(asked, parts), self._numbering)
+        rel, everything = expanded(self._reading, rel, everything)
+        targets, inside = everything[: len(targets)], everything[len(targets) :]
+        return self._put_out(rel, targets, outside, inside)
+
+    def _resolved(
+        self, rel: Rel, targets: Sequence[pb.Node], keys: Sequence[pb.Node]
+    ) -> tuple[Rel, list[list[Scalar]], list[Asked]]:
+        """Targets, keys and HAVING. Subqueries are answered after grouping, unless rows are grouped by one."""
+        wanted = [*targets, *keys, *given(self._select.having_clause)]
+        found, asked = deferred(self._reading, wanted, self._scope, self._ctes)
+        by_keys, _ = _asked_by(found[len(targets) : len(targets) + len(keys)], asked)
+        if by_keys:
+            rel, found = answered(rel, found, asked, self._numbering)
+            asked = []
+        return rel, _split(found, targets, keys), asked
+
+    def _grouping(self, by: GroupBy, keys: Sequence[Scalar], inside: Sequence[Scalar]) -> Grouping:
+        """The sets that rows are grouped by, each with the columns that ties equate."""
         sets = [tuple(dict.fromkeys((*(keys[place] for place in places), *inside))) for places in by.sets]
         if by.distinct:
             sets = list({frozenset(one): one for one in sets}.values())
-        if grouped:
-            grouping = Grouping(
-                tuple(dict.fromkeys((*keys, *inside))),
-                tuple(sets),
-                having[0] if having else None,
-                aggregate_names(self._reading.facts),
-            )
-            rel, values = group(rel, grouping, (*targets, *inside), self._numbering)
-        else:
-            values = [*targets, *inside]
-        rel, values = windows(rel, values, self._numbering, values[len(targets) :])
-        rel, values = expanded(self._reading, rel, values)
-        return self._put_out(rel, values[: len(targets)], outside, values[len(targets) :])
+        return Grouping(tuple(dict.fromkeys((*keys, *inside))), tuple(sets), aggregate_names(self._reading.facts))
 
     def _put_out(self, rel: Rel, values: list[Scalar], outside: Sequence[Scalar], inside: list[Scalar]) -> Tied:
         """Select list, DISTINCT and LIMIT, each for every value of the columns inside that ties equate."""
@@ -130,11 +153,24 @@ class _Steps:
         outputs = zip(self._names, rel.columns[:shown], strict=True)
         return Tied(rel, ties, tuple((name, reference(column)) for name, column in outputs))
 
-    def _resolved(self, rel: Rel, given: Sequence[pb.Node], *, sets: bool = False) -> tuple[Rel, list[Scalar]]:
-        return expressions(self._reading, rel, given, self._scope, self._ctes, sets=sets)
-
     def _named(self, targets: Sequence[Scalar]) -> tuple[tuple[str, Scalar], ...]:
         return tuple(zip(self._names, targets, strict=False))
+
+
+def _split(values: Sequence[Scalar], *like: Sequence[object]) -> list[list[Scalar]]:
+    """Cut a list into parts as long as those given, and the rest."""
+    parts: list[list[Scalar]] = []
+    start = 0
+    for one in like:
+        parts.append(list(values[start : start + len(one)]))
+        start += len(one)
+    return [*parts, list(values[start:])]
+
+
+def _asked_by(values: Sequence[Scalar], asked: Sequence[Asked]) -> tuple[list[Asked], list[Asked]]:
+    """The subqueries whose answers these values read, and the others."""
+    read = {tree_key(node) for value in values for node in nodes(value.node)}
+    return [a for a in asked if a.parameter in read], [a for a in asked if a.parameter not in read]
 
 
 def _calls(reading: Reading, expressions: Sequence[Scalar]) -> bool:

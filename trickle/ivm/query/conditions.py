@@ -8,14 +8,14 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.relations import Rel
-from trickle.ivm.algebra.scalars import Scalar, conjuncts, replace_matching, tree_key
-from trickle.ivm.query.grouping import aggregate_calls, aggregate_names
+from trickle.ivm.algebra.scalars import Scalar, conjuncts, tree_key
+from trickle.ivm.query.asked import Asked, answered, parameter
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope, Unresolved
-from trickle.ivm.query.sublinks import condition, conjunct_nodes, negated, value
+from trickle.ivm.query.sublinks import condition, conjunct_nodes, negated
 from trickle.ivm.query.tied import Tied
-from trickle.ivm.syntax import nodes
+from trickle.ivm.syntax import own_nodes
 
 _CONDITIONS = (pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK)
 
@@ -55,25 +55,32 @@ def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: 
 
 
 def expressions(
-    reading: Reading, rel: Rel, given: Iterable[pb.Node], scope: Scope, ctes: Ctes, *, sets: bool = False
+    reading: Reading, rel: Rel, given: Iterable[pb.Node], scope: Scope, ctes: Ctes
 ) -> tuple[Rel, list[Scalar]]:
     """Resolve expressions over `rel`, to which each subquery in them adds a column."""
+    values, asked = deferred(reading, given, scope, ctes)
+    return answered(rel, values, asked, reading.numbering)
+
+
+def deferred(reading: Reading, given: Iterable[pb.Node], scope: Scope, ctes: Ctes) -> tuple[list[Scalar], list[Asked]]:
+    """Resolve expressions with a parameter for each different subquery in them, to be answered later."""
     found: list[Scalar] = []
+    asked: list[Asked] = []
+    places: dict[bytes, int] = {}
     for node in given:
         copy = pb.Node()
         copy.CopyFrom(node)
-        values: dict[bytes, Scalar] = {}
-        for part in nodes(copy):
+        for part in own_nodes(copy):
             if part.WhichOneof("node") == "sub_link":
                 link = pb.SubLink()
                 link.CopyFrom(part.sub_link)
-                tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
-                rel, answer = value(rel, link, tested, inner, reading.numbering)
-                part.param_ref.number = len(values) + 1
-                values[tree_key(part)] = answer
-        resolved = scalar(copy, scope, reading.facts, sets=sets)
-        found.append(replace_matching(resolved, values) if values else resolved)
-    return rel, found
+                place = places.setdefault(tree_key(part), len(asked) + 1)
+                mark = parameter(part, place)
+                if place > len(asked):
+                    tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
+                    asked.append(Asked(mark, link, tuple(tested), inner))
+        found.append(scalar(copy, scope, reading.facts, sets=True))
+    return found, asked
 
 
 def _tested(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> list[Scalar]:
@@ -82,10 +89,7 @@ def _tested(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> lis
         return []
     is_row = link.testexpr.WhichOneof("node") == "row_expr"
     columns = link.testexpr.row_expr.args if is_row else [link.testexpr]
-    found = [scalar(column, scope, reading.facts) for column in columns]
-    if aggregate_calls(found, aggregate_names(reading.facts), reading.numbering):
-        raise Unsupported("an aggregate compared with a subquery has no delta rule yet")
-    return found
+    return [scalar(column, scope, reading.facts) for column in columns]
 
 
 def _inner(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Tied:

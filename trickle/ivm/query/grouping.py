@@ -1,4 +1,4 @@
-"""GROUP BY, HAVING and aggregate calls → Aggregate and Filter.
+"""GROUP BY and aggregate calls → Aggregate.
 
 Every aggregate call in the targets and in HAVING becomes a column of the Aggregate, once; every sub-expression
 that equals a grouping expression becomes the key's column. Columns that PostgreSQL accepted without grouping
@@ -17,10 +17,9 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Project, Rel, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Call, Item, Project, Rel, UnionAll
 from trickle.ivm.algebra.scalars import (
     Scalar,
-    conjuncts,
     expression,
     reference,
     replace_matching,
@@ -32,11 +31,10 @@ from trickle.ivm.syntax import nodes
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """What a SELECT groups by: all expressions, sets of them, and HAVING."""
+    """What a SELECT groups by: all expressions, and sets of them."""
 
     keys: tuple[Scalar, ...]
     sets: tuple[tuple[Scalar, ...], ...]
-    having: Scalar | None
     aggregates: frozenset[tuple[str, str]]
     """Schema and name of every aggregate that the query calls."""
 
@@ -47,15 +45,10 @@ def group(rel: Rel, by: Grouping, targets: Sequence[Scalar], numbering: Numberin
     Returns:
         The grouped relation and the targets rewritten over its columns.
     """
-    expressions = [*targets, *([by.having] if by.having is not None else [])]
-    calls = aggregate_calls(expressions, by.aggregates, numbering)
+    calls = aggregate_calls(targets, by.aggregates, numbering)
     if len(by.sets) == 1:
-        grouped, rewritten = _by_one_set(rel, by.sets[0], calls, expressions, numbering)
-    else:
-        grouped, rewritten = _by_several_sets(rel, by, calls, expressions, numbering)
-    if by.having is not None:
-        grouped = Filter(grouped, conjuncts(rewritten.pop()))
-    return grouped, rewritten
+        return _by_one_set(rel, by.sets[0], calls, targets, numbering)
+    return _by_several_sets(rel, by, calls, targets, numbering)
 
 
 def _by_one_set(
@@ -68,9 +61,9 @@ def _by_one_set(
     replacements |= _grouping_functions(expressions, keys)
     rewritten = [replace_matching(value, replacements) for value in expressions]
     made = {item.column.number for item in items} | {call.column.number for call in calls}
-    beside = sorted({n for value in rewritten for n in value.columns} - made)
+    beside = sorted(({n for value in rewritten for n in value.columns} - made) & set(names))
     if beside and not keys:
-        raise Unsupported("a subquery beside aggregates of all rows has no delta rule yet")
+        raise Unsupported("a column beside aggregates of all rows has no delta rule")
     for number in beside:
         dependent = Item(numbering.column(names[number]), reference(number))
         items.append(dependent)
@@ -100,8 +93,8 @@ def _by_several_sets(
     outputs = tuple(numbering.column("value") for _ in trees)
     replacements = {tree: reference(column) for tree, column in zip(trees, outputs, strict=True)}
     rewritten = [replace_matching(value, replacements) for value in expressions]
-    made = {column.number for column in outputs}
-    if any(not value.columns <= made for value in rewritten):
+    here = {column.number for column in rel.columns}
+    if any(value.columns & here for value in rewritten):
         raise Unsupported("a column that depends on grouping sets has no delta rule yet")
     return UnionAll(tuple(branches), outputs), rewritten
 

@@ -17,7 +17,7 @@ from trickle.ivm.algebra.relations import Call, Item, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, reference, replace_matching, tree_key
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.query.grouping import function_name
-from trickle.ivm.syntax import nodes
+from trickle.ivm.syntax import nodes, own_nodes
 
 PEERS_ALONE = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 """Functions that give rows which tie the same value, in whatever order they come …"""
@@ -32,7 +32,7 @@ def with_windows_inlined(node: pb.Node, select: pb.SelectStmt) -> pb.Node:
     definitions = {d.window_def.name: d.window_def for d in select.window_clause}
     copy = pb.Node()
     copy.CopyFrom(node)
-    for found in nodes(copy):
+    for found in own_nodes(copy):
         if found.WhichOneof("node") == "func_call" and found.func_call.HasField("over"):
             _inline(found.func_call.over, definitions)
     return copy
@@ -53,11 +53,11 @@ def _inline(over: pb.WindowDef, definitions: Mapping[str, pb.WindowDef]) -> None
 
 
 def calls_windows(expressions: Sequence[pb.Node]) -> bool:
-    """Does some window function stand in these expressions?"""
+    """Does some window function stand in these expressions, outside subqueries?"""
     return any(
         found.WhichOneof("node") == "func_call" and found.func_call.HasField("over")
         for expression in expressions
-        for found in nodes(expression)
+        for found in own_nodes(expression)
     )
 
 
