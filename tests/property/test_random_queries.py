@@ -82,7 +82,7 @@ def test_stream_tables_equal_their_queries(client: trickle.Client, data: st.Data
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
-@settings(COMMON, max_examples=1000)
+@settings(COMMON, max_examples=600)
 @given(data=st.data())
 def test_stream_tables_equal_their_queries_at_length(client: trickle.Client, data: st.DataObject) -> None:
     play(client, data)

@@ -55,6 +55,12 @@ def test_an_average_is_the_quotient_of_its_parts(made: Trial) -> None:
     scenario(made, setup, "SELECT g, avg(n) AS n, avg(i) AS i, sum(n)::text AS written FROM t GROUP BY g", *steps)
 
 
+def test_a_group_of_all_rows_that_nobody_reads_is_one_row(made: Trial) -> None:
+    query = "SELECT b.id FROM (SELECT count(*) AS n FROM a) x CROSS JOIN b"
+    tables = ("CREATE TABLE a (id int)", "CREATE TABLE b (id int)", "INSERT INTO b VALUES (1)")
+    scenario(made, tables, query, "INSERT INTO a VALUES (1), (2)", "INSERT INTO b VALUES (2)", "DELETE FROM a")
+
+
 @pytest.mark.parametrize("value", ["avg(n)", "sum(n) / 3", "round(avg(n), 20)"])
 def test_a_value_of_many_digits_leaves_no_digits_behind(made: Trial, value: str) -> None:
     setup = ("CREATE TABLE t (id int, n numeric)", "INSERT INTO t VALUES (1, 1.5), (2, 2.25)")

@@ -95,6 +95,9 @@ class Renderer:
         ]
         grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
         tail = f"\nGROUP BY {grouping}" if rel.keys else ""
+        if not (rel.keys or rel.calls):
+            # One row still, though nobody reads what was counted.
+            tail = "\nHAVING true"
         return _assemble(targets, tables, self._where(block, columns)) + tail
 
     def _window(self, rel: Window, labels: Sequence[str]) -> str:
