@@ -7,10 +7,24 @@ from collections import Counter
 from hypothesis import strategies as st
 
 from model.zset import Bag, State
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Call, Filter, Item, Join, Project, Rel, Scan, UnionAll, copy_of
+from trickle.ivm.algebra.relations import (
+    Aggregate,
+    Call,
+    Copies,
+    Filter,
+    Item,
+    Join,
+    Project,
+    Rel,
+    Scan,
+    UnionAll,
+    copy_of,
+)
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import ColumnFacts, RelationFacts
 
 INTEGER = ("integer", "integer")
@@ -72,7 +86,8 @@ def predicates(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
 @st.composite
 def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
     """A tree of scans, filters, projections, joins, unions and aggregates."""
-    kinds = ("scan", "filter", "project", "join", "join", "outer join", "marked", "union", "group")
+    kinds = ("scan", "filter", "project", "join", "join", "outer join", "marked", "union", "group", "window")
+    kinds += ("expand", "copies")
     kind = draw(st.sampled_from(kinds)) if depth else "scan"
     if kind == "scan":
         table = draw(st.sampled_from(TABLES))
@@ -82,6 +97,14 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
     child = draw(relations(numbering, depth - 1))
     if kind == "filter":
         return Filter(child, tuple(draw(st.lists(predicates(child.columns), min_size=1, max_size=2))))
+    if kind == "window":
+        return draw(_windows(child, numbering))
+    if kind == "expand":
+        series = expression("generate_series(1, a)", a=reference(draw(st.sampled_from(child.columns))))
+        return Expand(child, (series,), (numbering.column("n"),), kept=draw(st.booleans()))
+    if kind == "copies":
+        copies = Item(numbering.column("copies"), draw(scalars(child.columns)))
+        return Copies(Project(child, (*(copy_of(c) for c in child.columns), copies)), copies.column)
     if kind == "project":
         values = draw(st.lists(scalars(child.columns), min_size=1, max_size=3))
         return Project(child, tuple(Item(numbering.column("p"), value) for value in values))
@@ -103,6 +126,30 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
         for rel in (child, other)
     )
     return UnionAll(branches, tuple(numbering.column("u") for _ in range(width)))
+
+
+@st.composite
+def _windows(draw: st.DrawFn, child: Rel, numbering: Numbering) -> Rel:
+    """Functions of one partition; rows that tie in the order of row_number() are told apart by their image."""
+    keys = draw(st.lists(st.sampled_from(child.columns), max_size=2, unique=True))
+    place = reference(draw(st.sampled_from(child.columns)))
+    parts = {f"k{i}": reference(key) for i, key in enumerate(keys)}
+    partition = f"PARTITION BY {', '.join(parts)}" if parts else ""
+    calls = [
+        Call(numbering.column("w"), expression(f"{name} OVER ({partition} {order})", x=place, **parts))
+        for name, order in draw(st.lists(st.sampled_from(WINDOW_CALLS), min_size=1, max_size=3))
+    ]
+    ordered = expression(f"row_number() OVER ({partition} ORDER BY x)", x=place, **parts)
+    items = tuple(Item(numbering.like(key), reference(key)) for key in keys)
+    return Window(child, items, tuple(calls), ordered)
+
+
+WINDOW_CALLS = (
+    ("row_number()", "ORDER BY x"),
+    ("rank()", "ORDER BY x"),
+    ("count(*)", ""),
+    ("sum(x)", ""),
+)
 
 
 @st.composite

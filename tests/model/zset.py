@@ -13,6 +13,7 @@ from itertools import product
 from typing import Any
 
 from model.scalars import Row, value_of
+from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -29,6 +30,7 @@ from trickle.ivm.algebra.relations import (
     UnionAll,
 )
 from trickle.ivm.algebra.scalars import Column
+from trickle.ivm.algebra.windows import Window
 
 Bag = Counter[tuple[Any, ...]]
 
@@ -79,6 +81,10 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return _marked(rel, state)
         case OuterJoin():
             return _outer_joined(rel, state)
+        case Window():
+            return _windowed(rel, state)
+        case Expand():
+            return _expanded(rel, state)
         case Shared(_, _, child):
             return evaluate(child, state)
         case Copies(child, weight):
@@ -109,7 +115,7 @@ def _copied(child: Rel, weight: Column, state: State) -> Bag:
     place = [column.number for column in child.columns].index(weight.number)
     found: Bag = Counter()
     for row, n in evaluate(child, state).items():
-        if row[place] > 0:
+        if (row[place] or 0) > 0:
             found[row[:place] + row[place + 1 :]] += row[place] * n
     return found
 
@@ -145,6 +151,63 @@ def _outer_joined(rel: OuterJoin, state: State) -> Bag:
     if rel.full:
         for other in set(right) - met:
             found[(None,) * len(rel.left.columns) + other] += right[other]
+    return found
+
+
+def _windowed(rel: Window, state: State) -> Bag:
+    """Rows one by one, each beside its place in its partition, or what the partition adds up to."""
+    partitions: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for values, n in evaluate(rel.child, state).items():
+        row = _row(rel.child, values)
+        key = tuple(value_of(k.value.node, row) for k in rel.keys)
+        partitions.setdefault(key, []).extend([values] * n)
+    found: Bag = Counter()
+    for rows in partitions.values():
+        columns = [_window_values(call.value.node, rel.child, rows) for call in rel.calls]
+        for values, *added in zip(rows, *columns, strict=True):
+            found[(*values, *added)] += 1
+    return found
+
+
+def _window_values(node: Any, child: Rel, rows: list[tuple[Any, ...]]) -> list[Any]:
+    call = node.func_call
+    name = call.funcname[-1].string.sval
+    if not call.over.order_clause:
+        added = value_of(_without_over(node), {}, [(_row(child, values), 1) for values in rows])
+        return [added] * len(rows)
+    place = call.over.order_clause[0].sort_by.node
+    keys = [_sorting(value_of(place, _row(child, values))) for values in rows]
+    if name == "rank":
+        return [1 + sum(other < key for other in keys) for key in keys]
+    images = [(key, tuple(map(_sorting, values))) for key, values in zip(keys, rows, strict=True)]
+    taken: Counter[Any] = Counter()
+    numbers: list[Any] = []
+    for image in images:
+        numbers.append(1 + sum(other < image for other in images) + taken[image])
+        taken[image] += 1
+    return numbers
+
+
+def _sorting(value: Any) -> tuple[bool, Any]:
+    """NULLS LAST."""
+    return (value is None, 0 if value is None else value)
+
+
+def _without_over(node: Any) -> Any:
+    plain = type(node)()
+    plain.CopyFrom(node)
+    plain.func_call.ClearField("over")
+    return plain
+
+
+def _expanded(rel: Expand, state: State) -> Bag:
+    """generate_series(1, x), the one function the model has."""
+    found: Bag = Counter()
+    for values, n in evaluate(rel.child, state).items():
+        last = value_of(rel.functions[0].node.func_call.args[1], _row(rel.child, values))
+        returned = list(range(1, (last or 0) + 1)) or ([None] if rel.kept else [])
+        for number in returned:
+            found[(*values, number)] += n
     return found
 
 
