@@ -43,6 +43,8 @@ QUERIES = (
     "SELECT l.id FROM l WHERE l.v > (SELECT w FROM r WHERE r.k = l.k ORDER BY id OFFSET 1 LIMIT 1)",
     "SELECT l.id, (SELECT 1) AS one FROM l",
     "SELECT l.id, (SELECT max(w) FROM r WHERE r.k = l.k GROUP BY r.k) AS m FROM l",
+    "SELECT l.id, ARRAY(SELECT w FROM r WHERE r.k = l.k ORDER BY w, id) AS ws FROM l",
+    "SELECT l.id FROM l WHERE l.id = ANY (ARRAY(SELECT id FROM r WHERE w > 1))",
     "SELECT l.id, x.w FROM l, LATERAL (SELECT r.w FROM r WHERE r.k = l.k) x",
     "SELECT l.id, x.d FROM l CROSS JOIN LATERAL (SELECT r.w - l.v AS d FROM r WHERE r.k = l.k AND r.w < l.v) x",
     "SELECT l.id, x.w FROM l LEFT JOIN LATERAL (SELECT r.w FROM r WHERE r.k = l.k) x ON true",

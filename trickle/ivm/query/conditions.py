@@ -9,6 +9,7 @@ from postgast import pg_query_pb2 as pb
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.relations import Rel
 from trickle.ivm.algebra.scalars import Scalar, conjuncts, tree_key
+from trickle.ivm.query.arrays import array_slot, gathered
 from trickle.ivm.query.asked import Asked, answered, parameter
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.resolve import scalar
@@ -75,7 +76,11 @@ def deferred(reading: Reading, given: Iterable[pb.Node], scope: Scope, ctes: Cte
                 link = pb.SubLink()
                 link.CopyFrom(part.sub_link)
                 place = places.setdefault(tree_key(part), len(asked) + 1)
-                mark = parameter(part, place)
+                slot = part
+                if link.sub_link_type == pb.ARRAY_SUBLINK:
+                    slot = array_slot(part)
+                    gathered(link, reading.facts)
+                mark = parameter(slot, place)
                 if place > len(asked):
                     tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
                     asked.append(Asked(mark, link, tuple(tested), inner))
@@ -95,7 +100,7 @@ def _tested(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> lis
 def _inner(reading: Reading, link: pb.SubLink, scope: Scope, ctes: Ctes) -> Tied:
     """Read a subquery, refusing one that is tied to the row outside in a place where no rule follows."""
     if link.sub_link_type not in (*_CONDITIONS, pb.EXPR_SUBLINK):
-        raise Unsupported("ARRAY (subquery) has no delta rule yet")
+        raise Unsupported("a subquery of this kind has no delta rule yet")
     select = pb.SelectStmt()
     select.CopyFrom(link.subselect.select_stmt)
     if link.sub_link_type == pb.EXISTS_SUBLINK:

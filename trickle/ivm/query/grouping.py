@@ -120,8 +120,8 @@ def _copied(node: pb.Node) -> Scalar:
 
 
 def aggregate_names(facts: Facts) -> frozenset[tuple[str, str]]:
-    """Schema and name of every aggregate that the query calls."""
-    return frozenset((f.schema, f.name) for f in facts.functions if f.kind == "a")
+    """Schema and name of every aggregate that the query calls, and of the one that ARRAY (subquery) is read as."""
+    return frozenset((f.schema, f.name) for f in facts.functions if f.kind == "a") | {("pg_catalog", "array_agg")}
 
 
 def aggregate_calls(
