@@ -13,9 +13,9 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.pairing import OuterJoin
 from trickle.ivm.algebra.relations import Item, Join, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import columns_of
+from trickle.ivm.query.partners import beside_group, partners
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Entry, Scope, Unresolved, renamed
-from trickle.ivm.query.sublinks import beside_group, partners
 from trickle.ivm.query.tied import Tied
 
 

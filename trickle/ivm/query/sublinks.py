@@ -3,9 +3,7 @@
     EXISTS (S)              a Mark: does S have a row?
     x IN (S), x op ANY (S)  a Mark on x op y; where NULL matters, a second one on (x op y) IS NULL
     x op ALL (S)            the Mark of the opposite
-    (SELECT agg(…) …)       without correlation a join with one row; correlated by equality a left join with the
-                            groups of the inner table, where a missing group counts nothing
-    (SELECT x …)            a left join; where no key says that there is at most one row, they are counted
+    (SELECT …)              its value, see partners.py
 
 A condition that WHERE decides needs to know only what is true, so one mark serves it; elsewhere unknown counts as well.
 """
@@ -13,32 +11,20 @@ A condition that WHERE decides needs to know only what is true, so one mark serv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.passes.fuse_blocks import as_block, fuse_blocks
-from trickle.ivm.algebra.properties import input_keys, trusted_equalities
-from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Join, Project, Rel, copy_of
+from trickle.ivm.algebra.pairing import Mark
+from trickle.ivm.algebra.relations import Rel
 from trickle.ivm.algebra.scalars import (
     Scalar,
-    columns_of,
-    equated_columns,
     expression,
     reference,
-    replace_matching,
-    tree_key,
 )
-from trickle.ivm.query.grouping import function_name
+from trickle.ivm.query.partners import one_value
 from trickle.ivm.query.tied import Tied
-
-COUNTS = frozenset({"count", "regr_count"})
-"""Aggregates over no rows are NULL, except these, which are 0 …"""
-RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
-"""… and these, which are not."""
 
 
 def conjunct_nodes(node: pb.Node) -> Iterator[pb.Node]:
@@ -80,7 +66,7 @@ def value(
     if link.sub_link_type == pb.EXISTS_SUBLINK:
         return _marked(rel, inner, (), numbering, present=True)
     if link.sub_link_type == pb.EXPR_SUBLINK:
-        return _scalar(rel, inner, numbering)
+        return one_value(rel, inner, numbering)
     compared = _comparison(link, tested, inner)
     decisive, otherwise = ("c IS TRUE", "false") if link.sub_link_type == pb.ANY_SUBLINK else ("c IS FALSE", "true")
     first = (compared,) if decisive == "c IS TRUE" else (expression(decisive, c=compared),)
@@ -124,92 +110,3 @@ def _compared(x: Scalar, operator: str, y: Scalar) -> Scalar:
     for part in operator.split(".") if operator[0].isalpha() else [operator]:
         copy.a_expr.name.add().string.sval = part
     return Scalar(copy)
-
-
-def _scalar(rel: Rel, inner: Tied, numbering: Numbering) -> tuple[Rel, Scalar]:
-    """The value of a subquery with one column, for each row: NULL where it has no row, an error where it has two."""
-    if inner.calls:
-        rel, (answer,) = beside_group(rel, inner, numbering)
-        return rel, answer
-    target = inner.targets[0]
-    if not inner.ties and _has_one_row(inner.rel):
-        return Join(rel, inner.rel), target
-    partner, (answer,) = partners(rel, inner, numbering)
-    if not _at_most_one(rel, partner, inner.ties):
-        counted = Call(numbering.column("count"), expression("count(*)"))
-        rel = _beside_grouped(rel, replace(inner, calls=(counted,)), numbering)
-        only = "CASE WHEN pgtrickle._at_most_one(n) THEN v END"
-        answer = expression(only, n=reference(counted.column), v=answer)
-    return OuterJoin(rel, partner, inner.ties), answer
-
-
-def partners(rel: Rel, inner: Tied, numbering: Numbering) -> tuple[Rel, list[Scalar]]:
-    """The rows of a subquery as partners of a left join with `rel`, and its outputs: NULL for a row without partner."""
-    here, there = ({column.number for column in side.columns} for side in (rel, inner.rel))
-    if not columns_of((*inner.ties, *inner.targets)) <= here | there:
-        raise Unsupported("a subquery tied to a query further out than the next has no delta rule yet")
-    items = [Item(numbering.column(name), value) for name, value in inner.outputs if value.columns <= there]
-    inside = {value: reference(item.column) for item, value in ((item, item.value) for item in items)}
-    present = Item(numbering.column("present"), expression("true"))
-    only = {
-        value: expression("CASE WHEN p THEN v END", p=reference(present.column), v=value)
-        for value in inner.targets
-        if value not in inside
-    }
-    if only:
-        items.append(present)
-    partner = Project(inner.rel, (*(copy_of(column) for column in inner.rel.columns), *items))
-    return partner, [inside[value] if value in inside else only[value] for value in inner.targets]
-
-
-def beside_group(rel: Rel, inner: Tied, numbering: Numbering) -> tuple[Rel, list[Scalar]]:
-    """Put each row beside the one group of the rows tied to it; a group without rows counts nothing."""
-    return _beside_grouped(rel, inner, numbering), [_over_calls(target, inner.calls) for target in inner.targets]
-
-
-def _beside_grouped(rel: Rel, inner: Tied, numbering: Numbering) -> Rel:
-    if not inner.ties:
-        return Join(rel, Aggregate(inner.rel, (), inner.calls, scalar=True))
-    here = {column.number for column in rel.columns}
-    keys: list[Item] = []
-    meetings: list[Scalar] = []
-    for tie in inner.ties:
-        a, b = equated_columns(tie) or (0, 0)
-        outside, inside = (a, b) if a in here else (b, a)
-        if outside not in here or inside in here or not inside:
-            raise Unsupported("a scalar subquery correlated by anything but = has no delta rule yet")
-        keys.append(Item(numbering.column("key"), reference(inside)))
-        meetings.append(expression("x = k", x=reference(outside), k=reference(keys[-1].column)))
-    return OuterJoin(rel, Aggregate(inner.rel, tuple(keys), inner.calls), tuple(meetings))
-
-
-def _has_one_row(rel: Rel) -> bool:
-    match rel:
-        case Project(child):
-            return _has_one_row(child)
-        case Aggregate():
-            return rel.scalar
-        case Block(inputs, predicates):
-            return not inputs and not predicates
-        case _:
-            return False
-
-
-def _at_most_one(rel: Rel, partner: Rel, ties: Sequence[Scalar]) -> bool:
-    """Do the ties equate every column of some key of the partner?"""
-    left, right = as_block(fuse_blocks(rel)), as_block(fuse_blocks(partner))
-    pairs = trusted_equalities((left, right), ties)
-    equated = frozenset(number for pair in pairs for number in pair)
-    return any(key <= equated for key in input_keys(right))
-
-
-def _over_calls(target: Scalar, calls: Sequence[Call]) -> Scalar:
-    """An output of a group over the columns of its aggregate calls, which are NULL where there is no group."""
-    replacements: dict[bytes, Scalar] = {}
-    for call in calls:
-        schema, name = function_name(call.value.node.func_call)
-        if schema != "pg_catalog" or name in RANKS:
-            raise Unsupported(f"the value of {name}() over no rows, in a subquery for each row, has no delta rule yet")
-        column = reference(call.column)
-        replacements[tree_key(call.value.node)] = expression("COALESCE(n, 0)", n=column) if name in COUNTS else column
-    return replace_matching(target, replacements)
