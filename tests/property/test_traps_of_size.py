@@ -54,6 +54,29 @@ def test_large_changes(made: Trial, query: str) -> None:
     )
 
 
+def test_a_source_that_is_not_alone_after_all(made: Trial) -> None:
+    """The statement for one source alone looks for itself whether another one has changed, and then does nothing."""
+    must(made, "CREATE TABLE fact (id int PRIMARY KEY, k int, v int)")
+    must(made, "CREATE TABLE dim (k int PRIMARY KEY, name text)")
+    must(made, "INSERT INTO dim SELECT k, 'n' || k FROM generate_series(1, 3) k")
+    must(made, "INSERT INTO fact SELECT i, 1 + i % 3, i FROM generate_series(1, 100) i")
+    table = made.create("st", "SELECT d.name, sum(f.v) AS v FROM fact f JOIN dim d ON d.k = f.k GROUP BY d.name")
+    must(made, "UPDATE fact SET v = v + 1 WHERE id < 10")
+    must(made, "UPDATE dim SET name = 'other' WHERE k = 2")
+    frontier = f"SELECT * FROM pgtrickle.pgt_frontiers WHERE pgt_id = {table.pgt_id}"
+    with made.connection.transaction(force_rollback=True):
+        made.connection.execute("SELECT set_config('pg_trickle.refreshing', %s, true)", (str(table.pgt_id),))
+        before = made.connection.execute(frontier).fetchone()
+        written = made.connection.execute(
+            f"SELECT pgtrickle_programs.refresh_{table.pgt_id}_large(f.snapshot, pg_snapshot_xmax(f.snapshot),"
+            " ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq, true)"
+            f" FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {table.pgt_id}"
+        ).fetchone()
+        assert written == (0,)
+        assert made.connection.execute(frontier).fetchone() == before
+    assert made.refresh(table) == "DIFFERENTIAL"
+
+
 def test_only_a_large_change_needs_the_function_for_large_changes(made: Trial) -> None:
     table = scenario(made, TABLES, "SELECT id, v FROM many", "UPDATE many SET v = 0 WHERE id = 1")
     must(made, f"DROP FUNCTION pgtrickle_programs.refresh_{table.pgt_id}_large")

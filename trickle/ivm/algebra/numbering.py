@@ -1,11 +1,12 @@
 """Fresh column numbers: unique within one compilation, and the same in every compilation of the same query.
 
-What is worked out once for a relation is remembered here as well, since its columns have their numbers for good.
+What is worked out once for a relation is remembered here as well, since its columns have their numbers for good; and
+what a derivative may assume: tables that stand still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from trickle.ivm.algebra.scalars import Column
@@ -16,9 +17,15 @@ T = TypeVar("T")
 class Numbering:
     """Hands out column numbers in the order they are asked for."""
 
-    def __init__(self) -> None:
-        self._last = 0
+    def __init__(self, last: int = 0, still: frozenset[int] = frozenset()) -> None:
+        self._last = last
         self._known: dict[int, tuple[object, Any]] = {}
+        self.still = still
+        """Oids of the tables that are assumed not to change."""
+
+    def assuming_still(self, oids: Iterable[int]) -> Numbering:
+        """Return a numbering that goes on from here, for another derivation of the same relation."""
+        return Numbering(self._last, frozenset(oids))
 
     def column(self, name: str) -> Column:
         """Return a new column called `name`."""

@@ -9,7 +9,8 @@
 Plans are generic, so a session plans each program once; the reading of buffers is written so that a generic plan
 expects little. A plan is good for one size of change only, so the statement stands twice: in the function itself, with
 costs for small changes (with PostgreSQL's own the planner would answer them by scanning whole tables), and in one that
-it calls for large changes, with PostgreSQL's costs.
+it calls for large changes, with PostgreSQL's costs. Each has it in a smaller form as well, for when the largest source
+has changed alone; that form asks by its own snapshot whether it may, and else does nothing, not even move the frontier.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from trickle.ivm.program.changes import BUFFERS
 from trickle.ivm.program.layout import commented, dollar_tag, indented
-from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Apply, Target
+from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
 
 PROGRAMS = "pgtrickle_programs"
@@ -29,6 +30,7 @@ LARGE_ROWS = 2_000
 def function_texts(
     target: Target,
     apply: Apply,
+    alone: Alone | None,
     buffers: Sequence[int],
     sources: Sequence[tuple[str, str]],
     settings: Mapping[str, str],
@@ -36,11 +38,20 @@ def function_texts(
     """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
-    statement = _statement(target, apply, ids)
+    statement = _either(target, apply, alone, ids)
     permitted = ", ".join(
         f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
     )
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
+    large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq"
+    attempt = f"""IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
+  __pgt_written := {large_name(target)}({large_arguments}, {"__pgt_alone" if alone else "false"});
+ELSE
+{indented(statement)}
+END IF;
+
+SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
+FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
@@ -50,7 +61,7 @@ DECLARE
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_written bigint;
-  __pgt_counts record;
+  __pgt_counts record;{_ALONE_DECLARED if alone else ""}
 BEGIN
   SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
   INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
@@ -64,15 +75,7 @@ BEGIN
   FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id} FOR NO KEY UPDATE;
   PERFORM FROM {permitted};
 
-  IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
-    __pgt_written := {large_name(target)}(__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq);
-  ELSE
-{indented(indented(statement))}
-    GET DIAGNOSTICS __pgt_written = ROW_COUNT;
-  END IF;
-
-  SELECT f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
-  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
+{indented(_repeated(attempt, alone) if alone else attempt)}
   IF __pgt_counts.markers > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
   END IF;
@@ -95,7 +98,6 @@ DECLARE
   __pgt_written bigint;
 BEGIN
 {indented(statement)}
-  GET DIAGNOSTICS __pgt_written = ROW_COUNT;
   RETURN __pgt_written;
 END
 """
@@ -104,9 +106,36 @@ END
         f"CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome\n"
         f"LANGUAGE plpgsql SECURITY DEFINER\n{shared} SET random_page_cost = 1.1\nAS {_quoted(body)}",
         f"CREATE OR REPLACE FUNCTION {large_name(target)}(\n"
-        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_xip xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint)\n"
+        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_xip xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
+        " __pgt_alone boolean)\n"
         f"RETURNS bigint LANGUAGE plpgsql\n{shared} SET random_page_cost = 4\nAS {_quoted(large_body)}",
     )
+
+
+_ALONE_DECLARED = """
+  __pgt_alone boolean;"""
+
+
+def _either(target: Target, apply: Apply, alone: Alone | None, ids: str) -> str:
+    """The statement; where one source may have changed alone, the statement for that as well."""
+    written = "GET DIAGNOSTICS __pgt_written = ROW_COUNT;"
+    general = f"{_statement(target, apply, ids)}\n{written}"
+    if alone is None:
+        return general
+    small = f"{_statement(target, alone.apply, ids, alone.others)}\n{written}"
+    return f"IF __pgt_alone THEN\n{indented(small)}\nELSE\n{indented(general)}\nEND IF;"
+
+
+def _repeated(attempt: str, alone: Alone) -> str:
+    """Try the statement for one source alone; it does nothing if by its own snapshot another one has changed."""
+    quiet = "\n  OR ".join(test for buffer in alone.others for test in _new_in(buffer))
+    return f"""__pgt_alone := NOT (
+  {quiet});
+LOOP
+{indented(attempt)}
+  EXIT WHEN NOT __pgt_alone OR __pgt_counts.own_seq IS DISTINCT FROM __pgt_own_seq;
+  __pgt_alone := false;
+END LOOP;"""
 
 
 def program_name(target: Target) -> str:
@@ -135,16 +164,17 @@ def _how_many_new(buffers: Sequence[int]) -> str:
 
 
 def _anything_new(buffers: Sequence[int], ids: str) -> str:
-    tests: list[str] = []
-    for buffer in buffers:
-        table = ident(BUFFERS, f"changes_{buffer}")
-        tests += [
-            _first(table, "b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid"),
-            _first(table, "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid"),
-            _first(table, "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"),
-        ]
-    tests.append(f"EXISTS ({_new_markers('1', ids)})")
-    return "\n    OR ".join(tests)
+    tests = [test for buffer in buffers for test in _new_in(buffer)]
+    return "\n    OR ".join([*tests, f"EXISTS ({_new_markers('1', ids)})"])
+
+
+def _new_in(buffer: int) -> list[str]:
+    table = ident(BUFFERS, f"changes_{buffer}")
+    return [
+        _first(table, "b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid"),
+        _first(table, "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid"),
+        _first(table, "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"),
+    ]
 
 
 def _first(table: str, condition: str) -> str:
@@ -160,12 +190,16 @@ def _new_markers(output: str, ids: str) -> str:
     )
 
 
-def _statement(target: Target, apply: Apply, ids: str) -> str:
-    """The one statement: every CTE with its law, the frontier, and the MERGE."""
+def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = ()) -> str:
+    """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
     ctes = [f"{commented(comment)}\n{ident(name)} AS (\n{indented(body)}\n)" for name, comment, body in apply.ctes]
+    if others:
+        tests = "\n    OR ".join(test for buffer in others for test in _new_in(buffer))
+        law = "-- has nothing else changed, by the snapshot of this very statement?"
+        ctes.insert(0, f"{law}\nquiet AS MATERIALIZED (\n  SELECT NOT (\n    {tests}) AS alone\n)")
     ctes.append(
         "-- the new frontier: snapshot of this statement, and its place in its transaction\n"
-        + _frontier(target, apply, ids)
+        + _frontier(target, apply, ids, alone=bool(others))
     )
     columns = [ident(c) for c in apply.storage.columns]
     values = ", ".join(f"n.{c}" for c in columns)
@@ -175,10 +209,14 @@ def _statement(target: Target, apply: Apply, ids: str) -> str:
         clauses.append(f"WHEN MATCHED AND n.{OPERATION} = 'u' THEN UPDATE SET {settings}")
     clauses.append(f"WHEN NOT MATCHED AND n.{OPERATION} = 'i' THEN INSERT ({', '.join(columns)}) VALUES ({values})")
     body = ",\n".join(ctes)
-    return f"WITH\n{body}\nMERGE INTO {target.table} t USING net n ON {apply.match}\n" + "\n".join(clauses) + ";"
+    net = f"(SELECT * FROM net WHERE {_ALONE}) n" if others else "net n"
+    return f"WITH\n{body}\nMERGE INTO {target.table} t USING {net} ON {apply.match}\n" + "\n".join(clauses) + ";"
 
 
-def _frontier(target: Target, apply: Apply, ids: str) -> str:
+_ALONE = "(SELECT q.alone FROM quiet q)"
+
+
+def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
     deletions = apply.expected_deletions or f"count(*) FILTER (WHERE {OPERATION} = 'd')"
     return f"""frontier AS (
   UPDATE pgtrickle.pgt_frontiers SET
@@ -189,5 +227,5 @@ def _frontier(target: Target, apply: Apply, ids: str) -> str:
         {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}')
       FROM net),
     markers = ({_new_markers("count(*)", ids)})
-  WHERE pgt_id = {target.pgt_id}
+  WHERE pgt_id = {target.pgt_id}{f" AND {_ALONE}" if alone else ""}
 )"""

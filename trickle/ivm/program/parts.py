@@ -68,6 +68,14 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """How changes of one source are applied while the others, in these buffers, have none."""
+
+    apply: Apply
+    others: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A compiled stream table: everything to install, and how to explain it."""
 

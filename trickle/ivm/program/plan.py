@@ -19,7 +19,7 @@ from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
-from trickle.ivm.program.parts import Apply, Program, Root, Target
+from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
@@ -39,7 +39,8 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     tables = {s.table.oid: s.table for s in scans(apply.algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
     sources = sorted((t.schema, t.name) for t in tables.values())
-    function, large_function = function_texts(target, apply, buffers, sources, root.facts.settings)
+    alone = _alone(replace(root, block=block), target, apply.algebra, numbering)
+    function, large_function = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
         function=function,
@@ -66,6 +67,24 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     if key is not None:
         return by_key(root, key, numbering)
     return by_hash(root, target, numbering)
+
+
+def _alone(root: Root, target: Target, algebra: Rel, numbering: Numbering) -> Alone | None:
+    """The largest source as the only one that changes, which it mostly is: a much smaller statement.
+
+    Of sources of one size the first in FROM is taken. Where all is computed anew there is nothing to save.
+    """
+    read = sorted(scans(algebra), key=lambda scan: min((c.number for c in scan.columns), default=0))
+    tables = {scan.table.oid: scan.table for scan in read}
+    if len(tables) < 2 or places_all_rows(root):
+        return None
+    largest = max(tables.values(), key=lambda table: table.rows)
+    others = {oid: table.buffer for oid, table in tables.items() if oid != largest.oid}
+    try:
+        apply = _choose(root, target, numbering.assuming_still(others))
+    except Unsupported:
+        return None
+    return Alone(apply, tuple(sorted({buffer for buffer in others.values() if buffer is not None})))
 
 
 def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:
