@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks NAME [--rows N] [--quick] [--json] [--postgres-url URL]`."""
+"""The command line: `python -m benchmarks NAME [--rows N | --sf N] [--quick] [--json] [--postgres-url URL]`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, refresh
+from benchmarks import capture, refresh, tpch
 from benchmarks.contenders import NotDifferential
 from benchmarks.measure import ResultsDiffer
 from benchmarks.report import Report, print_json, print_tables
 from benchmarks.server import Database, database
 from benchmarks.shapes import chosen
+from benchmarks.tpch_data import NoGenerator
 from trickle.errors import TrickleError
 
 _ROWS = 1_000_000
 _QUICK_ROWS = 20_000
 _FEWEST_ROWS = 200
 _ROUNDS = 5
-_COLUMNS = {"refresh": refresh.COLUMNS, "capture": capture.COLUMNS}
+_SCALE = 1.0
+_QUICK_SCALE = 0.01
+_COLUMNS = {"refresh": refresh.COLUMNS, "capture": capture.COLUMNS, "tpch": tpch.COLUMNS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,20 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with database(options.postgres_url) as made:
             report = _run(made, options)
-    except (TrickleError, ResultsDiffer, NotDifferential, ValueError) as error:
+    except (TrickleError, ResultsDiffer, NotDifferential, NoGenerator, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     if options.json:
         print_json(report)
     else:
         print_tables(report, _COLUMNS[options.name])
-    return 0
+    return 1 if tpch.failed(report) else 0
 
 
 def _run(made: Database, options: argparse.Namespace) -> Report:
     rows = options.rows or (_QUICK_ROWS if options.quick else _ROWS)
     if options.name == "capture":
         return capture.run(made, rows, options.rounds, _say)
+    if options.name == "tpch":
+        scale = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
+        return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say)
     return refresh.run(made, rows, options.rounds, chosen(options.shapes), _say)
 
 
@@ -47,9 +53,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=tuple(_COLUMNS), help="which question to answer")
     parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
-    parser.add_argument("--quick", action="store_true", help=f"{_QUICK_ROWS} rows: does it work at all")
+    parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch' ({_SCALE:g})")
+    small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
+    parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
-    parser.add_argument("--shapes", help="a comma-separated choice of the shapes of 'refresh'")
+    parser.add_argument("--shapes", help="a comma-separated choice of the shapes of 'refresh' or the queries of 'tpch'")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--postgres-url", help="a server to use; a database is created on it and dropped")
     return parser.parse_args(arguments)
@@ -57,6 +65,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _rows(text: str) -> int:
     return _at_least(text, _FEWEST_ROWS)
+
+
+def _scale(text: str) -> float:
+    scale = float(text)
+    if not scale >= _QUICK_SCALE:
+        raise argparse.ArgumentTypeError(f"{text} is less than {_QUICK_SCALE}")
+    return scale
 
 
 def _rounds(text: str) -> int:

@@ -1,5 +1,5 @@
-"""Oracle: PostgreSQL itself. Each of the 22 TPC-H queries is kept differentially at scale factor 0.01; after every batch
-of changes each result is compared with its query as a bag. Never how fast anything is."""
+"""Oracle: PostgreSQL itself. Each of the 22 TPC-H queries is kept differentially at scale factor 0.01, and after every
+batch of changes compared with its query as a bag. Never how fast anything is."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from trickle.ivm.program.changes import change_body
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
+from trickle.ivm.program.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,6 @@ class Renderer:
                 return self._window(rel, labels)
             case Expand():
                 return self._expand(rel, labels)
-            case Mark():
-                return self._mark(rel, labels)
             case OuterJoin():
                 return self._outer_join(rel, labels)
             case Copies(child, weight):
@@ -78,27 +77,51 @@ class Renderer:
                 return self._block(as_block(rel), labels)
 
     def _block(self, block: Block, labels: Sequence[str]) -> str:
-        tables, columns = self._from(block, set())
+        source = self._source(block, set())
         targets = [
-            _aliased(render(item.value, columns.__getitem__), label)
+            _aliased(source.text(reference(item.column)), label)
             for item, label in zip(block.items, labels, strict=True)
         ]
-        return _assemble(targets, tables, self._where(block, columns))
+        return source.finished(_assemble(targets, source.tables, source.conditions))
+
+    def _source(self, rel: Rel, aliases: set[str]) -> Source:
+        """What a relation reads, flat: with a mark above other rows, those rows and an expression for the mark."""
+        block = as_block(rel)
+        if len(block.inputs) == 1 and isinstance(block.inputs[0], Mark):
+            source = self._marked(block.inputs[0], aliases)
+        else:
+            tables, columns = self._from(block, aliases)
+            source = Source(tables, [], columns, {})
+        if block.gate is not None:
+            source.conditions.insert(0, f"EXISTS (\n{indented(self.select(block.gate))}\n)")
+        source.conditions.extend(f"({source.text(predicate)})" for predicate in block.predicates)
+        source.values.update({item.column.number: substitute(item.value, source.values) for item in block.items})
+        return source
+
+    def _marked(self, rel: Mark, aliases: set[str]) -> Source:
+        """The rows of the left; the mark stands for EXISTS over the right. No alias occurs on both levels.
+
+        In WHERE that EXISTS stands by itself, so that PostgreSQL can join for it.
+        """
+        source, partners = self._source(rel.left, aliases), self._source(rel.right, aliases)
+        both = Source([], [], source.columns | partners.columns, source.values | partners.values)
+        meeting = [*partners.conditions, *(f"({both.text(predicate)})" for predicate in rel.predicates)]
+        stands_for = f"__pgt_{rel.mark.label}__"
+        source.columns[rel.mark.number] = (stands_for,)
+        source.stand_ins.update(partners.stand_ins)
+        source.stand_ins[stands_for] = f"EXISTS (\n{indented(_assemble([], partners.tables, meeting))}\n)"
+        return source
 
     def _aggregate(self, rel: Aggregate, labels: Sequence[str]) -> str:
-        block = as_block(rel.child)
-        values = {item.column.number: item.value for item in block.items}
-        outputs = [substitute(v, values) for v in (*(k.value for k in rel.keys), *(c.value for c in rel.calls))]
-        tables, columns = self._from(block, set())
-        targets = [
-            _aliased(render(value, columns.__getitem__), label) for value, label in zip(outputs, labels, strict=True)
-        ]
+        source = self._source(rel.child, set())
+        outputs = [*(k.value for k in rel.keys), *(c.value for c in rel.calls)]
+        targets = [_aliased(source.text(value), label) for value, label in zip(outputs, labels, strict=True)]
         grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
         tail = f"\nGROUP BY {grouping}" if rel.keys else ""
         if not (rel.keys or rel.calls):
             # One row still, though nobody reads what was counted.
             tail = "\nHAVING true"
-        return _assemble(targets, tables, self._where(block, columns)) + tail
+        return source.finished(_assemble(targets, source.tables, source.conditions) + tail)
 
     def _window(self, rel: Window, labels: Sequence[str]) -> str:
         """The rows of the child with each function beside them; where order matters, sorted before they are read."""
@@ -120,36 +143,20 @@ class Renderer:
 
     def _expand(self, rel: Expand, labels: Sequence[str]) -> str:
         """The rows of the child, each beside what its functions return."""
-        block, aliases = as_block(rel.child), set[str]()
-        tables, columns = self._from(block, aliases)
-        values = {item.column.number: item.value for item in block.items}
-        calls = [render(substitute(f, values), columns.__getitem__) for f in rel.functions]
+        aliases: set[str] = set()
+        source = self._source(rel.child, aliases)
+        calls = [source.text(f) for f in rel.functions]
         alias = _unused("f", aliases)
         rows = calls[0] if len(calls) == 1 else f"ROWS FROM ({', '.join(calls)})"
         rows += " WITH ORDINALITY" if rel.ordinality else ""
         named = f"{rows} AS {ident(alias)}({', '.join(ident(column.label) for column in rel.outputs)})"
-        given = [render(item.value, columns.__getitem__) for item in block.items]
+        given = [source.text(reference(column)) for column in rel.child.columns]
         found = [ident(alias, column.label) for column in rel.outputs]
         targets = [_aliased(value, label) for value, label in zip((*given, *found), labels, strict=True)]
-        conditions = self._where(block, columns)
-        if not rel.kept:
-            return _assemble(targets, [*tables, named], conditions)
-        joined = f"{', '.join(tables)} LEFT JOIN LATERAL {named} ON true"
-        return _assemble(targets, [joined], conditions)
-
-    def _mark(self, rel: Mark, labels: Sequence[str]) -> str:
-        """The rows of the left, each with EXISTS over the right; no alias occurs on both levels."""
-        left, right = as_block(rel.left), as_block(rel.right)
-        aliases: set[str] = set()
-        tables, columns = self._from(left, aliases)
-        partners, others = self._from(right, aliases)
-        values = {item.column.number: item.value for item in (*left.items, *right.items)}
-        asked = [substitute(predicate, values) for predicate in rel.predicates]
-        meeting = [*self._where(right, others), *(_condition(p, columns | others) for p in asked)]
-        exists = f"EXISTS (\n{indented(_assemble([], partners, meeting))}\n)"
-        targets = [render(item.value, columns.__getitem__) for item in left.items]
-        outputs = [_aliased(text, label) for text, label in zip((*targets, exists), labels, strict=True)]
-        return _assemble(outputs, tables, self._where(left, columns))
+        tables = [*source.tables, named]
+        if rel.kept:
+            tables = [f"{', '.join(source.tables)} LEFT JOIN LATERAL {named} ON true"]
+        return source.finished(_assemble(targets, tables, source.conditions))
 
     def _outer_join(self, rel: OuterJoin, labels: Sequence[str]) -> str:
         (left, right), columns = self._from(Block((rel.left, rel.right), (), ()), set())
@@ -159,12 +166,6 @@ class Renderer:
         condition = " AND ".join(_condition(p, columns) for p in rel.predicates) or "true"
         kind = "FULL" if rel.full else "LEFT"
         return f"SELECT {', '.join(outputs)}\nFROM {left} {kind} JOIN {right} ON {condition}"
-
-    def _where(self, block: Block, columns: Mapping[int, tuple[str, ...]]) -> list[str]:
-        conditions = [_condition(p, columns) for p in block.predicates]
-        if block.gate is not None:
-            conditions.insert(0, f"EXISTS (\n{indented(self.select(block.gate))}\n)")
-        return conditions
 
     def _from(self, block: Block, used: set[str]) -> tuple[list[str], dict[int, tuple[str, ...]]]:
         """Write the FROM list with aliases not yet `used`; say by which qualified name each input column is read."""

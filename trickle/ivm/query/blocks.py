@@ -46,13 +46,8 @@ def block(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope | No
     """Read a SELECT; with `outer`, one that may be tied to rows whose columns that scope names."""
     rel, scope = from_clause(reading, select, ctes)
     scope = scope.within(outer)
-    rel, conditions = where(reading, rel, select, scope, ctes)
-    here = frozenset(column.number for column in rel.columns)
-    ties = tuple(c for c in conditions if not c.columns <= here)
-    own = tuple(c for c in conditions if c.columns <= here)
-    if own:
-        rel = Filter(rel, own)
-    if outer is not None and _calls(reading, conditions):
+    rel, ties = where(reading, rel, select, scope, ctes)
+    if outer is not None and _calls(reading, ties):
         raise Unsupported("an aggregate of the outer query inside a subquery has no delta rule yet")
     return _Steps(reading, select, ctes, scope).taken(rel, ties)
 

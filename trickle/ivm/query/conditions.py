@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
-from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.algebra.relations import Filter, Rel
 from trickle.ivm.algebra.scalars import Scalar, conjuncts, tree_key
 from trickle.ivm.query.arrays import array_slot, gathered
 from trickle.ivm.query.asked import Asked, answered, parameter
@@ -29,30 +29,49 @@ def given(node: pb.Node) -> list[pb.Node]:
 def where(
     reading: Reading, rel: Rel, select: pb.SelectStmt, scope: Scope, ctes: Ctes
 ) -> tuple[Rel, tuple[Scalar, ...]]:
-    """Read WHERE part by part."""
-    found: list[Scalar] = []
+    """Read WHERE; what it says of the rows themselves is done to them, what ties them to rows outside is returned."""
     for clause in given(select.where_clause):
-        rel, parts = conditions(reading, rel, clause, scope, ctes)
-        found.extend(parts)
-    return rel, tuple(found)
+        return conditions(reading, rel, clause, scope, ctes)
+    return rel, ()
 
 
 def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: Ctes) -> tuple[Rel, tuple[Scalar, ...]]:
-    """Read a condition part by part; a subquery that is a part of its own needs no third truth value."""
-    found: list[Scalar] = []
-    for node in conjunct_nodes(clause):
-        operand = negated(node)
-        asked = node if operand is None else operand
-        if asked.WhichOneof("node") == "sub_link" and asked.sub_link.sub_link_type in _CONDITIONS:
-            link = asked.sub_link
-            tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
-            wanted = operand is None
-            rel, test = condition(rel, link, tested, inner, wanted=wanted, numbering=reading.numbering)
-            found.append(test)
-        else:
-            rel, values = expressions(reading, rel, [node], scope, ctes)
-            found.extend(conjuncts(values[0]))
-    return rel, tuple(found)
+    """Filter by a condition part by part, the parts without a subquery first: fewer rows then look for partners.
+
+    Returns:
+        The filtered relation, and the parts that read columns of a row outside.
+    """
+    parts = list(conjunct_nodes(clause))
+    asking = [node for node in parts if any(n.WhichOneof("node") == "sub_link" for n in own_nodes(node))]
+    plain = [node for node in parts if not any(node is other for other in asking)]
+    resolved, _ = deferred(reading, plain, scope, ctes)
+    rel, ties = _filtered(rel, [part for value in resolved for part in conjuncts(value)])
+    tests: list[Scalar] = []
+    for node in asking:
+        rel, found = _test(reading, rel, node, scope, ctes)
+        tests.extend(found)
+    rel, more = _filtered(rel, tests)
+    return rel, (*ties, *more)
+
+
+def _filtered(rel: Rel, tests: Sequence[Scalar]) -> tuple[Rel, tuple[Scalar, ...]]:
+    """Apply the tests that read `rel` alone, and return the others."""
+    here = {column.number for column in rel.columns}
+    own = tuple(test for test in tests if test.columns <= here)
+    return Filter(rel, own) if own else rel, tuple(test for test in tests if not test.columns <= here)
+
+
+def _test(reading: Reading, rel: Rel, node: pb.Node, scope: Scope, ctes: Ctes) -> tuple[Rel, tuple[Scalar, ...]]:
+    """A part with a subquery; one that is nothing but a subquery needs no third truth value."""
+    operand = negated(node)
+    asked = node if operand is None else operand
+    if asked.WhichOneof("node") == "sub_link" and asked.sub_link.sub_link_type in _CONDITIONS:
+        link = asked.sub_link
+        tested, inner = _tested(reading, link, scope, ctes), _inner(reading, link, scope, ctes)
+        rel, test = condition(rel, link, tested, inner, wanted=operand is None, numbering=reading.numbering)
+        return rel, (test,)
+    rel, values = expressions(reading, rel, [node], scope, ctes)
+    return rel, tuple(conjuncts(values[0]))
 
 
 def expressions(

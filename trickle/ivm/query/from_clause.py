@@ -151,8 +151,9 @@ def _join(
         either.append((name, expression("COALESCE(a, b)", a=reference(a), b=reference(b))))
     scope = left_scope.joined(right_scope, merged)
     if join.quals.WhichOneof("node") and join.jointype == pb.JOIN_INNER:
-        rel, tests = reading.conditions(reading, Join(left, right, tuple(predicates)), join.quals, scope, ctes)
-        rel = Filter(rel, tests)
+        rel, ties = reading.conditions(reading, Join(left, right, tuple(predicates)), join.quals, scope, ctes)
+        if ties:
+            raise Unsupported("a condition of a join that reads a row outside has no delta rule yet")
     else:
         if join.quals.WhichOneof("node"):
             predicates.extend(conjuncts(scalar(join.quals, scope, reading.facts)))

@@ -40,4 +40,4 @@ class Reading:
     tied: Callable[[Reading, pb.SelectStmt, Ctes, Scope | None], Tied]
     """A SELECT inside another one."""
     conditions: Callable[[Reading, Rel, pb.Node, Scope, Ctes], tuple[Rel, tuple[Scalar, ...]]]
-    """A condition over a relation, to which subqueries in it add columns."""
+    """Filter a relation by a condition; what reads a row outside is returned."""

@@ -1,0 +1,282 @@
+"""How long does it take to bring the answers of the 22 TPC-H queries up to date after a change?
+
+Each query is kept twice over the same tables: by a stream table that is refreshed differentially, and by one that is
+refreshed in full. A batch changes all the tables (`tpch_data`), then both are brought up to date, in turns, and timed.
+As in `refresh`, a batch of the same size that is not timed comes before it, since plans are made anew after each
+VACUUM (ANALYZE). After the last round every result is compared with its query.
+
+Unlike the shapes of `refresh`, these queries are not ours: one that cannot be kept differentially, or goes wrong, is
+not left out. It is told in its row (`compiled`, `wrong`), the others are still reported, and the run fails. What is
+refreshed in full either way counts into the geometric mean as what it is, about 1.
+
+The goals are stated for scale factor 1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from benchmarks import tpch_data
+from benchmarks.contenders import StreamTables, relation
+from benchmarks.measure import ResultsDiffer, Samples, check_equal, in_turn, timed_ms
+from benchmarks.refresh import Say
+from benchmarks.report import Goal, Report, judge
+from benchmarks.server import Database
+from benchmarks.shapes import Shape
+from benchmarks.tpch_data import RATES, Rate
+from trickle.errors import TrickleError
+
+STATED_SCALE = 1.0
+COLUMNS = (
+    "query",
+    "compiled",
+    "strategy",
+    "changed",
+    "rows",
+    "full_ms",
+    "differential_ms",
+    "slowest_ms",
+    "times_faster",
+    "result_changed",
+    "wrong",
+)
+_QUERIES = Path(__file__).with_name("tpch_queries")
+_FASTER_GOALS = {"0.1 %": 30.0, "0.01 %": 80.0}
+_LEAST_GOAL = 0.9
+
+Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What became of a query's compilation: how it is kept, or the reason why it is not."""
+
+    state: str
+    reason: str | None
+    strategy: str | None
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: who takes part, and what was found so far."""
+
+    conn: Connection[Any]
+    scale: float
+    queries: Sequence[Shape]
+    contenders: Sequence[StreamTables]
+    batches: int = 0
+    samples: Samples[Key] = field(default_factory=Samples)
+    programs: dict[str, Program] = field(default_factory=dict)
+    results: dict[str, tuple[int, str]] = field(default_factory=dict)
+    changes: dict[tuple[str, str], int] = field(default_factory=dict)
+    fallbacks: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> list[Shape]:
+        """The queries that nothing is wrong with so far."""
+        return [query for query in self.queries if query.name not in self.wrong]
+
+
+def chosen(names: str | None) -> tuple[Shape, ...]:
+    """The queries named in a comma-separated list (q01,q05); all of them without one."""
+    found = {path.stem: Shape(path.stem, path.read_text(), (), None, 0.0) for path in sorted(_QUERIES.glob("q*.sql"))}
+    if names is None:
+        return tuple(found.values())
+    wanted = names.split(",")
+    unknown = [name for name in wanted if name not in found]
+    if unknown:
+        raise ValueError(f"no such query: {', '.join(unknown)}; there are {', '.join(found)}")
+    return tuple(found[name] for name in wanted)
+
+
+def run(database: Database, scale: float, rounds: int, queries: Sequence[Shape], say: Say) -> Report:
+    with database.connect() as conn:
+        say(f"loading scale factor {scale:g}")
+        tpch_data.load(conn, scale)
+        conn.execute("CREATE SCHEMA bench")
+        differential = StreamTables.open(database, "DIFFERENTIAL")
+        full = StreamTables.open(database, "FULL")
+        try:
+            this = Run(conn, scale, queries, (differential, full))
+            _create(this, say)
+            for number in range(rounds):
+                _round(this, number, say)
+            say("comparing every result with its query")
+            for query in this.standing:
+                _check(this, query)
+        finally:
+            differential.close()
+            full.close()
+        about = {"scale": scale, "rows": _count(conn, sql.Identifier("lineitem")), "rounds": rounds}
+    return Report("tpch", {**database.environment, **about}, _rows(this), _goals(this))
+
+
+def failed(report: Report) -> bool:
+    return any(row.get("wrong") for row in report.rows)
+
+
+def _create(this: Run, say: Say) -> None:
+    for query in this.queries:
+        say(f"creating {query.name}")
+        try:
+            for contender in this.contenders:
+                contender.create(query)
+        except (psycopg.Error, TrickleError) as error:
+            _fail(this, query, "could not be created", error, say)
+            continue
+        this.programs[query.name] = _program(this, query)
+        this.results[query.name] = _result(this, query)
+    this.conn.execute("VACUUM (ANALYZE)")
+
+
+def _program(this: Run, query: Shape) -> Program:
+    row = this.conn.execute(
+        "SELECT program_state, program_reason, program_explain ->> 'strategy' FROM pgtrickle.pgt_stream_tables"
+        " WHERE pgt_id = %s",
+        (this.contenders[0].pgt_ids[query.name],),
+    ).fetchone()
+    return Program(*row) if row else Program("none", None, None)
+
+
+def _round(this: Run, number: int, say: Say) -> None:
+    for rate in RATES:
+        say(f"round {number + 1}: {rate.name} changed")
+        _apply_batch(this, rate)
+        for query in this.standing:
+            _bring_up_to_date(this, query, this.contenders[0], say)
+        for query in this.standing:
+            # The other one as well: what it would have to catch up with is the batch before.
+            _bring_up_to_date(this, query, this.contenders[1], say)
+            this.results[query.name] = _result(this, query)
+        _apply_batch(this, rate)
+        for query in this.standing:
+            for contender in in_turn(this.contenders, number):
+                taken = _bring_up_to_date(this, query, contender, say)
+                if taken is not None:
+                    this.samples.add((query.name, rate.name, contender.name), taken)
+        for query in this.standing:
+            _note_change(this, query, rate)
+        this.contenders[0].prune()
+        # In place of autovacuum, whose workers would fall on whoever is timed at the moment.
+        this.conn.execute("VACUUM (ANALYZE)")
+
+
+def _apply_batch(this: Run, rate: Rate) -> None:
+    tpch_data.apply(this.conn, this.batches, rate.at(this.scale))
+    this.batches += 1
+
+
+def _bring_up_to_date(this: Run, query: Shape, contender: StreamTables, say: Say) -> float | None:
+    if query.name in this.wrong:
+        return None
+    reasons: list[str | None] = []
+    try:
+        taken = timed_ms(lambda: reasons.append(contender.refresh(query).reason))
+    except psycopg.Error as error:
+        _fail(this, query, f"{contender.name} refresh after batch {this.batches - 1}", error, say)
+        return None
+    if reasons[0] and this.programs[query.name].state == "compiled":
+        this.fallbacks.setdefault(query.name, reasons[0])
+    return taken
+
+
+def _fail(this: Run, query: Shape, what: str, error: Exception, say: Say) -> None:
+    this.wrong[query.name] = f"{what}: {type(error).__name__}: {error}"
+    say(f"{query.name}: {this.wrong[query.name]}")
+
+
+def _note_change(this: Run, query: Shape, rate: Rate) -> None:
+    result = _result(this, query)
+    if result != this.results[query.name]:
+        this.changes[query.name, rate.name] = this.changes.get((query.name, rate.name), 0) + 1
+    this.results[query.name] = result
+
+
+def _result(this: Run, query: Shape) -> tuple[int, str]:
+    """How many rows the result has, and a digest by which to know it again."""
+    statement = sql.SQL("SELECT q::text FROM (SELECT {} FROM {}) q ORDER BY 1").format(
+        _columns(this.conn, query), relation(this.contenders[1], query)
+    )
+    rows = [text for (text,) in this.conn.execute(statement)]
+    return len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _check(this: Run, query: Shape) -> None:
+    columns = _columns(this.conn, query)
+    for contender in this.contenders:
+        try:
+            check_equal(this.conn, relation(contender, query), query.query, columns)
+        except ResultsDiffer as error:
+            this.wrong[query.name] = str(error)
+
+
+def _columns(conn: Connection[Any], query: Shape) -> sql.Composable:
+    """The columns of the query: a stream table may have hidden ones behind them."""
+    described = conn.execute(sql.SQL("SELECT * FROM ({}) q LIMIT 0").format(sql.SQL(query.query))).description
+    return sql.SQL(", ").join(sql.Identifier(column.name) for column in described or ())
+
+
+def _count(conn: Connection[Any], table: sql.Identifier) -> int:
+    row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _rows(this: Run) -> list[dict[str, Any]]:
+    return [_row(this, query, rate) for rate in RATES for query in this.queries]
+
+
+def _row(this: Run, query: Shape, rate: Rate) -> dict[str, Any]:
+    program = this.programs.get(query.name)
+    taken = len(this.samples.times.get((query.name, rate.name, "differential"), []))
+    slowest = max(this.samples.times.get((query.name, rate.name, "differential"), []), default=None)
+    return {
+        "query": query.name,
+        "changed": rate.name,
+        "compiled": "yes" if program and program.state == "compiled" else "no",
+        "reason": program.reason if program else None,
+        "strategy": program.strategy if program else None,
+        "fallback": this.fallbacks.get(query.name),
+        "rows": this.results[query.name][0] if query.name in this.results else None,
+        "full_ms": _rounded(this.samples.median((query.name, rate.name, "full"))),
+        "differential_ms": _rounded(this.samples.median((query.name, rate.name, "differential"))),
+        "slowest_ms": _rounded(slowest),
+        "times_faster": _rounded(_faster(this, query, rate)),
+        "samples": taken,
+        "result_changed": f"{this.changes.get((query.name, rate.name), 0)} of {taken}",
+        "wrong": this.wrong.get(query.name),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _faster(this: Run, query: Shape, rate: Rate) -> float | None:
+    if query.name in this.wrong:
+        return None
+    return this.samples.median_ratio((query.name, rate.name, "full"), (query.name, rate.name, "differential"))
+
+
+def _goals(this: Run) -> list[Goal]:
+    counts = this.scale >= STATED_SCALE
+    found = []
+    for rate in RATES:
+        ratios = [ratio for query in this.queries if (ratio := _faster(this, query, rate)) is not None]
+        mean = statistics.geometric_mean(ratios) if ratios else None
+        name = f"{rate.name} changed, times faster than in full, geometric mean"
+        found.append(judge(name, mean, "×", "at least", _FASTER_GOALS[rate.name], counts=counts))
+        name = f"{rate.name} changed, times faster than in full, least"
+        found.append(judge(name, min(ratios, default=None), "×", "at least", _LEAST_GOAL, counts=counts))
+    compiled = sum(program.state == "compiled" for program in this.programs.values())
+    name = "queries that are kept differentially"
+    found.append(judge(name, compiled, "", "at least", len(this.queries), counts=True))
+    return found
