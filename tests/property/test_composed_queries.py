@@ -1,8 +1,8 @@
 """Queries composed of every operator, four deep, over tables with NULLs, duplicates and skew.
 
 Lies it would catch: a rule that holds over tables and fails over what another rule makes of them.
-Oracle: PostgreSQL, evaluating the defining query from nothing in the statement that compares. `TRICKLE_EXAMPLES` sets how
-many queries the long run draws; 20 000 are a night's work.
+Oracle: PostgreSQL, evaluating the defining query from nothing in the statement that compares. `TRICKLE_EXAMPLES` sets
+how many queries the long run draws; 20 000 are a night's work.
 """
 
 from __future__ import annotations
