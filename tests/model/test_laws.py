@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from model import draw as drawn
 from model.zset import State, difference, evaluate, zset
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.passes import fuse_blocks, prune_columns
+from trickle.ivm.algebra.passes import fuse_blocks, prune_columns, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.properties import not_null_columns, row_key
 from trickle.ivm.algebra.relations import Block, Given, Item, copy_of
@@ -36,6 +36,7 @@ def test_fusing_and_pruning_keep_the_meaning(data: st.DataObject, state: State) 
     fused = fuse_blocks(rel)
     assert evaluate(fused, state) == evaluate(rel, state)
     assert evaluate(prune_columns(fused), state) == evaluate(rel, state)
+    assert evaluate(push_filters(fused), state) == evaluate(rel, state)
 
 
 @many
@@ -51,7 +52,7 @@ def test_pruning_returns_the_columns_asked_for(data: st.DataObject, state: State
 def differentiate(data: st.DataObject, state: State) -> None:
     """The law everything rests on."""
     numbering = Numbering()
-    rel = prune_columns(as_block(fuse_blocks(data.draw(drawn.relations(numbering)))))
+    rel = prune_columns(as_block(push_filters(fuse_blocks(data.draw(drawn.relations(numbering))))))
     delta = derive(rel, numbering)
     assert delta is not None
     expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
