@@ -172,6 +172,8 @@ def _windowed(rel: Window, state: State) -> Bag:
 def _window_values(node: Any, child: Rel, rows: list[tuple[Any, ...]]) -> list[Any]:
     call = node.func_call
     name = call.funcname[-1].string.sval
+    if name == "row_number" and not call.over.order_clause:
+        return list(range(1, len(rows) + 1))
     if not call.over.order_clause:
         added = value_of(_without_over(node), {}, [(_row(child, values), 1) for values in rows])
         return [added] * len(rows)

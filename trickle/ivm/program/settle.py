@@ -11,9 +11,8 @@ from dataclasses import replace
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
-from trickle.ivm.algebra.scalars import Scalar, columns_of, expression
+from trickle.ivm.algebra.scalars import Scalar, expression
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.calls import IDENTICAL, classify, determinised, type_of
@@ -38,35 +37,24 @@ def settled(rel: Rel, facts: Facts, *, root: bool = True) -> Rel:
             for call in calls:
                 classify(call, child, facts)
             if not root:
-                _refuse_incomparable(rel, child)
                 _refuse_ties(rel, child, facts)
             if not keys and not scalar:
                 raise Unsupported("DISTINCT over no columns has no delta rule")
             return Aggregate(child, keys, tuple(determinised(c, child, facts) for c in calls), scalar)
         case Window(child, keys, calls, order):
-            return Window(_rebuildable(settled(child, facts, root=False)), keys, calls, order)
+            return Window(settled(child, facts, root=False), keys, calls, order)
         case Expand(child):
             return replace(rel, child=settled(child, facts, root=False))
         case Copies(child, weight):
             return Copies(settled(child, facts, root=False), weight)
         case Mark(left, right, predicates, mark):
-            sides = [_rebuildable(settled(side, facts, root=False)) for side in (left, right)]
+            sides = [settled(side, facts, root=False) for side in (left, right)]
             return Mark(sides[0], sides[1], predicates, mark)
         case OuterJoin(left, right, predicates, full):
-            sides = [_rebuildable(settled(side, facts, root=False)) for side in (left, right)]
+            sides = [settled(side, facts, root=False) for side in (left, right)]
             return OuterJoin(sides[0], sides[1], predicates, full)
         case _:
             return rel
-
-
-def _rebuildable(rel: Rel) -> Rel:
-    _refuse_types(rel, frozenset(column.number for column in rel.columns))
-    return rel
-
-
-def _refuse_incomparable(rel: Aggregate, child: Rel) -> None:
-    """Rebuilding an old bag groups its rows, which types without equality do not allow."""
-    _refuse_types(child, columns_of((*(k.value for k in rel.keys), *(c.value for c in rel.calls))))
 
 
 def _refuse_ties(rel: Aggregate, child: Rel, facts: Facts) -> None:
@@ -78,10 +66,3 @@ def _refuse_ties(rel: Aggregate, child: Rel, facts: Facts) -> None:
             chosen = Scalar(node.agg_order[0].sort_by.node)
             if type_of(child, chosen, facts) not in IDENTICAL:
                 raise Unsupported(f"{function_name(node)[1]}() chooses between equal values that look different")
-
-
-def _refuse_types(rel: Rel, numbers: frozenset[int]) -> None:
-    known = origins(rel)
-    for number in sorted(numbers):
-        if number in known and not known[number].comparable:
-            raise Unsupported(f"column {known[number].name} has a type without equality, below another operator")

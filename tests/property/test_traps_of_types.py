@@ -1,0 +1,57 @@
+"""Columns of types without equality, and of types whose equal values look different, below every operator.
+
+Lies it would catch: an old row that is rebuilt as 1.0 though 1.00 is stored; a program that groups by json and fails;
+two documents that are printed alike and counted once.
+Oracle: PostgreSQL, evaluating the defining query from nothing at the same snapshot, after every step.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from property.scenarios import Step, scenario
+from property.trial import Trial
+
+TABLES = (
+    "CREATE TABLE l (id int PRIMARY KEY, k int, doc json, at point, n numeric)",
+    "CREATE TABLE r (id int, k int, doc json, at point, n numeric)",
+    "INSERT INTO l VALUES (1, 1, '{\"a\": 1}', '(1,2)', 1.0), (2, 1, '{\"a\":1}', NULL, 1.00),"
+    " (3, 2, '[]', '(0,0)', 2), (4, NULL, NULL, '(1,2)', NULL)",
+    "INSERT INTO r VALUES (1, 1, '{\"a\": [1]}', '(3,4)', 1.0), (1, 1, '{\"a\": [1]}', '(3,4)', 1.0),"
+    " (2, 1, '{\"a\":[1]}', NULL, 1.00), (3, 3, NULL, '(5,6)', 7)",
+)
+STEPS: tuple[Step, ...] = (
+    "INSERT INTO r VALUES (4, 2, '{\"a\": 2}', '(7,8)', 2.0)",
+    "DELETE FROM r WHERE ctid = (SELECT min(ctid) FROM r WHERE id = 1)",
+    "UPDATE r SET n = 1.000, doc = '{\"a\":  [1]}' WHERE id = 2",
+    ("UPDATE l SET n = n + 0.00 WHERE k = 1", "UPDATE l SET doc = '{}' WHERE id = 3"),
+    ("UPDATE l SET k = 3 WHERE id = 1", "DELETE FROM r WHERE k = 1"),
+    ("INSERT INTO r VALUES (5, 3, '[1]', NULL, 1), (5, 3, '[1]', NULL, 1.0)", "UPDATE l SET at = '(9,9)' WHERE id = 1"),
+    "DELETE FROM l WHERE id < 3",
+    "DELETE FROM r",
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT l.id, r.doc, r.n FROM l LEFT JOIN r ON r.k = l.k",
+        "SELECT l.id, l.doc, r.at FROM l FULL JOIN r ON r.k = l.k",
+        "SELECT l.id, l.doc, l.n FROM l WHERE NOT EXISTS (SELECT FROM r WHERE r.k = l.k)",
+        "SELECT r.doc, r.n FROM r WHERE r.k IN (SELECT k FROM l)",
+        "SELECT r.id, r.doc, row_number() OVER (PARTITION BY k ORDER BY id, n) AS p FROM r",
+        "SELECT l.id, x.a FROM l LEFT JOIN (SELECT k, doc -> 'a' AS a FROM r) x ON x.k = l.k",
+        "SELECT l.id, x.m FROM l LEFT JOIN (SELECT k, n + 1 AS m FROM r) x ON x.k = l.k",
+        "SELECT l.id, g.docs FROM l JOIN (SELECT k, json_agg(doc ORDER BY id)::text AS docs FROM r GROUP BY k) g"
+        " ON g.k = l.k",
+        "SELECT l.id, g.docs FROM l LEFT JOIN (SELECT k, json_agg(n ORDER BY id, n) AS docs FROM r GROUP BY k) g"
+        " ON g.k = l.k",
+        "SELECT DISTINCT ON (k) k, id, doc FROM l ORDER BY k, id",
+        "SELECT id, doc, at FROM l ORDER BY id LIMIT 2",
+        "SELECT l.id, x.doc FROM l"
+        " LEFT JOIN LATERAL (SELECT doc FROM r WHERE r.k = l.k ORDER BY id, n LIMIT 1) x ON true",
+        "SELECT l.id, (SELECT doc FROM r WHERE r.k = l.k ORDER BY id DESC, n LIMIT 1) AS doc FROM l",
+    ],
+)
+def test_any_type_may_stand_below_any_operator(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)
