@@ -27,8 +27,6 @@ NOT_COMPILED: frozenset[str] = frozenset()
 @pytest.mark.full
 @pytest.mark.timeout(3600)
 def test_every_query_is_exact_after_every_batch(db: Database) -> None:
-    if tpch_data.generator() is None:
-        pytest.skip("tpchgen-cli is not installed")
     queries = tpch.chosen(None)
     assert len(queries) == 22
     found: list[str] = []
