@@ -78,6 +78,8 @@ STEPS: tuple[Step, ...] = (
         "SELECT l.id FROM l WHERE l.k IN (SELECT k FROM r GROUP BY k HAVING count(*) > 1)",
         "SELECT l.id FROM l WHERE l.k IN (SELECT k FROM r UNION ALL SELECT k FROM s)",
         "SELECT s.k, s.x FROM s WHERE s.k IN (SELECT k FROM l)",
+        "SELECT l.id, CASE WHEN EXISTS (SELECT FROM (SELECT l.id AS c, (SELECT max(w) FROM r WHERE r.k = l.k) AS m"
+        " FROM l) x WHERE x.m = l.v / 10) THEN 1 ELSE 0 END AS b FROM l",
         "SELECT l.k, count(*) FROM l WHERE EXISTS (SELECT FROM r WHERE r.k = l.k) GROUP BY l.k",
         "SELECT l.id, (SELECT count(*) FROM r WHERE r.k = l.k) AS n FROM l",
         "SELECT l.id, (SELECT sum(w) + 1 FROM r WHERE r.k = l.k AND r.w > 1) AS n FROM l",
