@@ -115,6 +115,7 @@ def test_what_has_no_rule_yet_is_refreshed_in_full(made: Trial, query: str) -> N
         "SELECT k, count(*) FROM l GROUP BY k HAVING count(*) > (SELECT count(*) - 3 FROM r)",
         "SELECT k, count(*), EXISTS (SELECT FROM r WHERE r.k = l.k) AS met FROM l GROUP BY k",
         "SELECT count(*), (SELECT max(w) FROM r) AS m FROM l",
+        "SELECT k, (SELECT count(*) FROM r) AS m FROM l GROUP BY k HAVING count(*) < (SELECT count(*) FROM r)",
         "SELECT count(*), sum(v) IN (SELECT w FROM r) AS b FROM l",
         "SELECT k, count(*) FROM l GROUP BY k HAVING count(*) > ANY (SELECT w FROM r)",
         "SELECT k, count(*), (SELECT max(w) FROM r WHERE r.k = l.k) AS m FROM l GROUP BY k",

@@ -91,8 +91,9 @@ class _Steps:
             asked = all_rewritten(asked, parts)
         if having:
             in_having, asked = _asked_by(having, asked)
-            rel, tests = answered(rel, having, in_having, self._numbering)
-            rel = Filter(rel, conjuncts(tests[0]))
+            rel, everything = answered(rel, [*having, *targets, *inside], in_having, self._numbering)
+            having, targets, inside, _ = _split(everything, having, targets, inside)
+            rel = Filter(rel, conjuncts(having[0]))
         rel, everything = windows(rel, [*targets, *inside, *parts_of(asked)], self._numbering, inside)
         targets, inside, parts = _split(everything, targets, inside)
         rel, everything = answered(rel, [*targets, *inside], all_rewritten(asked, parts), self._numbering)
