@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
@@ -46,6 +47,12 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
             return not_null_columns(left) | {mark.number}
         case OuterJoin(left, _, _, full):
             return frozenset() if full else not_null_columns(left)
+        case Kept():
+            return not_null_columns(rel.rel)
+        case KeptBefore(kept) | KeptFirst(kept):
+            return not_null_columns(kept)
+        case KeptChange(kept, weight):
+            return not_null_columns(kept) | {weight.number}
         case _:
             return frozenset()
 
@@ -75,6 +82,10 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return origins(left) | {mark.number: _MARK}
         case OuterJoin(left, right):
             return origins(left) | origins(right)
+        case Kept(_, _, facts):
+            return {column.number: found for column, found in zip(rel.columns, facts, strict=True)}
+        case KeptBefore(kept) | KeptFirst(kept) | KeptChange(kept):
+            return origins(kept)
         case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child):
             return origins(child)
         case _:
@@ -99,6 +110,8 @@ def input_keys(rel: Rel) -> list[frozenset[int]]:
             return [frozenset(outputs[number] for number in key)]
         case Mark(left) | Window(left):
             return input_keys(left)
+        case Kept():
+            return input_keys(rel.rel)
         case OuterJoin(left, right, predicates, full):
             return [] if full else _keys_kept(left, right, predicates)
         case _:

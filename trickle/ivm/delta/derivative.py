@@ -43,6 +43,7 @@ def _register_rules() -> None:
     import trickle.ivm.delta.block
     import trickle.ivm.delta.copies
     import trickle.ivm.delta.expand
+    import trickle.ivm.delta.kept
     import trickle.ivm.delta.mark
     import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan

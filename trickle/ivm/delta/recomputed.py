@@ -18,6 +18,7 @@ from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, U
 from trickle.ivm.algebra.scalars import expression
 from trickle.ivm.delta.before import before
 from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.kept import as_found
 from trickle.ivm.delta.restrict import Restriction, restrict
 
 
@@ -31,7 +32,8 @@ def recomputed(
     change = shared(change, "change_grouped", "the change of what is grouped")
     now = _touched_rows(child, keys, change, numbering) if keys else child
     now = Shared("rows_now", "the touched groups' rows as they are now", now)
-    then = before(now, change, numbering)
+    found = None if keys else as_found(child)
+    then = found if found is not None else before(now, change, numbering)
     weight = numbering.column("__pgt_w")
     anything = Block((change.rel,), (), ())
     outputs = tuple(copy_of(column) for column in rel.columns)

@@ -93,13 +93,15 @@ def classify(call: Call, child: Rel, facts: Facts) -> Classified:
     return Classified(call, Kind.RECOMPUTED, argument, condition)
 
 
-def exact(calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[int, ColumnFacts]) -> list[Classified]:
+def exact(
+    calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[int, ColumnFacts], *, inner: bool
+) -> list[Classified]:
     """Recompute the sums whose digits would show that they were folded.
 
     A folded sum has the right value, but the scale of what it once added; a quotient or a text shows it. A sum that
-    is selected as it is stays folded: its value is what counts.
+    is selected as it is stays folded: its value is what counts, unless another query reads it (`inner`).
     """
-    inside = {n for item in items if item.value.column is None for n in item.value.columns}
+    inside = {n for item in items if inner or item.value.column is None for n in item.value.columns}
 
     def digits_matter(classified: Classified) -> bool:
         if classified.sum_type != "numeric" or classified.argument is None:

@@ -34,14 +34,15 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     """Keep the groups of `aggregate`, from which `root` selects its columns."""
     child = prune_columns(aggregate.child, _read(aggregate))
     aggregate = Aggregate(child, aggregate.keys, aggregate.calls, aggregate.scalar)
-    calls = exact([classify(call, child, root.facts) for call in aggregate.calls], root.items, origins(child))
+    classified = [classify(call, child, root.facts) for call in aggregate.calls]
+    calls = exact(classified, root.items, origins(child), inner=root.inner)
     names = {i.value.column: n for i, n in zip(root.items, root.names, strict=True) if i.value.column is not None}
     kept = tally(calls, names, numbering, not_null_columns(child))
     keys, hidden_keys = _keys(aggregate, names, child)
     storage, algebra = _storage(root, aggregate, kept, keys, hidden_keys)
     delta, grouped = _changes(aggregate, kept, numbering)
     written = Folding(root, aggregate, target, tuple(keys), kept, storage)
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     groups = renderer.select(grouped)
     renderer.add("change_groups", "the change of each group: rows, values and sums by weight", groups)
     renderer.add("matched", "each changed group beside its stored row", matched(written))

@@ -21,6 +21,7 @@ from trickle.ivm.program.changes import BUFFERS
 from trickle.ivm.program.layout import commented, dollar_tag, indented
 from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.state_ctes import faults, state_ctes, unfoldable
 
 PROGRAMS = "pgtrickle_programs"
 LARGE_ROWS = 2_000
@@ -44,13 +45,17 @@ def function_texts(
     )
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq"
+    wrong = "__pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted" + (
+        "\n    OR __pgt_counts.state_faults > 0" if apply.states else ""
+    )
+    counted = ", f.state_faults" if apply.states else ""
     attempt = f"""IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
   __pgt_written := {large_name(target)}({large_arguments}, {"__pgt_alone" if alone else "false"});
 ELSE
 {indented(statement)}
 END IF;
 
-SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
+SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{counted} INTO __pgt_counts
 FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
     body = f"""#variable_conflict use_column
 DECLARE
@@ -82,7 +87,7 @@ BEGIN
   IF __pgt_counts.unfoldable > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
-  IF __pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted THEN
+  IF {wrong} THEN
     RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
       DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
                       __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted, __pgt_written),
@@ -192,7 +197,8 @@ def _new_markers(output: str, ids: str) -> str:
 
 def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = ()) -> str:
     """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
-    ctes = [f"{commented(comment)}\n{ident(name)} AS (\n{indented(body)}\n)" for name, comment, body in apply.ctes]
+    own = [_cte(name, comment, body) for name, comment, body in apply.ctes]
+    ctes = _state_ctes(apply, own, _ALONE if others else "") + own
     if others:
         tests = "\n    OR ".join(test for buffer in others for test in _new_in(buffer))
         law = "-- has nothing else changed, by the snapshot of this very statement?"
@@ -213,10 +219,29 @@ def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = (
     return f"WITH\n{body}\nMERGE INTO {target.table} t USING {net} ON {apply.match}\n" + "\n".join(clauses) + ";"
 
 
+def _cte(name: str, comment: str, body: str, how: str = "") -> str:
+    head = f"{commented(comment)}\n" if comment else ""
+    return f"{head}{ident(name)} AS {how}(\n{indented(body)}\n)"
+
+
+def _state_ctes(apply: Apply, readers: Sequence[str], guard: str) -> list[str]:
+    """The CTEs of all state tables: what is written, and of the ways to read them those that are used."""
+    made = [cte for state, kept in apply.states for cte in state_ctes(state, kept, guard)]
+    used: list[str] = []
+    texts = list(readers)
+    for cte in reversed(made):
+        if not cte.reads or any(ident(cte.name) in text for text in texts):
+            used.insert(0, _cte(cte.name, cte.comment, cte.body, "NOT MATERIALIZED " if cte.reads else ""))
+            texts.append(cte.body)
+    return used
+
+
 _ALONE = "(SELECT q.alone FROM quiet q)"
 
 
 def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
+    changing = [pair for pair in apply.states if pair[1] is not None]
+    checked = f",\n    state_faults = {faults(apply.states)}" if changing else ""
     deletions = apply.expected_deletions or f"count(*) FILTER (WHERE {OPERATION} = 'd')"
     return f"""frontier AS (
   UPDATE pgtrickle.pgt_frontiers SET
@@ -224,8 +249,8 @@ def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
     own_seq = nextval('pgtrickle_changes.change_seq'),
     (rows_inserted, rows_updated, rows_deleted, unfoldable) = (
       SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')),
-        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}')
+        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}'){unfoldable(apply.states)}
       FROM net),
-    markers = ({_new_markers("count(*)", ids)})
+    markers = ({_new_markers("count(*)", ids)}){checked}
   WHERE pgt_id = {target.pgt_id}{f" AND {_ALONE}" if alone else ""}
 )"""

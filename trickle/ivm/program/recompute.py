@@ -48,7 +48,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
     if delta is None:
         raise Unsupported("nothing this query reads can change")
 
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     row = numbering.column("row")
     everything = (Item(numbering.column("everything"), expression("true")),)
     touched = Aggregate(delta.rel, aggregate.keys or everything, ())

@@ -150,7 +150,7 @@ def _prepare(
     delta = derive(block, numbering)
     if delta is None:
         raise Unsupported("nothing this query reads can change")
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     change = renderer.select(delta.rel, (*names, WEIGHT))
     storage = Storage(
         root.names,
