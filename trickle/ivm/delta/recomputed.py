@@ -52,4 +52,4 @@ def _touched_rows(child: Rel, keys: Sequence[Item], change: Delta, numbering: Nu
     restrictions = [
         Restriction(key.value, w.column, key.value.column not in certain) for key, w in zip(keys, wanted, strict=True)
     ]
-    return restrict(child, restrictions, touched)
+    return restrict(child, restrictions, touched, numbering)

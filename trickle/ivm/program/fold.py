@@ -49,7 +49,7 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     if written.may_recompute:
         row = numbering.column("row")
         renderer.add("lost", "groups whose new values cannot be had by adding", lost(written, row))
-        fresh = _fresh(renderer, written, row)
+        fresh = _fresh(renderer, written, row, numbering)
         renderer.add("fresh", "those groups, computed anew from the sources as they are now", fresh)
     renderer.add("folded", "new = stored + change", folded(written))
     renderer.add("net", "groups that appear, change or disappear", net(written))
@@ -146,7 +146,7 @@ def _changes(aggregate: Aggregate, kept: Tally, numbering: Numbering) -> tuple[D
     return delta, Aggregate(delta.rel, keys, tuple(calls))
 
 
-def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:
+def _fresh(renderer: Renderer, f: Folding, row: Column, numbering: Numbering) -> str:
     """γ(C|lost): the groups that could not be folded, numbered as in `lost`."""
     calls = (*f.aggregate.calls, *(Call(s.column, s.value) for s in f.kept.states if s.hidden))
     if f.aggregate.scalar:
@@ -154,6 +154,6 @@ def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:
         everything = Aggregate(f.aggregate.child, (), calls, scalar=True)
         asked = Block((Given("lost", (row,)),), (), ())
         return renderer.select(Block((everything,), (), one, asked), (ROW, *(call.column.label for call in calls)))
-    rows = restricted(f.aggregate.child, "lost", f.keys, row)
+    rows = restricted(f.aggregate.child, "lost", f.keys, row, numbering)
     grouped = Aggregate(rows, (Item(row, reference(row)),), calls)
     return renderer.select(grouped, (ROW, *(call.column.label for call in calls)))

@@ -60,7 +60,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         "each touched key with a number to meet by",
         f"SELECT row_number() OVER () AS {ident(row.label)}, {numbered}\nFROM touched_groups",
     )
-    restriction = restricted(child, "touched", keys, row)
+    restriction = restricted(child, "touched", keys, row, numbering)
     fresh = Block(
         (Aggregate(restriction, (Item(row, reference(row)), *aggregate.keys), calls),),
         root.block.predicates,
