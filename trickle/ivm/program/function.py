@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.changes import BUFFERS
 from trickle.ivm.program.layout import commented, dollar_tag, indented
 from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Alone, Apply, Target
@@ -25,7 +26,9 @@ from trickle.ivm.program.state_ctes import faults, state_ctes, unfoldable
 
 PROGRAMS = "pgtrickle_programs"
 LARGE_ROWS = 2_000
-"""From how many captured rows on a change counts as large: about where PostgreSQL's own costs plan better."""
+LARGE_SHARE = 200
+"""A change counts as large when it has more captured rows than the first, and than the largest source has rows by the
+second: about where PostgreSQL's own costs plan better. A few thousand rows of millions are best followed by index."""
 
 
 def function_texts(
@@ -33,23 +36,22 @@ def function_texts(
     apply: Apply,
     alone: Alone | None,
     buffers: Sequence[int],
-    sources: Sequence[tuple[str, str]],
+    sources: Sequence[RelationFacts],
     settings: Mapping[str, str],
 ) -> tuple[str, str]:
     """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
     statement = _either(target, apply, alone, ids)
-    permitted = ", ".join(
-        f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
-    )
+    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
+    large = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq"
     wrong = "__pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted" + (
         "\n    OR __pgt_counts.state_faults > 0" if apply.states else ""
     )
     counted = ", f.state_faults" if apply.states else ""
-    attempt = f"""IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
+    attempt = f"""IF {_how_many_new(buffers, large)} > {large} THEN
   __pgt_written := {large_name(target)}({large_arguments}, {"__pgt_alone" if alone else "false"});
 ELSE
 {indented(statement)}
@@ -158,11 +160,11 @@ def _quoted(body: str) -> str:
     return f"{tag}\n{body}{tag}"
 
 
-def _how_many_new(buffers: Sequence[int]) -> str:
+def _how_many_new(buffers: Sequence[int], enough: int) -> str:
     """How many captured rows there are to read; counting ends where the change is known to be large."""
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
-        f" ORDER BY b.xid LIMIT {LARGE_ROWS + 1}) x)"
+        f" ORDER BY b.xid LIMIT {enough + 1}) x)"
         for buffer in buffers
         for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_xip)")
     )

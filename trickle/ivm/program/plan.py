@@ -41,7 +41,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     algebra, delta = _said(apply.algebra), _said(apply.delta)
     tables = {s.table.oid: s.table for s in scans(algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
-    sources = sorted((t.schema, t.name) for t in tables.values())
+    sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
     alone = _alone(outer, target, apply, keeper)
     function, large_function = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
     return Program(
