@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptFirst
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -35,6 +35,7 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             | Shared(child=child)
             | Copies(child)
             | Kept(rel=child)
+            | Wanted(child)
             | KeptFirst(kept=child)
         ):
             return (child,)

@@ -48,6 +48,7 @@ def _register_rules() -> None:
     import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan
     import trickle.ivm.delta.union_all
+    import trickle.ivm.delta.wanted
     import trickle.ivm.delta.window  # noqa: F401
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, equated_columns, expression, reference, substitute
@@ -77,6 +77,8 @@ def narrowed(rel: Rel, change: Rel, predicates: Sequence[Scalar], numbering: Num
     if not _grouped(rel):
         return rel
     match rel:
+        case Wanted(groups):
+            return narrowed(groups, change, predicates, numbering)
         case Aggregate(_, keys) | Window(_, keys) if keys:
             return _narrowed_groups(rel, change, predicates, numbering)
         case Block(inputs, gate=None):
@@ -96,7 +98,7 @@ def narrowed(rel: Rel, change: Rel, predicates: Sequence[Scalar], numbering: Num
 def _narrowed_groups(rel: Aggregate | Window, change: Rel, predicates: Sequence[Scalar], numbering: Numbering) -> Rel:
     shown = {column.number for column in rel.columns}
     keys = {number: key for key in rel.keys for number in (key.column.number, key.value.column) if number in shown}
-    met = _met(frozenset(number for number in keys if number is not None), change, predicates)
+    met = equated_to(frozenset(number for number in keys if number is not None), change, predicates)
     if not met:
         return rel
     wanted = _wanted(list(met.values()), change, numbering)
@@ -110,7 +112,7 @@ def _narrowed_groups(rel: Aggregate | Window, change: Rel, predicates: Sequence[
 
 def _restricted_by(rel: Rel, change: Rel, predicates: Sequence[Scalar], numbering: Numbering) -> Rel | None:
     """The rows that the change can meet, or None where nothing is equated."""
-    met = _met(frozenset(column.number for column in rel.columns), change, predicates)
+    met = equated_to(frozenset(column.number for column in rel.columns), change, predicates)
     if not met:
         return None
     wanted = _wanted(list(met.values()), change, numbering)
@@ -121,7 +123,7 @@ def _restricted_by(rel: Rel, change: Rel, predicates: Sequence[Scalar], numberin
     return restrict(rel, restrictions, wanted, numbering)
 
 
-def _met(columns: frozenset[int], change: Rel, predicates: Sequence[Scalar]) -> dict[int, int]:
+def equated_to(columns: frozenset[int], change: Rel, predicates: Sequence[Scalar]) -> dict[int, int]:
     """Which of the columns a predicate equates to a column of the change. `=` never meets a NULL."""
     available = {column.number for column in change.columns}
     met: dict[int, int] = {}

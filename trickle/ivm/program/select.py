@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -72,6 +72,8 @@ class Renderer:
         """Return SELECT text whose output columns are called `names` (their labels, when None)."""
         labels = list(names) if names is not None else [column.label for column in rel.columns]
         match rel:
+            case Wanted(groups):
+                return self.select(groups, labels)
             case UnionAll(branches):
                 return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
             case Aggregate():
