@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, refresh, tpch
+from benchmarks import capture, operators, refresh, tpch
 from benchmarks.contenders import NotDifferential
 from benchmarks.measure import ResultsDiffer
 from benchmarks.report import Report, print_json, print_tables
@@ -21,7 +21,12 @@ _FEWEST_ROWS = 200
 _ROUNDS = 5
 _SCALE = 1.0
 _QUICK_SCALE = 0.01
-_COLUMNS = {"refresh": refresh.COLUMNS, "capture": capture.COLUMNS, "tpch": tpch.COLUMNS}
+_COLUMNS = {
+    "refresh": refresh.COLUMNS,
+    "capture": capture.COLUMNS,
+    "tpch": tpch.COLUMNS,
+    "operators": operators.COLUMNS,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +51,9 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
     if options.name == "tpch":
         scale = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
         return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say)
+    if options.name == "operators":
+        rows = options.rows or (_QUICK_ROWS if options.quick else operators.STATED_ROWS)
+        return operators.run(made, rows, options.rounds, operators.chosen(options.shapes), _say)
     return refresh.run(made, rows, options.rounds, chosen(options.shapes), _say)
 
 
@@ -57,7 +65,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
-    parser.add_argument("--shapes", help="a comma-separated choice of the shapes of 'refresh' or the queries of 'tpch'")
+    parser.add_argument("--shapes", help="a comma-separated choice of what 'refresh', 'tpch' or 'operators' keep")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--postgres-url", help="a server to use; a database is created on it and dropped")
     return parser.parse_args(arguments)

@@ -68,6 +68,16 @@ def test_capture_measures_single_rows_bulks_and_writers(server: Server, capsys: 
     assert {("single INSERT", "captured"), ("bulk of 10000 DELETE", "plain"), ("8 writers", "captured")} <= measured
 
 
+def test_operators_are_measured_at_two_sizes(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "operators", "--rows", "2000", "--shapes", "filter,first groups,rank of all")
+    check_schema(report, "operators")
+    measured = {(row["operator"], row["group_rows"], row["changed"]) for row in report["rows"]}
+    assert {("filter", None, 10), ("first groups", 10, 1000), ("first groups", 1000, 10)} <= measured
+    judged = {goal["name"].split(",")[0] for goal in report["goals"]}
+    assert judged == {"filter", "first groups"}, "what looks at all rows has no goal"
+    assert all(goal["met"] is None for goal in report["goals"]), "stated for more rows"
+
+
 def test_an_unknown_shape_is_refused(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["refresh", "--shapes", "circle", "--postgres-url", server.url()]) == 1
     assert "no such shape: circle" in capsys.readouterr().err
