@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
@@ -58,6 +59,8 @@ def _line(rel: Rel) -> str:
             return f"Mark {mark.label} where {' and '.join(text(p) for p in predicates) or 'any'}"
         case OuterJoin(_, _, predicates, full):
             return f"{'Full' if full else 'Left'} join on {' and '.join(text(p) for p in predicates) or 'true'}"
+        case Opaque(_, _, outputs, reason):
+            return f"Opaque → {', '.join(c.label for c in outputs)}: computed whole, as there is no rule: {reason}"
         case Given(name):
             return f"Given {name}"
         case Copies(_, weight):

@@ -160,7 +160,7 @@ def nodes(root: Message) -> Iterator[pb.Node]:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        stack.extend(reversed(_children(message)))
+        stack.extend(reversed(children(message)))
         if isinstance(message, pb.Node):
             yield message
 
@@ -172,21 +172,22 @@ def own_nodes(root: Message) -> Iterator[pb.Node]:
         message = stack.pop()
         inside = isinstance(message, pb.Node) and message.WhichOneof("node") == "sub_link"
         if not inside:
-            stack.extend(reversed(_children(message)))
+            stack.extend(reversed(children(message)))
         if isinstance(message, pb.Node):
             yield message
 
 
-def _children(message: Message) -> list[Message]:
-    children: list[Message] = []
+def children(message: Message) -> list[Message]:
+    """The messages that stand directly in another one."""
+    found: list[Message] = []
     for descriptor, value in message.ListFields():
         if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
             continue
         if isinstance(value, Message):
-            children.append(value)
+            found.append(value)
         else:
-            children.extend(value)
-    return children
+            found.extend(value)
+    return found
 
 
 def strip_locations(root: Message) -> None:
@@ -194,7 +195,7 @@ def strip_locations(root: Message) -> None:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        stack.extend(_children(message))
+        stack.extend(children(message))
         for descriptor, _ in message.ListFields():
             if descriptor.name.endswith("location") or descriptor.name in PLACES:
                 message.ClearField(descriptor.name)

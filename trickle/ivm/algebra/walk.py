@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -37,6 +38,8 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
             return (left, right)
+        case Opaque(inputs=inputs):
+            return inputs
         case Block(inputs, gate=gate):
             return inputs if gate is None else (*inputs, gate)
         case UnionAll(branches):
@@ -45,13 +48,19 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return ()
 
 
-def scans(rel: Rel) -> Iterator[Scan]:
-    """Every scan below `rel`, also the ones whose changes are read."""
+def subtree(rel: Rel) -> Iterator[Rel]:
+    """A relation and all that it reads."""
     stack = [rel]
     while stack:
         found = stack.pop()
+        yield found
+        stack.extend(children(found))
+
+
+def scans(rel: Rel) -> Iterator[Scan]:
+    """Every scan below `rel`, also the ones whose changes are read."""
+    for found in subtree(rel):
         if isinstance(found, Scan):
             yield found
         if isinstance(found, Change):
             yield found.scan
-        stack.extend(children(found))

@@ -10,14 +10,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Aggregate, Item, Rel, Shared
+from trickle.ivm.algebra.opaque import Opaque
+from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, copy_of
 from trickle.ivm.algebra.scalars import Scalar, equated_columns, reference
 from trickle.ivm.algebra.windows import Window
+from trickle.ivm.delta.opaque import computed_once
 from trickle.ivm.delta.restrict import Restriction, restrict
 
 
 def narrowed(rel: Rel, change: Rel, predicates: Sequence[Scalar], numbering: Numbering) -> Rel:
-    """Return `rel` without groups that no row of `change` can meet; other relations stay as they are."""
+    """Return `rel` without groups that no row of `change` can meet; other relations stay as they are.
+
+    What can only be computed whole is computed once, and not at all when nothing can meet it.
+    """
+    if isinstance(rel, Opaque):
+        met_at_all = Block((change,), (), ())
+        return Block((computed_once(rel, numbering),), (), tuple(copy_of(c) for c in rel.columns), met_at_all)
     if not isinstance(rel, (Aggregate, Window)) or not rel.keys:
         return rel
     met = _met_keys(rel, change, predicates)

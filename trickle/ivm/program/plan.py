@@ -2,20 +2,22 @@
 
 1. an aggregate without HAVING         → fold
 2. an aggregate under HAVING           → recompute the touched groups
-3. rows valued by their place among all → rows by hash, computed anew
+3. rows valued by their place among all, or without a rule → rows by hash, computed anew
 4. rows identified by their inputs' keys → rows by key
 5. anything else                        → rows by hash
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from trickle.errors import Ours, Unsupported
+from trickle.errors import Ours, Unmaintainable, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
-from trickle.ivm.algebra.walk import scans
+from trickle.ivm.algebra.walk import scans, subtree
 from trickle.ivm.explain import print_rel
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
@@ -33,6 +35,9 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         MissingFacts: the types of some expressions have to be described first.
     """
     block = as_block(settled(root.block, root.facts))
+    blocks = [rel for rel in subtree(block) if isinstance(rel, Opaque)]
+    if not places_all_rows(replace(root, block=block)):
+        _refuse_fragile(blocks)
     apply = _choose(replace(root, block=block), target, numbering)
     if apply.algebra is None or apply.delta is None:
         raise Ours("a strategy did not say what it derived")
@@ -50,8 +55,15 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         strategy=apply.strategy,
         algebra=print_rel(apply.algebra),
         delta=print_rel(apply.delta),
-        determinised=block != root.block,
+        determinised=block != root.block or any(rel.settled for rel in blocks),
     )
+
+
+def _refuse_fragile(blocks: Sequence[Opaque]) -> None:
+    """What only the stored rows know may be computed at the root alone."""
+    for rel in blocks:
+        if rel.fragile:
+            raise Unsupported(f"{rel.reason}, around {rel.fragile}")
 
 
 def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
@@ -93,6 +105,6 @@ def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:
     for scan in scans(rel):
         for _, facts in scan.attributes:
             if facts.virtual:
-                raise Unsupported(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
+                raise Unmaintainable(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
         needed.setdefault(scan.table.oid, set()).update(facts.number for _, facts in scan.attributes)
     return {oid: tuple(sorted(numbers)) for oid, numbers in needed.items()}

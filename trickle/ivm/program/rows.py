@@ -4,8 +4,9 @@ By key: the keys of the inputs, not NULL, identify a stored row; a −1 and a +1
 By hash: without a key, equal rows may stand several times. A hidden hash of the row finds the candidates, equality
 decides, and exactly as many copies go as the delta takes away.
 
-Whole: where every row's place among all others counts (the first ten, a rank), any change may move every row. Then the
-change is what the query says now without what is stored, and nothing is computed in its old state.
+Whole: where every row's place among all others counts (the first ten, a rank), any change may move every row; where
+the query has no rule, nothing is known. Then the change is what the query says now without what is stored, and nothing
+is computed in its old state.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
 from trickle.ivm.algebra.relations import Block, Item, Rel
@@ -82,14 +84,14 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
 
 
 def places_all_rows(root: Root) -> bool:
-    """Does the root number or rank all rows of its input, so that one change may move each of them?"""
+    """Is the root computed whole anyway, or does it place all rows of its input, so that one change may move each?"""
     return len(root.block.inputs) == 1 and _places_all(root.block.inputs[0])
 
 
 def _places_all(rel: Rel) -> bool:
     if isinstance(rel, Block):
         return len(rel.inputs) == 1 and _places_all(rel.inputs[0])
-    return isinstance(rel, Window) and (not rel.keys or _places_all(rel.child))
+    return isinstance(rel, Opaque) or (isinstance(rel, Window) and (not rel.keys or _places_all(rel.child)))
 
 
 def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = False) -> Apply:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
@@ -28,6 +29,7 @@ from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, subs
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.program.changes import change_body
 from trickle.ivm.program.layout import indented
+from trickle.ivm.program.opaque import opaque_text
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.source import Source
@@ -194,6 +196,9 @@ class Renderer:
                 return name, ident(name)
             case Given(name):
                 return name, ident(name)
+            case Opaque():
+                ctes = [self._shared(i) if isinstance(i, Shared) else None for i in rel.inputs]
+                return "q", f"(\n{indented(opaque_text(rel, ctes))}\n)"
             case _:
                 return "q", f"(\n{indented(self.select(rel))}\n)"
 

@@ -33,6 +33,7 @@ from trickle.ivm.query.from_clause import from_clause
 from trickle.ivm.query.grouping import Grouping, aggregate_calls, aggregate_names, group
 from trickle.ivm.query.grouping_sets import GroupBy, group_by
 from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
+from trickle.ivm.query.outputs import implied_name
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Scope
 from trickle.ivm.query.set_functions import calls_sets, expanded
@@ -58,7 +59,7 @@ class _Steps:
     def __init__(self, reading: Reading, select: pb.SelectStmt, ctes: Ctes, scope: Scope) -> None:
         self._reading, self._select, self._ctes, self._scope = reading, select, ctes, scope
         self._numbering = reading.numbering
-        self._names = [node.res_target.name or _implied_name(node.res_target.val) for node in select.target_list]
+        self._names = [node.res_target.name or implied_name(node.res_target.val) for node in select.target_list]
         self._on = [node for node in select.distinct_clause if node.WhichOneof("node")]
         self._sorting = list(select.sort_clause) if self._on or has_limit(select) else []
 
@@ -190,14 +191,3 @@ def _equated(ties: Sequence[Scalar], rel: Rel) -> tuple[list[Scalar], list[Scala
         outside.append(reference(b if a in here else a))
         inside.append(reference(a if a in here else b))
     return outside, inside
-
-
-def _implied_name(value: pb.Node) -> str:
-    """Name of an output column that the canonical text leaves unnamed: only a column keeps its own."""
-    if value.WhichOneof("node") == "column_ref":
-        last: str = value.column_ref.fields[-1].string.sval
-        return last
-    if value.WhichOneof("node") == "func_call":
-        function: str = value.func_call.funcname[-1].string.sval
-        return function
-    return "?column?"

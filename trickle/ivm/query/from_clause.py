@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.errors import Unsupported
+from trickle.errors import Unmaintainable, Unsupported
 from trickle.ivm.algebra.pairing import OuterJoin
-from trickle.ivm.algebra.relations import Block, Filter, Item, Join, Project, Rel, Scan, copy_of
+from trickle.ivm.algebra.relations import Block, Filter, Item, Join, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
-from trickle.ivm.facts import RelationFacts
 from trickle.ivm.query.lateral import is_lateral, lateral
-from trickle.ivm.query.reading import Cte, Ctes, Reading
+from trickle.ivm.query.opaque import is_recursive, opaque, recursion
+from trickle.ivm.query.outputs import with_query_names
+from trickle.ivm.query.reading import Cte, Ctes, Named, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
 from trickle.ivm.query.set_functions import function_item
+from trickle.ivm.query.stored import relation, scan
 from trickle.ivm.syntax import parse_select
 
 
@@ -24,15 +26,17 @@ def with_queries(select: pb.SelectStmt, ctes: Ctes) -> Ctes:
     """Return the WITH queries that a SELECT and its parts may refer to."""
     if not select.HasField("with_clause"):
         return ctes
-    if select.with_clause.recursive:
-        raise Unsupported("WITH RECURSIVE has no delta rule yet")
     visible = dict(ctes)
     for node in select.with_clause.ctes:
         cte = node.common_table_expr
         if cte.ctequery.WhichOneof("node") != "select_stmt":
-            raise Unsupported("a WITH query that writes cannot define a stream table")
+            raise Unmaintainable("a WITH query that writes cannot define a stream table")
         names = tuple(name.string.sval for name in cte.aliascolnames)
-        visible[cte.ctename] = Cte(cte.ctequery.select_stmt, names, dict(visible))
+        seen = visible if select.with_clause.recursive else dict(visible)
+        if select.with_clause.recursive and is_recursive(node):
+            visible[cte.ctename] = Cte(recursion(node), tuple(with_query_names(cte)), seen, recursive=True)
+        else:
+            visible[cte.ctename] = Cte(cte.ctequery.select_stmt, names, seen)
     return visible
 
 
@@ -98,35 +102,27 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
     renames = [name.string.sval for name in item.alias.colnames]
     if not item.schemaname and item.relname in ctes:
         cte = ctes[item.relname]
-        rel, columns = reading.select(reading, cte.statement, cte.visible)
+        rel, columns = _with_query(reading, cte)
         columns = renamed(renamed(columns, cte.names), renames)
         return rel, Scope((Entry(alias, columns),))
-    schema = item.schemaname or "pg_catalog"
-    table = reading.facts.relation(schema, item.relname)
-    if table is None:
-        raise Unsupported(f"nothing is known about relation {schema}.{item.relname}")
+    table = relation(reading.facts, item)
     if table.view_sql is not None:
         rel, columns = reading.select(reading, parse_select(table.view_sql), {})
         columns = renamed(columns, [c.name for c in table.columns])
     else:
-        rel = _scan(reading, table, only=not item.inh)
+        rel = scan(reading, table, only=not item.inh)
         columns = tuple((column.name, column) for column in rel.columns)
-    schema_of_alias = None if item.alias.aliasname else schema
+    schema_of_alias = None if item.alias.aliasname else table.schema
     return rel, Scope((Entry(alias, renamed(columns, renames), schema_of_alias),))
 
 
-def _scan(reading: Reading, table: RelationFacts, *, only: bool) -> Scan:
-    if table.kind not in ("r", "p"):
-        kinds = {"m": "materialized view", "f": "foreign table"}
-        kind = kinds.get(table.kind, "relation")
-        raise Unsupported(f"{kind} {table.schema}.{table.name} has no triggers to capture its changes")
-    if not table.readable:
-        raise Unsupported(f"a view reads {table.schema}.{table.name}, which the owner may not read")
-    if table.row_security:
-        raise Unsupported(f"row security on {table.schema}.{table.name} is active for the owner")
-    if only and table.has_children:
-        raise Unsupported(f"ONLY {table.schema}.{table.name} leaves out children that share its change buffer")
-    return Scan(table, tuple((reading.numbering.column(c.name), c) for c in table.columns), only)
+def _with_query(reading: Reading, cte: Cte) -> tuple[Rel, Named]:
+    if not cte.recursive:
+        return reading.select(reading, cte.statement, cte.visible)
+    rel = opaque(reading, cte.statement, cte.visible, "WITH RECURSIVE")
+    if rel is None:
+        raise Unsupported("a recursion that reads a row outside has no delta rule yet")
+    return rel, tuple((column.name, column) for column in rel.outputs)
 
 
 def _join(

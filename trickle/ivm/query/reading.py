@@ -24,6 +24,8 @@ class Cte:
     statement: pb.SelectStmt
     names: tuple[str, ...]
     visible: Mapping[str, Cte] = field(default_factory=dict)
+    recursive: bool = False
+    """It reads itself; the statement brings it along as a WITH query of its own."""
 
 
 Ctes = Mapping[str, Cte]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trickle.errors import Ours, Unsupported
+from trickle.errors import Ours, Unmaintainable
 from trickle.ivm.algebra.scalars import Column
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
@@ -50,7 +50,7 @@ class Scope:
         """Return the column that a (possibly qualified) name stands for.
 
         Raises:
-            Unsupported: a system column, which changes without a change of data.
+            Unmaintainable: a system column, which changes without a change of data.
             Ours: the name resolves to nothing, so PostgreSQL's text was read wrongly.
         """
         name = parts[-1]
@@ -66,7 +66,7 @@ class Scope:
         if not candidates and self.outer is not None:
             return self.outer.resolve(parts)
         if name in SYSTEM_COLUMNS:
-            raise Unsupported(f"the system column {name} has no place in a change buffer")
+            raise Unmaintainable(f"the system column {name} has no place in a change buffer")
         raise Unresolved(f"cannot resolve column {'.'.join(parts)}")
 
     def _bare(self, name: str) -> Column:
@@ -79,7 +79,7 @@ class Scope:
         if not found and self.outer is not None:
             return self.outer.resolve([name])
         if name in SYSTEM_COLUMNS:
-            raise Unsupported(f"the system column {name} has no place in a change buffer")
+            raise Unmaintainable(f"the system column {name} has no place in a change buffer")
         raise Unresolved(f"cannot resolve column {name}")
 
     def by_alias(self, alias: str) -> Entry | None:

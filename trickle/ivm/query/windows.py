@@ -150,10 +150,10 @@ class _Group:
 
 def _grouped(calls: Sequence[Call]) -> list[_Group]:
     groups: list[_Group] = []
-    for call in sorted(calls, key=lambda call: not _depends_on_order(call.value)):
+    for call in sorted(calls, key=lambda call: not depends_on_order(call.value.node.func_call)):
         over = call.value.node.func_call.over
         partition = frozenset(Scalar(node) for node in over.partition_clause)
-        order = call.value if _depends_on_order(call.value) else None
+        order = call.value if depends_on_order(call.value.node.func_call) else None
         for group in groups:
             if group.partition == partition and (order is None or _same_order(group.order, order)):
                 group.calls.append(call)
@@ -172,9 +172,10 @@ def _order_of(call: Scalar) -> list[bytes]:
     return [tree_key(node) for node in (*over.partition_clause, *over.order_clause)]
 
 
-def _depends_on_order(call: Scalar) -> bool:
-    schema, name = function_name(call.node.func_call)
+def depends_on_order(call: pb.FuncCall) -> bool:
+    """May the value that a window function gives a row depend on how rows that tie are read?"""
+    schema, name = function_name(call)
     if schema != "pg_catalog":
         return True
-    counts_rows = bool(call.node.func_call.over.frame_options & FRAME_ROWS)
+    counts_rows = bool(call.over.frame_options & FRAME_ROWS)
     return name not in PEERS_ALONE and (name not in ORDERLESS or counts_rows)

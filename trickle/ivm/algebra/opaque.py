@@ -1,0 +1,34 @@
+"""Queries that no other operator stands for.
+
+    Opaque     the rows of a query block kept as PostgreSQL's own text, whose tables are its inputs
+
+What such a block does with its inputs is not looked into: a recursion, say. It is a function of them, and that is
+enough for a derivative. Where its value is not fixed by the bags it reads (the first rows of an order that is left
+open), `fragile` says so: then only what is stored knows what it said before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.algebra.scalars import Column, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Rel):
+    """The rows of `query`, a block in parentheses in which a table called `#n` is input number n."""
+
+    query: Scalar
+    inputs: tuple[Rel, ...]
+    """With columns called as the query calls them."""
+    outputs: tuple[Column, ...]
+    reason: str
+    """Why no other operator stands for it."""
+    fragile: str = ""
+    settled: bool = False
+    """An order that the user's query leaves open is completed in it."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.outputs
