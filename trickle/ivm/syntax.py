@@ -108,8 +108,8 @@ def _print(node: pb.Node) -> str:
     flat = pb.Node()
     flat.CopyFrom(node)
     everywhere = list(nodes(flat))
-    indexed = [found.a_indirection.arg for found in everywhere if found.WhichOneof("node") == "a_indirection"]
-    operands = [found for found in everywhere[1:] if _is_operator(found) or any(found is arg for arg in indexed)]
+    closed = [part for found in everywhere for part in _closed(found)]
+    operands = [found for found in everywhere[1:] if _is_operator(found) or any(found is part for part in closed)]
     if not operands:
         return _print_flat(flat)
     mark = "#"
@@ -140,6 +140,19 @@ def _is_operator(node: pb.Node) -> bool:
     if kind == "func_call":
         return bool(node.func_call.funcformat == pb.COERCE_SQL_SYNTAX)
     return kind in OPERATORS
+
+
+def _closed(node: pb.Node) -> list[pb.Node]:
+    """The parts of a construct that the grammar wants in parentheses whatever they are."""
+    match node.WhichOneof("node"):
+        case "a_indirection":
+            return [node.a_indirection.arg]
+        case "range_table_func":
+            return [node.range_table_func.docexpr, node.range_table_func.rowexpr]
+        case "range_table_func_col":
+            return [node.range_table_func_col.colexpr, node.range_table_func_col.coldefexpr]
+        case _:
+            return []
 
 
 def _print_flat(node: pb.Node) -> str:

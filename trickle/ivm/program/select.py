@@ -150,6 +150,7 @@ class Renderer:
         calls = [source.text(f) for f in rel.functions]
         alias = _unused("f", aliases)
         rows = calls[0] if len(calls) == 1 else f"ROWS FROM ({', '.join(calls)})"
+        rows = f"LATERAL {rows}" if rel.functions[0].node.WhichOneof("node") == "sub_link" else rows
         rows += " WITH ORDINALITY" if rel.ordinality else ""
         named = f"{rows} AS {ident(alias)}({', '.join(ident(column.label) for column in rel.outputs)})"
         given = [source.text(reference(column)) for column in rel.child.columns]
@@ -157,7 +158,8 @@ class Renderer:
         targets = [_aliased(value, label) for value, label in zip((*given, *found), labels, strict=True)]
         tables = [*source.tables, named]
         if rel.kept:
-            tables = [f"{', '.join(source.tables)} LEFT JOIN LATERAL {named} ON true"]
+            lateral = "" if rows.startswith("LATERAL ") else "LATERAL "
+            tables = [f"{', '.join(source.tables)} LEFT JOIN {lateral}{named} ON true"]
         return source.finished(_assemble(targets, tables, source.conditions))
 
     def _outer_join(self, rel: OuterJoin, labels: Sequence[str]) -> str:

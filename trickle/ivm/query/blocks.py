@@ -68,12 +68,13 @@ class _Steps:
         shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
         inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
         rel, (targets, keys, having), asked = self._resolved(rel, inlined, by.expressions)
+        if calls_sets(keys, self._reading.facts):
+            rel, everything = expanded(self._reading, rel, [*targets, *keys], keys)
+            targets, keys = everything[: len(targets)], everything[len(targets) :]
         parts = parts_of(asked)
         grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, (*targets, *parts)))
         numbered = calls_windows(inlined) or bool(select.distinct_clause) or has_limit(select)
         numbered = numbered or calls_sets(targets, self._reading.facts)
-        if calls_sets(keys, self._reading.facts):
-            raise Unsupported("grouping by a set-returning function has no delta rule yet")
         if not columns_of((*targets, *keys, *having)) <= _numbers(rel) and (grouped or numbered):
             raise Unsupported("a subquery that computes with a row of the query around it has no delta rule yet")
         if not grouped and not numbered and self._scope.outer is not None:

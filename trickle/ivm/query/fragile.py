@@ -16,7 +16,7 @@ from trickle.ivm.algebra.relations import Scan
 from trickle.ivm.algebra.scalars import Scalar, expression
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.grouping import aggregate_names, function_name
-from trickle.ivm.query.reach import reads_rows
+from trickle.ivm.query.reach import readings
 from trickle.ivm.query.windows import depends_on_order
 from trickle.ivm.syntax import nodes
 
@@ -38,7 +38,7 @@ def fragility(select: pb.SelectStmt, inputs: Sequence[Scan], facts: Facts) -> st
             return found
         if kind in OWN_ORDER:
             return "an SQL/JSON aggregate"
-        if kind == "sub_link" and node.sub_link.sub_link_type == pb.ARRAY_SUBLINK and _reads(node.sub_link):
+        if kind == "sub_link" and node.sub_link.sub_link_type == pb.ARRAY_SUBLINK and readings(node):
             return "ARRAY (subquery)"
         outer = outer or (kind == "join_expr" and node.join_expr.jointype != pb.JOIN_INNER)
         whole_rows = whole_rows or (
@@ -89,7 +89,3 @@ def _of_call(node: pb.Node, aggregates: frozenset[tuple[str, str]], *, merging: 
     if name in aggregates and merging and (call.agg_within_group or call.agg_distinct):
         return f"{name[1]}() over values that may be equal and look different"
     return ""
-
-
-def _reads(link: pb.SubLink) -> bool:
-    return reads_rows(link.subselect)

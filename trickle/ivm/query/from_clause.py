@@ -9,17 +9,19 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unmaintainable, Unsupported
 from trickle.ivm.algebra.pairing import OuterJoin
-from trickle.ivm.algebra.relations import Block, Filter, Item, Join, Project, Rel, copy_of
-from trickle.ivm.algebra.scalars import Column, Scalar, conjuncts, expression, reference
+from trickle.ivm.algebra.relations import Block, Item, Join, Project, Rel, copy_of
+from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.query.lateral import is_lateral, lateral
+from trickle.ivm.query.on_sides import on_sides
 from trickle.ivm.query.opaque import is_recursive, opaque, recursion
 from trickle.ivm.query.outputs import with_query_names
+from trickle.ivm.query.reach import readings
 from trickle.ivm.query.reading import Cte, Ctes, Named, Reading
-from trickle.ivm.query.resolve import scalar
+from trickle.ivm.query.row_local import beside, is_row_local
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
 from trickle.ivm.query.set_functions import function_item
 from trickle.ivm.query.stored import relation, scan
-from trickle.ivm.syntax import parse_select
+from trickle.ivm.syntax import deparse_expression, parse_select
 
 
 def with_queries(select: pb.SelectStmt, ctes: Ctes) -> Ctes:
@@ -56,9 +58,7 @@ def _beside(reading: Reading, rel: Rel, scope: Scope, item: pb.Node, ctes: Ctes)
     A × (F ⟕ B) is (A × F) ⟕ B, so what a join begins with may stand beside the items before the join.
     """
     if is_lateral(item):
-        return lateral(reading, rel, scope, item.range_subselect, ctes)
-    if item.WhichOneof("node") == "range_function":
-        return function_item(reading, rel, scope, item.range_function)
+        return _lateral(reading, rel, scope, item, ctes)
     if item.WhichOneof("node") == "join_expr" and _begins_laterally(item.join_expr):
         return _join(reading, item.join_expr, ctes, (rel, scope))
     other, other_scope = _from_item(reading, item, ctes)
@@ -71,7 +71,21 @@ def _begins_laterally(join: pb.JoinExpr) -> bool:
         return False
     if join.larg.WhichOneof("node") == "join_expr":
         return _begins_laterally(join.larg.join_expr)
-    return is_lateral(join.larg) or join.larg.WhichOneof("node") == "range_function"
+    return is_lateral(join.larg)
+
+
+def _lateral(
+    reading: Reading, rel: Rel, scope: Scope, item: pb.Node, ctes: Ctes, on: pb.Node | None = None
+) -> tuple[Rel, Scope]:
+    """Put an item that may read the ones before it beside each row; with `on`, rows stay where nothing meets it."""
+    plain = on is None or deparse_expression(on) == "true"
+    if item.WhichOneof("node") == "range_function" and plain:
+        return function_item(reading, rel, scope, item.range_function, kept=on is not None)
+    if is_row_local(item) and (plain or not (on and readings(on))):
+        return beside(reading, rel, scope, item, kept=on is not None, on=None if plain else on)
+    if item.WhichOneof("node") != "range_subselect":
+        raise Unsupported("a table function and a subquery in the condition it is joined by have no delta rule yet")
+    return lateral(reading, rel, scope, item.range_subselect, ctes, on)
 
 
 def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]:
@@ -80,21 +94,16 @@ def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]
         return _range_var(reading, node.range_var, ctes)
     if kind == "range_subselect":
         item = node.range_subselect
-        if item.lateral:
-            raise Unsupported("LATERAL at the beginning of a join in FROM has no delta rule yet")
         rel, columns = reading.select(reading, item.subquery.select_stmt, ctes)
         names = [name.string.sval for name in item.alias.colnames]
         return rel, Scope((Entry(item.alias.aliasname, renamed(columns, names)),))
     if kind == "join_expr":
         return _join(reading, node.join_expr, ctes)
-    if kind == "range_function":
-        return function_item(reading, Block((), (), ()), Scope(), node.range_function)
-    names_of = {
-        "range_table_sample": "TABLESAMPLE",
-        "range_table_func": "XMLTABLE",
-        "json_table": "JSON_TABLE",
-    }
-    raise Unsupported(f"{names_of.get(kind or '', kind)} has no delta rule yet")
+    if is_lateral(node):
+        return _lateral(reading, Block((), (), ()), Scope(), node, ctes)
+    if kind == "range_table_sample":
+        raise Unmaintainable("TABLESAMPLE depends on where rows lie, which changes without a change of data")
+    raise Unsupported(f"{kind} in FROM has no delta rule yet")
 
 
 def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Scope]:
@@ -133,7 +142,7 @@ def _join(
         left, left_scope = _from_item(reading, join.larg, ctes)
     else:
         left, left_scope = _beside(reading, *before, join.larg, ctes)
-    if is_lateral(join.rarg) or join.rarg.WhichOneof("node") == "range_function":
+    if is_lateral(join.rarg) and join.jointype in (pb.JOIN_INNER, pb.JOIN_LEFT) and not join.using_clause:
         return _lateral_join(reading, left, left_scope, join, ctes)
     right, right_scope = _from_item(reading, join.rarg, ctes)
     merged: list[tuple[str, Column]] = []
@@ -147,12 +156,11 @@ def _join(
         either.append((name, expression("COALESCE(a, b)", a=reference(a), b=reference(b))))
     scope = left_scope.joined(right_scope, merged)
     if join.quals.WhichOneof("node") and join.jointype == pb.JOIN_INNER:
-        rel, ties = reading.conditions(reading, Join(left, right, tuple(predicates)), join.quals, scope, ctes)
-        if ties:
-            raise Unsupported("a condition of a join that reads a row outside has no delta rule yet")
+        rel = _where_joined(reading, Join(left, right, tuple(predicates)), join.quals, scope, ctes)
     else:
         if join.quals.WhichOneof("node"):
-            predicates.extend(conjuncts(scalar(join.quals, scope, reading.facts)))
+            left, right, tests = on_sides(reading, left, right, join.quals, scope, ctes)
+            predicates.extend(tests)
         rel = _joined(join.jointype, left, right, tuple(predicates))
     if join.jointype == pb.JOIN_FULL and either:
         items = [Item(reading.numbering.column(name), value) for name, value in either]
@@ -167,20 +175,18 @@ def _join(
 
 
 def _lateral_join(reading: Reading, left: Rel, left_scope: Scope, join: pb.JoinExpr, ctes: Ctes) -> tuple[Rel, Scope]:
-    """JOIN LATERAL: for an inner join the condition comes after it; for a left join it has to be nothing but true."""
-    kept = join.jointype == pb.JOIN_LEFT
-    if join.jointype not in (pb.JOIN_INNER, pb.JOIN_LEFT) or join.using_clause:
-        raise Unsupported("a function joined by anything but an inner or left join ON has no delta rule yet")
-    if is_lateral(join.rarg):
-        rel, scope = lateral(reading, left, left_scope, join.rarg.range_subselect, ctes, kept=kept)
-    else:
-        rel, scope = function_item(reading, left, left_scope, join.rarg.range_function, kept=kept)
-    clause = scalar(join.quals, scope, reading.facts) if join.quals.WhichOneof("node") else expression("true")
-    if clause != expression("true"):
-        if kept:
-            raise Unsupported("LEFT JOIN LATERAL with a condition other than true has no delta rule yet")
-        rel = Filter(rel, conjuncts(clause))
-    return rel, scope
+    """JOIN LATERAL: the condition of an inner join comes after it, that of a left join decides who is a partner."""
+    if join.jointype == pb.JOIN_LEFT:
+        return _lateral(reading, left, left_scope, join.rarg, ctes, join.quals)
+    rel, scope = _lateral(reading, left, left_scope, join.rarg, ctes)
+    return (_where_joined(reading, rel, join.quals, scope, ctes) if join.quals.WhichOneof("node") else rel), scope
+
+
+def _where_joined(reading: Reading, rel: Rel, quals: pb.Node, scope: Scope, ctes: Ctes) -> Rel:
+    rel, ties = reading.conditions(reading, rel, quals, scope, ctes)
+    if ties:
+        raise Unsupported("a condition of a join that reads a row outside has no delta rule yet")
+    return rel
 
 
 def _joined(kind: int, left: Rel, right: Rel, predicates: tuple[Scalar, ...]) -> Rel:

@@ -6,7 +6,11 @@ than its query says, those of SEARCH and CYCLE.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Unsupported
 
 
 def output_names(select: pb.SelectStmt) -> list[str]:
@@ -38,4 +42,45 @@ def with_query_names(cte: pb.CommonTableExpr) -> list[str]:
         names.append(cte.search_clause.search_seq_column)
     if cte.HasField("cycle_clause"):
         names += [cte.cycle_clause.cycle_mark_column, cte.cycle_clause.cycle_path_column]
+    return names
+
+
+def item_names(item: pb.Node) -> tuple[str, list[str]]:
+    """What a subquery, a function or a table function in FROM is called, and the names of its columns.
+
+    Raises:
+        Unsupported: its canonical text does not say them, or says one twice.
+    """
+    match item.WhichOneof("node"):
+        case "range_subselect":
+            alias, names = item.range_subselect.alias, output_names(item.range_subselect.subquery.select_stmt)
+        case "range_function":
+            alias, names = item.range_function.alias, _defined(item.range_function)
+        case "range_table_func":
+            alias = item.range_table_func.alias
+            names = [column.range_table_func_col.colname for column in item.range_table_func.columns]
+        case _:
+            alias, names = item.json_table.alias, _of_json(item.json_table.columns)
+    given = [name.string.sval for name in alias.colnames]
+    names = [*given, *names[len(given) :]]
+    if len(set(names)) < len(names) or not (names or item.WhichOneof("node") == "range_subselect"):
+        raise Unsupported("an item of FROM whose columns have no names of their own has no delta rule yet")
+    return alias.aliasname, names
+
+
+def _defined(item: pb.RangeFunction) -> list[str]:
+    """The columns that a function's column definition list names."""
+    definitions = list(item.coldeflist)
+    for part in item.functions:
+        if len(part.list.items) > 1:
+            definitions += part.list.items[1].list.items
+    return [*(d.column_def.colname for d in definitions), *(["ordinality"] if item.ordinality else [])]
+
+
+def _of_json(columns: Iterable[pb.Node]) -> list[str]:
+    """The columns of JSON_TABLE, those of nested paths included."""
+    names: list[str] = []
+    for node in columns:
+        column = node.json_table_column
+        names += _of_json(column.columns) if column.coltype == pb.JTC_NESTED else [column.name]
     return names

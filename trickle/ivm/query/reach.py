@@ -6,7 +6,7 @@ defined anywhere inside the piece is meant by every reference to it there, and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
@@ -38,34 +38,52 @@ def readings(root: Message) -> list[pb.Node]:
 
 def aliases(root: Message) -> frozenset[str]:
     """The names by which items of FROM inside this piece are called."""
-    found: set[str] = set()
-    for node in nodes(root):
-        match node.WhichOneof("node"):
-            case "range_var":
-                found.add(node.range_var.alias.aliasname or node.range_var.relname)
-            case "range_subselect":
-                found.add(node.range_subselect.alias.aliasname)
-            case "range_function":
-                found.add(node.range_function.alias.aliasname)
-            case "range_table_func":
-                found.add(node.range_table_func.alias.aliasname)
-            case "json_table":
-                found.add(node.json_table.alias.aliasname)
-            case "join_expr":
-                found.update((node.join_expr.alias.aliasname, node.join_expr.join_using_alias.aliasname))
-    return frozenset(found - {""})
+    found = {alias.aliasname for node in nodes(root) for alias in _aliases(node)}
+    tables = {node.range_var.relname for node in nodes(root) if node.WhichOneof("node") == "range_var"}
+    return frozenset((found | tables) - {""})
+
+
+def _aliases(node: pb.Node) -> list[pb.Alias]:
+    match node.WhichOneof("node"):
+        case "range_var":
+            return [node.range_var.alias]
+        case "range_subselect":
+            return [node.range_subselect.alias]
+        case "range_function":
+            return [node.range_function.alias]
+        case "range_table_func":
+            return [node.range_table_func.alias]
+        case "json_table":
+            return [node.json_table.alias]
+        case "join_expr":
+            return [node.join_expr.alias, node.join_expr.join_using_alias]
+        case _:
+            return []
+
+
+def is_inner(reference: pb.Node, inside: frozenset[str]) -> bool:
+    """Does a column reference mean one of the items called as in `inside`? A bare name is a merged column there."""
+    fields = reference.column_ref.fields
+    return len(fields) == 1 or fields[-2].string.sval in inside
+
+
+def rename(root: Message, called: Callable[[str], str]) -> None:
+    """Give every item of FROM inside this piece, and all references to it, another name."""
+    inside = aliases(root)
+    for node in list(nodes(root)):
+        if node.WhichOneof("node") == "column_ref" and len(node.column_ref.fields) > 1 and is_inner(node, inside):
+            node.column_ref.fields[-2].string.sval = called(node.column_ref.fields[-2].string.sval)
+            del node.column_ref.fields[:-2]
+        if node.WhichOneof("node") == "range_var" and not node.range_var.alias.aliasname:
+            node.range_var.alias.aliasname = node.range_var.relname
+        for alias in _aliases(node):
+            if alias.aliasname:
+                alias.aliasname = called(alias.aliasname)
 
 
 def outer_references(root: Message) -> Iterator[pb.Node]:
     """The column references that mean a row outside this piece."""
     inside = aliases(root)
     for node in nodes(root):
-        if node.WhichOneof("node") == "column_ref":
-            fields = node.column_ref.fields
-            if len(fields) > 1 and fields[-2].string.sval not in inside:
-                yield node
-
-
-def reads_rows(root: Message) -> bool:
-    """Does it read any table, view, or WITH query from outside?"""
-    return bool(readings(root))
+        if node.WhichOneof("node") == "column_ref" and not is_inner(node, inside):
+            yield node

@@ -17,7 +17,7 @@ from trickle.ivm.algebra.relations import Call, Item, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, reference, replace_matching, tree_key
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.query.grouping import function_name
-from trickle.ivm.syntax import nodes, own_nodes
+from trickle.ivm.syntax import own_nodes
 
 PEERS_ALONE = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 """Functions that give rows which tie the same value, in whatever order they come …"""
@@ -67,7 +67,7 @@ def windows(
     """Add a column for each window function in `expressions`, and read it there; `keys` part every partition."""
     found: dict[bytes, Scalar] = {}
     for value in expressions:
-        for node in nodes(value.node):
+        for node in own_nodes(value.node):
             if node.WhichOneof("node") == "func_call" and node.func_call.HasField("over"):
                 copy = pb.Node()
                 copy.CopyFrom(node)
