@@ -6,8 +6,8 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.facts import Facts
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.grouping import function_name
-from trickle.ivm.query.limits import has_limit
 from trickle.ivm.query.windows import calls_windows
 from trickle.ivm.syntax import own_nodes
 

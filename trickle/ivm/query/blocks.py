@@ -28,11 +28,12 @@ from trickle.ivm.algebra.scalars import (
     tree_key,
 )
 from trickle.ivm.query.asked import Asked, all_rewritten, answered, parts_of
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.conditions import deferred, given, where
 from trickle.ivm.query.from_clause import from_clause
 from trickle.ivm.query.grouping import Grouping, aggregate_calls, aggregate_names, group
 from trickle.ivm.query.grouping_sets import GroupBy, group_by
-from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
+from trickle.ivm.query.limits import first_of_each, limited, sort_key
 from trickle.ivm.query.outputs import implied_name
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Scope
@@ -142,7 +143,8 @@ class _Steps:
                 key.sort_by.node.CopyFrom(substitute(asked, renamed).node)
             rel, items = unique, tuple(Item(c, reference(c)) for c in unique.columns)
         if has_limit(self._select):
-            rel = limited(rel, self._select, order, self._numbering, [item.value for item in items[shown:]])
+            keys = [item.value for item in items[shown:]]
+            rel = limited(self._reading, rel, self._select, order, self._ctes, keys)
         rel = Project(rel, items)
         ties = tuple(
             expression("a = b", a=there, b=reference(item.column))

@@ -21,6 +21,7 @@ from trickle.ivm.query.row_local import beside, is_row_local
 from trickle.ivm.query.scope import Entry, Scope, renamed, using_column
 from trickle.ivm.query.set_functions import function_item
 from trickle.ivm.query.stored import relation, scan
+from trickle.ivm.query.whole_rows import with_whole_row
 from trickle.ivm.syntax import deparse_expression, parse_select
 
 
@@ -96,7 +97,8 @@ def _from_item(reading: Reading, node: pb.Node, ctes: Ctes) -> tuple[Rel, Scope]
         item = node.range_subselect
         rel, columns = reading.select(reading, item.subquery.select_stmt, ctes)
         names = [name.string.sval for name in item.alias.colnames]
-        return rel, Scope((Entry(item.alias.aliasname, renamed(columns, names)),))
+        rel, entry = with_whole_row(reading, rel, Entry(item.alias.aliasname, renamed(columns, names)))
+        return rel, Scope((entry,))
     if kind == "join_expr":
         return _join(reading, node.join_expr, ctes)
     if is_lateral(node):
@@ -113,7 +115,8 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
         cte = ctes[item.relname]
         rel, columns = _with_query(reading, cte)
         columns = renamed(renamed(columns, cte.names), renames)
-        return rel, Scope((Entry(alias, columns),))
+        rel, entry = with_whole_row(reading, rel, Entry(alias, columns))
+        return rel, Scope((entry,))
     table = relation(reading.facts, item)
     if table.view_sql is not None:
         rel, columns = reading.select(reading, parse_select(table.view_sql), {})
@@ -122,7 +125,8 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
         rel = scan(reading, table, only=not item.inh)
         columns = tuple((column.name, column) for column in rel.columns)
     schema_of_alias = None if item.alias.aliasname else table.schema
-    return rel, Scope((Entry(alias, renamed(columns, renames), schema_of_alias),))
+    rel, entry = with_whole_row(reading, rel, Entry(alias, renamed(columns, renames), schema_of_alias), table)
+    return rel, Scope((entry,))
 
 
 def _with_query(reading: Reading, cte: Cte) -> tuple[Rel, Named]:

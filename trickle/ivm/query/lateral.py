@@ -20,6 +20,7 @@ from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Entry, Scope, Unresolved, renamed
 from trickle.ivm.query.tied import Tied
+from trickle.ivm.query.whole_rows import with_whole_row
 
 
 def is_lateral(item: pb.Node) -> bool:
@@ -43,9 +44,11 @@ def lateral(
     items = tuple(Item(reading.numbering.column(name), value) for name, value in inner.outputs)
     names = [name.string.sval for name in item.alias.colnames]
     columns = renamed(tuple((i.column.name, i.column) for i in items), names)
-    scope = scope.joined(Scope((Entry(item.alias.aliasname, columns),)))
+    entry = Entry(item.alias.aliasname, columns)
     if on is None:
-        return _joined(reading, rel, inner, items), scope
+        joined, entry = with_whole_row(reading, _joined(reading, rel, inner, items), entry)
+        return joined, scope.joined(Scope((entry,)))
+    scope = scope.joined(Scope((entry,)))
     values = {i.column.number: i.value for i in items}
     tests = [substitute(test, values) for test in conjuncts(scalar(on, scope, reading.facts))]
     return _kept(reading, rel, inner, items, [test for test in tests if test != expression("true")]), scope

@@ -16,15 +16,17 @@ from trickle.ivm.algebra.relations import Item, Project, Rel
 from trickle.ivm.algebra.scalars import reference
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.blocks import block
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.conditions import conditions
 from trickle.ivm.query.from_clause import with_queries
-from trickle.ivm.query.limits import has_limit, limited, sort_key
+from trickle.ivm.query.limits import limited, sort_key
 from trickle.ivm.query.opaque import as_tied, opaque
 from trickle.ivm.query.reading import Ctes, Named, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope
 from trickle.ivm.query.set_operations import set_operation, values
 from trickle.ivm.query.tied import Tied
+from trickle.ivm.query.whole_rows import asked_whole
 from trickle.ivm.syntax import parse_select
 
 
@@ -37,7 +39,7 @@ def read(facts: Facts, numbering: Numbering) -> tuple[Rel, Named]:
     Raises:
         Unmaintainable: no program can follow what the query reads.
     """
-    reading = Reading(facts, numbering, _select, _tied, conditions)
+    reading = Reading(facts, numbering, _select, _tied, conditions, asked_whole(facts))
     return _select(reading, parse_select(facts.query), {})
 
 
@@ -83,7 +85,7 @@ def _by_rules(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope 
         return block(reading, select, ctes, outer)
     rel, names = _put_together(reading, select, ctes)
     if has_limit(select):
-        rel = limited(rel, select, [_by_output(key, rel, names) for key in select.sort_clause], reading.numbering)
+        rel = limited(reading, rel, select, [_by_output(key, rel, names) for key in select.sort_clause], ctes)
     return Tied(rel, (), tuple((name, reference(c)) for name, c in zip(names, rel.columns, strict=True)))
 
 

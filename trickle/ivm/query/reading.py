@@ -43,3 +43,5 @@ class Reading:
     """A SELECT inside another one."""
     conditions: Callable[[Reading, Rel, pb.Node, Scope, Ctes], tuple[Rel, tuple[Scalar, ...]]]
     """Filter a relation by a condition; what reads a row outside is returned."""
+    whole: frozenset[str] = frozenset()
+    """The names of items of FROM whose whole rows are read somewhere."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
-from trickle.ivm.algebra.scalars import Scalar, clipped, reference
+from trickle.ivm.algebra.scalars import Scalar, clipped, is_numbered, reference
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.grouping import aggregate_names, function_name
 from trickle.ivm.query.reach import aliases, is_inner, readings, rename
@@ -40,7 +40,9 @@ def scalar(node: pb.Node, scope: Scope, facts: Facts, *, sets: bool = False) -> 
             raise Unsupported("a set-returning function in this place has no delta rule yet")
         if kind in NOT_FOUND_AS_CALLS:
             raise Unsupported(f"{NOT_FOUND_AS_CALLS[kind]} has no delta rule yet")
-        if kind == "column_ref":
+        if kind == "type_cast" and found.type_cast.arg.WhichOneof("node") == "column_ref":
+            _resolve(found.type_cast.arg, scope, cast=True)
+        elif kind == "column_ref" and not is_numbered(found):
             _resolve(found, scope)
     return Scalar(resolved)
 
@@ -50,10 +52,15 @@ def asks(node: pb.Node) -> bool:
     return node.WhichOneof("node") == "sub_link" and bool(readings(node))
 
 
-def _resolve(found: pb.Node, scope: Scope) -> None:
+def _resolve(found: pb.Node, scope: Scope, *, cast: bool = False) -> None:
+    """Put a column in the place of a name; only PostgreSQL can `cast` the row of a subquery to a type."""
     fields = found.column_ref.fields
     if fields[-1].WhichOneof("node") == "a_star":
-        raise Unsupported("a whole-row reference has no delta rule yet")
+        entry = scope.by_alias(fields[-2].string.sval) if len(fields) > 1 else None
+        if entry is None or entry.whole is None or (cast and not entry.named_type):
+            raise Unsupported("a whole row of this item of FROM has no delta rule yet")
+        found.CopyFrom(reference(entry.whole).node)
+        return
     column = scope.resolve([f.string.sval for f in fields])
     found.CopyFrom(reference(column).node)
 

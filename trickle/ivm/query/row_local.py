@@ -23,6 +23,7 @@ from trickle.ivm.query.reach import readings
 from trickle.ivm.query.reading import Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Entry, Scope
+from trickle.ivm.query.whole_rows import with_whole_row
 
 ITEMS = frozenset({"range_subselect", "range_function", "range_table_func", "json_table"})
 
@@ -51,7 +52,9 @@ def beside(
             target.val.column_ref.fields.add().string.sval = part
     outputs = tuple(reading.numbering.column(column) for column in columns)
     entry = Entry(alias, tuple((column.name, column) for column in outputs))
-    expanded = Expand(rel, (scalar(link, scope, reading.facts),), outputs, kept=kept)
+    expanded: Rel = Expand(rel, (scalar(link, scope, reading.facts),), outputs, kept=kept)
+    if not kept:
+        expanded, entry = with_whole_row(reading, expanded, entry)
     return expanded, scope.joined(Scope((entry,)))
 
 

@@ -27,6 +27,10 @@ class Entry:
     alias: str
     columns: tuple[tuple[str, Column], ...]
     schema: str | None = None
+    whole: Column | None = None
+    """The whole row as one value, where something reads it …"""
+    named_type: bool = False
+    """… and whether it is a value of a table's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,9 @@ class Scope:
         raise Unresolved(f"cannot resolve column {name}")
 
     def by_alias(self, alias: str) -> Entry | None:
-        """Return the FROM item called `alias`."""
-        return next((e for e in self.entries if e.alias == alias), None)
+        """Return the item of FROM called `alias`, here or further out."""
+        found = next((e for e in self.entries if e.alias == alias), None)
+        return found if found is not None or self.outer is None else self.outer.by_alias(alias)
 
 
 def renamed(columns: Sequence[tuple[str, Column]], names: Sequence[str]) -> tuple[tuple[str, Column], ...]:

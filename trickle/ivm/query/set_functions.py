@@ -22,6 +22,7 @@ from trickle.ivm.query.reading import Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.row_local import beside, in_lockstep
 from trickle.ivm.query.scope import Entry, Scope
+from trickle.ivm.query.whole_rows import with_whole_row
 from trickle.ivm.syntax import nodes, own_nodes
 
 ONE_COLUMN = frozenset(
@@ -47,9 +48,11 @@ def function_item(
         return beside(reading, rel, scope, pb.Node(range_function=item), kept=kept)
     calls = tuple(scalar(part.list.items[0], scope, reading.facts, sets=True) for part in item.functions)
     outputs = tuple(reading.numbering.column(name) for name in names)
-    columns = tuple((column.name, column) for column in outputs)
-    expanded = Expand(rel, calls, outputs, bool(item.ordinality), kept)
-    return expanded, scope.joined(Scope((Entry(item.alias.aliasname, columns),)))
+    entry = Entry(item.alias.aliasname, tuple((column.name, column) for column in outputs))
+    expanded: Rel = Expand(rel, calls, outputs, bool(item.ordinality), kept)
+    if not kept:
+        expanded, entry = with_whole_row(reading, expanded, entry)
+    return expanded, scope.joined(Scope((entry,)))
 
 
 def _given(node: pb.Node) -> bool:
