@@ -181,6 +181,10 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     for name in storage.certain:
         _run(conn, f"ALTER TABLE {table_name} ALTER COLUMN {ident(name)} SET NOT NULL")
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
+    if storage.lookups:
+        columns = ", ".join(ident(name) for name in storage.lookups)
+        name = ident(f"__pgt_walk_{table['pgt_id']}")
+        _run(conn, f"CREATE INDEX {name} ON {table_name} ({columns})")
 
 
 def _index_name(pgt_id: int) -> str:

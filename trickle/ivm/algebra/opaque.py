@@ -11,8 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.algebra.relations import Given, Rel
 from trickle.ivm.algebra.scalars import Column, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """What is known of WITH RECURSIVE … UNION ALL: R = base ⊎ step(R), where `step` reads R as `again`, once."""
+
+    base: Rel
+    step: Rel
+    again: Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Opaque(Rel):
     fragile: str = ""
     settled: bool = False
     """An order that the user's query leaves open is completed in it."""
+    recursion: Recursion | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:

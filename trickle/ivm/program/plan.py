@@ -2,9 +2,10 @@
 
 1. an aggregate without HAVING         → fold
 2. an aggregate under HAVING           → recompute the touched groups
-3. rows valued by their place among all, or without a rule → rows by hash, computed anew
-4. rows identified by their inputs' keys → rows by key
-5. anything else                        → rows by hash
+3. the rows of a linear recursion     → walked from what changed
+4. rows valued by their place among all, or without a rule → rows by hash, computed anew
+5. rows identified by their inputs' keys → rows by key
+6. anything else                        → rows by hash
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
+from trickle.ivm.program.walk import walked
 
 
 def plan(root: Root, target: Target, numbering: Numbering) -> Program:
@@ -74,7 +76,7 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
             return fold(root, aggregate, target, numbering)
         return recompute(root, aggregate, target, numbering)
     if places_all_rows(root):
-        return by_hash(root, target, numbering, whole=True)
+        return walked(root, target, numbering) or by_hash(root, target, numbering, whole=True)
     key = usable_key(root)
     if key is not None:
         return by_key(root, key, numbering)

@@ -96,13 +96,25 @@ def _places_all(rel: Rel) -> bool:
 
 def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = False) -> Apply:
     """Keep the rows of `root` as a bag, found by a hidden hash; `whole`, by what is stored and should be."""
-    hashed = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
-    extra = (Item(numbering.column("hash"), _hash(hashed)),)
-    apply, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
+    apply = hashed(root, numbering)
     if whole:
+        names = apply.storage.columns
         stored = f"SELECT {', '.join(ident(name) for name in names)}, -1 AS {WEIGHT} FROM {target.table}"
         now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(apply.storage.query)}\n) q"
         apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=apply.algebra)
+    return found_by_hash(root, target, apply, "rows by hash, computed anew" if whole else "rows by hash")
+
+
+def hashed(root: Root, numbering: Numbering) -> Apply:
+    """The change of a root whose rows have a hidden hash; its last CTE is still to be netted."""
+    values = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
+    extra = (Item(numbering.column("hash"), _hash(values)),)
+    return _prepare(root, extra, (HASH,), (HASH,), numbering)[0]
+
+
+def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Apply:
+    """Net the change and find the stored copies that it takes away."""
+    names = apply.storage.columns
     hash_facts = ColumnFacts(0, HASH, "bigint", "bigint", not_null=True)
     typed = (*root.facts.output, hash_facts)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
@@ -116,9 +128,11 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
         f"  JOIN {target.table} t ON t.{HASH} = n.{HASH}{' AND ' + same if same else ''}\n"
         f") x\nWHERE x.__pgt_copy <= -x.{WEIGHT}"
     )
+    # As generate_series would, of which the planner believes that it makes a thousand rows of each.
+    copies = f"unnest(array_fill(1, ARRAY[{WEIGHT}::int]))"
     net = (
         f"SELECT 'd' AS {OPERATION}, {TUPLE}, {columns} FROM gone\nUNION ALL\n"
-        f"SELECT 'i', NULL::tid, {columns} FROM net_rows, generate_series(1, {WEIGHT}) WHERE {WEIGHT} > 0"
+        f"SELECT 'i', NULL::tid, {columns} FROM net_rows, {copies} WHERE {WEIGHT} > 0"
     )
     return replace(
         apply,
@@ -135,7 +149,7 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
         match=f"t.ctid = n.{TUPLE}",
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
-        strategy="rows by hash, computed anew" if whole else "rows by hash",
+        strategy=strategy,
     )
 
 

@@ -5,6 +5,8 @@ Views are inlined where they stand; a WITH query is read once for each place tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unmaintainable, Unsupported
@@ -12,6 +14,7 @@ from trickle.ivm.algebra.pairing import OuterJoin
 from trickle.ivm.algebra.relations import Block, Item, Join, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.query.lateral import is_lateral, lateral
+from trickle.ivm.query.linear import linear
 from trickle.ivm.query.on_sides import on_sides
 from trickle.ivm.query.opaque import is_recursive, opaque, recursion
 from trickle.ivm.query.outputs import with_query_names
@@ -130,11 +133,14 @@ def _range_var(reading: Reading, item: pb.RangeVar, ctes: Ctes) -> tuple[Rel, Sc
 
 
 def _with_query(reading: Reading, cte: Cte) -> tuple[Rel, Named]:
+    if cte.rows is not None:
+        return cte.rows, tuple((column.name, column) for column in cte.rows.columns)
     if not cte.recursive:
         return reading.select(reading, cte.statement, cte.visible)
     rel = opaque(reading, cte.statement, cte.visible, "WITH RECURSIVE")
     if rel is None:
         raise Unsupported("a recursion that reads a row outside has no delta rule yet")
+    rel = replace(rel, recursion=linear(reading, cte))
     return rel, tuple((column.name, column) for column in rel.outputs)
 
 

@@ -86,7 +86,11 @@ def _written_out(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> bool:
             cte = ctes[item.relname]
             statement = pb.SelectStmt()
             statement.CopyFrom(cte.statement)
-            if not _stands_alone(statement) or not _written_out(reading, statement, cte.visible):
+            if (
+                cte.rows is not None
+                or not _stands_alone(statement)
+                or not _written_out(reading, statement, cte.visible)
+            ):
                 return False
             _in_place_of(node, statement, cte.names or output_names(cte.statement))
             continue

@@ -26,6 +26,8 @@ class Cte:
     visible: Mapping[str, Cte] = field(default_factory=dict)
     recursive: bool = False
     """It reads itself; the statement brings it along as a WITH query of its own."""
+    rows: Rel | None = None
+    """The rows it stands for, inside its own recursion."""
 
 
 Ctes = Mapping[str, Cte]
