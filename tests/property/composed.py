@@ -238,8 +238,8 @@ def _recursive(draw: Draw, depth: int) -> Made:
     ints = q.columns("q", "int") or ["1"]
     a, b = draw(st.sampled_from(ints)), draw(st.sampled_from([*ints, "r.c1 + 1"]))
     word, bound = draw(st.sampled_from((("UNION", "r.c2 < 3"), ("UNION ALL", "r.c2 < 2"))))
-    again = f"SELECT {b}, r.c2 + 1 FROM {q.as_item('q')} JOIN r ON {a} = r.c1 WHERE {bound}"
-    first = f"SELECT {draw(st.sampled_from([*ints, '0']))}, 0 FROM {q.as_item('q')}"
+    again = f"SELECT ({b})::int, r.c2 + 1 FROM {q.as_item('q')} JOIN r ON {a} = r.c1 WHERE {bound}"
+    first = f"SELECT ({draw(st.sampled_from([*ints, '0']))})::int, 0 FROM {q.as_item('q')}"
     shown = [("r.c1", "int"), ("r.c2", "int")]
     rest = draw(
         st.sampled_from(
@@ -282,7 +282,7 @@ def _tied_twice(draw: Draw, depth: int) -> Made:
     left, right = _below(draw, depth), _below(draw, depth - 1 if depth > 1 else depth)
     a, b = _pair(draw, left.typed("l"), right.typed("r"))
     x = draw(st.sampled_from(left.columns("l", "int") or ["1"]))
-    y = draw(st.sampled_from(right.columns("r", "int") or ["1"]))
+    y = draw(st.sampled_from(right.columns("r", "int") or ["length(r.c1)"]))
     inner = f"SELECT FROM t2 WHERE t2.a = {x} AND t2.b >= {y}"
     forms = (
         f"EXISTS (SELECT FROM {right.as_item('r')} WHERE {a} = {b} AND NOT EXISTS ({inner}))",

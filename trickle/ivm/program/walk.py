@@ -98,13 +98,11 @@ def _walk(root: Root) -> Walk | None:
     base, step = as_block(fuse_blocks(known.base)), as_block(fuse_blocks(known.step))
     places = _read_places(block, rel, step, known.again.columns)
     again = tuple(known.again.columns[place] for place in places)
-    base = _narrow(base, places)
+    base = as_block(prune_columns(_narrow(base, places)))
     step = _narrow(step, places)
     others = [i for i in step.inputs if i is not known.again]
-    if len(others) != 1 or len(step.inputs) != 2:
-        return None
-    edges = others[0]
-    if not isinstance(edges, Scan) or not input_keys(edges) or not _plain(base) or not _identical((base, edges)):
+    edges = _keyed(others[0], step) if len(others) == 1 and len(step.inputs) == 2 else None
+    if edges is None or not _plain(base) or not _identical((base, edges)):
         return None
     return Walk(base, step, edges, again, tuple(rel.outputs[place] for place in places))
 
@@ -124,8 +122,16 @@ def _read_places(root: Block, rel: Opaque, step: Block, again: Sequence[Column])
 
 
 def _narrow(block: Block, places: Sequence[int]) -> Block:
-    items = tuple(block.items[place] for place in places)
-    return as_block(prune_columns(replace(block, items=items)))
+    return replace(block, items=tuple(block.items[place] for place in places))
+
+
+def _keyed(rel: Rel, step: Block) -> Scan | None:
+    """A table with the columns that the step reads and those of a key."""
+    keys = input_keys(rel)
+    if not isinstance(rel, Scan) or not keys:
+        return None
+    read = columns_of((*step.predicates, *(item.value for item in step.items))) | min(keys, key=sorted)
+    return replace(rel, attributes=tuple(a for a in rel.attributes if a[0].number in read))
 
 
 def _plain(base: Rel) -> bool:
