@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.keeping import Kept, KeptFirst
 from trickle.ivm.algebra.opaque import Opaque
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -34,6 +35,9 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             | Expand(child)
             | Shared(child=child)
             | Copies(child)
+            | Kept(rel=child)
+            | Wanted(child)
+            | KeptFirst(kept=child)
         ):
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
@@ -48,8 +52,8 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return ()
 
 
-def subtree(rel: Rel) -> Iterator[Rel]:
-    """A relation and all that it reads."""
+def walk(rel: Rel) -> Iterator[Rel]:
+    """`rel` and every relation below it."""
     stack = [rel]
     while stack:
         found = stack.pop()
@@ -59,7 +63,7 @@ def subtree(rel: Rel) -> Iterator[Rel]:
 
 def scans(rel: Rel) -> Iterator[Scan]:
     """Every scan below `rel`, also the ones whose changes are read."""
-    for found in subtree(rel):
+    for found in walk(rel):
         if isinstance(found, Scan):
             yield found
         if isinstance(found, Change):

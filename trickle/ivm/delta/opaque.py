@@ -36,15 +36,9 @@ def _(rel: Opaque, numbering: Numbering) -> Delta | None:
     anything = any_of(changed)
     arms = tuple(
         Block((rows,), (), (*(copy_of(c) for c in rel.columns), Item(weight, expression(sign))), anything)
-        for rows, sign in ((computed_once(rel, numbering), "1"), (replace(rel, inputs=tuple(old)), "-1"))
+        for rows, sign in ((rel, "1"), (replace(rel, inputs=tuple(old)), "-1"))
     )
     return Delta(UnionAll(arms, (*rel.columns, weight)), weight)
-
-
-def computed_once(rel: Opaque, numbering: Numbering) -> Rel:
-    """The block over the tables as they are, however often a statement reads it."""
-    law = f"computed whole, as there is no rule: {rel.reason}"
-    return numbering.once(rel.query, lambda: Shared("whole", law, rel))
 
 
 def any_of(changes: Sequence[Delta]) -> Rel:
@@ -70,4 +64,4 @@ def _around(rel: Rel, key: frozenset[int], change: Delta, numbering: Numbering) 
     mark = numbering.column("touched")
     copies = tuple(copy_of(column) for column in rel.columns)
     others = Block((Mark(rel, touched, met, mark),), (expression("NOT m", m=reference(mark)),), copies)
-    return UnionAll((others, before(restrict(rel, restrictions, touched), change, numbering)), rel.columns)
+    return UnionAll((others, before(restrict(rel, restrictions, touched, numbering), change, numbering)), rel.columns)

@@ -10,18 +10,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from trickle.errors import Ours, Unmaintainable, Unsupported
+from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
-from trickle.ivm.algebra.walk import scans, subtree
+from trickle.ivm.algebra.walk import children, scans, walk
 from trickle.ivm.explain import print_rel
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
+from trickle.ivm.program.keep import Keeper
 from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
@@ -37,34 +38,40 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         MissingFacts: the types of some expressions have to be described first.
     """
     block = as_block(settled(root.block, root.facts))
-    blocks = [rel for rel in subtree(block) if isinstance(rel, Opaque)]
-    if not places_all_rows(replace(root, block=block)):
-        _refuse_fragile(blocks)
-    apply = _choose(replace(root, block=block), target, numbering)
-    if apply.algebra is None or apply.delta is None:
-        raise Ours("a strategy did not say what it derived")
-    tables = {s.table.oid: s.table for s in scans(apply.algebra)}
+    keeper = Keeper(replace(root, block=block), target, numbering)
+    outer = replace(root, block=keeper.divided())
+    _refuse_fragile(outer)
+    states = keeper.states(outer.block, _choose)
+    apply = replace(_choose(outer, target, numbering), states=states)
+    algebra, delta = _said(apply.algebra), _said(apply.delta)
+    tables = {s.table.oid: s.table for s in scans(algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
-    sources = sorted((t.schema, t.name) for t in tables.values())
-    alone = _alone(replace(root, block=block), target, apply.algebra, numbering)
+    sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
+    alone = _alone(outer, target, apply, keeper)
     function, large_function = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
         function=function,
         large_function=large_function,
         sources=tuple(sorted(tables)),
-        captured=_captured(apply.algebra),
+        captured=_captured(algebra),
         strategy=apply.strategy,
-        algebra=print_rel(apply.algebra),
-        delta=print_rel(apply.delta),
-        determinised=block != root.block or any(rel.settled for rel in blocks),
+        algebra=print_rel(algebra),
+        delta=print_rel(delta),
+        determinised=block != root.block or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
+        states=tuple(state for state, _ in states),
     )
 
 
-def _refuse_fragile(blocks: Sequence[Opaque]) -> None:
-    """What only the stored rows know may be computed at the root alone."""
-    for rel in blocks:
-        if rel.fragile:
+def _refuse_fragile(root: Root) -> None:
+    """What only stored rows know may be computed where it is stored alone: at the root, or in a state table."""
+    if places_all_rows(root):
+        return
+    stack: list[Rel] = [root.block]
+    while stack:
+        rel = stack.pop()
+        stack.extend(() if isinstance(rel, Kept) else children(rel))
+        if isinstance(rel, Opaque) and rel.fragile:
             raise Unsupported(f"{rel.reason}, around {rel.fragile}")
 
 
@@ -83,22 +90,31 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     return by_hash(root, target, numbering)
 
 
-def _alone(root: Root, target: Target, algebra: Rel, numbering: Numbering) -> Alone | None:
+def _alone(root: Root, target: Target, general: Apply, keeper: Keeper) -> Alone | None:
     """The largest source as the only one that changes, which it mostly is: a much smaller statement.
 
     Of sources of one size the first in FROM is taken. Where all is computed anew there is nothing to save.
     """
-    read = sorted(scans(algebra), key=lambda scan: min((c.number for c in scan.columns), default=0))
+    read = sorted(scans(_said(general.algebra)), key=lambda scan: min((c.number for c in scan.columns), default=0))
     tables = {scan.table.oid: scan.table for scan in read}
-    if len(tables) < 2 or places_all_rows(root):
+    if len(tables) < 2 or (places_all_rows(root) and not general.states):
         return None
     largest = max(tables.values(), key=lambda table: table.rows)
     others = {oid: table.buffer for oid, table in tables.items() if oid != largest.oid}
+    still = keeper.numbering.assuming_still(others)
     try:
-        apply = _choose(root, target, numbering.assuming_still(others))
+        apply = _choose(root, target, still)
+        states = keeper.while_still([state for state, _ in general.states], _choose, still)
     except Unsupported:
         return None
-    return Alone(apply, tuple(sorted({buffer for buffer in others.values() if buffer is not None})))
+    buffers = tuple(sorted({buffer for buffer in others.values() if buffer is not None}))
+    return Alone(replace(apply, states=tuple(states)), buffers)
+
+
+def _said(rel: Rel | None) -> Rel:
+    if rel is None:
+        raise Ours("a strategy did not say what it derived")
+    return rel
 
 
 def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:

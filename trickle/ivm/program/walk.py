@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trickle.errors import Ours
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark
@@ -37,7 +36,7 @@ from trickle.ivm.algebra.relations import (
     copy_of,
 )
 from trickle.ivm.algebra.scalars import Column, columns_of, equated_columns, expression, reference, substitute
-from trickle.ivm.algebra.walk import scans, subtree
+from trickle.ivm.algebra.walk import scans, walk
 from trickle.ivm.delta import Delta, derive, netted
 from trickle.ivm.facts import ColumnFacts, RelationFacts
 from trickle.ivm.program.calls import IDENTICAL, type_of
@@ -70,11 +69,10 @@ def walked(root: Root, target: Target, numbering: Numbering) -> Apply | None:
     if any(type.removesuffix("[]") not in IDENTICAL for type in types):
         return None
     full = _with_hidden(root, walk, types)
-    apply = hashed(full, numbering)
+    apply, algebra = hashed(full, numbering)
     names = {item.value.column: name for item, name in zip(full.items, full.names, strict=True)}
     stored = [names[column.number] for column in walk.shown]
     renderer = Renderer()
-    algebra = apply.algebra or full.block
     delta = _lost_and_gained(renderer, walk, _stored(target, walk, stored), as_block(algebra), numbering)
     change = renderer.select(delta, (*apply.storage.columns, WEIGHT))
     met = columns_of(p for p in walk.step.predicates if equated_columns(p) is not None)
@@ -135,7 +133,7 @@ def _keyed(rel: Rel, step: Block) -> Scan | None:
 
 
 def _plain(base: Rel) -> bool:
-    return all(isinstance(rel, (Block, UnionAll, Scan)) for rel in subtree(base))
+    return all(isinstance(rel, (Block, UnionAll, Scan)) for rel in walk(base))
 
 
 def _identical(rels: Sequence[Rel]) -> bool:
@@ -166,26 +164,24 @@ def _stored(target: Target, walk: Walk, names: Sequence[str]) -> Scan:
 def _lost_and_gained(renderer: Renderer, walk: Walk, stored: Scan, root: Block, numbering: Numbering) -> Rel:
     """Write both walks, and return the change of the root."""
     started = _netted_base(walk, numbering)
-    edges = derive(walk.edges, numbering)
-    if edges is None:
-        raise Ours("a table that a recursion follows cannot change")
-    net = netted(edges, walk.edges, numbering)
-    changed = Shared("change_edges", "what remains of the change of the rows that are followed", net.rel)
-    signs = Delta(changed, net.weight)
+    edges = _netted_edges(walk, numbering)
     weight = numbering.column("__pgt_w")
     lost, gained = (Given(name, (*walk.again, weight)) for name in ("lost", "gained"))
     one, many, less = (expression(text, w=reference(weight)) for text in ("1", "w", "-w"))
 
-    terms = [*_started(started, "-", walk, weight), _step(walk, stored, signs, "-1", Item(weight, one))]
-    left = _step(walk, lost, Delta(_without_new(walk, signs, numbering), weight), None, Item(weight, many))
+    terms = _started(started, "-", walk, weight)
+    left: Rel = walk.edges
+    if edges is not None:
+        terms.append(_step(walk, stored, edges, "-1", Item(weight, one)))
+        left = _without_new(walk, edges, numbering)
     law = "lost = ΔB⁻ ⊎ R⋈ΔE⁻ ⊎ lost⋈(E − ΔE⁺), each row as often as its weight says"
-    _add_walk(renderer, "lost", law, UnionAll(tuple(terms), lost.given), left)
+    follow = _step(walk, lost, Delta(left, weight), None, Item(weight, many))
+    _add_walk(renderer, "lost", law, UnionAll(tuple(terms), lost.given), follow)
 
-    terms = [
-        *_started(started, "+", walk, weight),
-        _step(walk, stored, signs, "1", Item(weight, one)),
-        _step(walk, lost, signs, "1", Item(weight, less)),
-    ]
+    terms = _started(started, "+", walk, weight)
+    if edges is not None:
+        terms.append(_step(walk, stored, edges, "1", Item(weight, one)))
+        terms.append(_step(walk, lost, edges, "1", Item(weight, less)))
     total = Call(weight, expression("sum(w)::int", w=reference(weight)))
     added = Aggregate(UnionAll(tuple(terms), gained.given), tuple(copy_of(column) for column in walk.again), (total,))
     some = Block((added,), (expression("w <> 0", w=reference(weight)),), tuple(copy_of(c) for c in gained.given))
@@ -228,6 +224,16 @@ def _without_new(walk: Walk, edges: Delta, numbering: Numbering) -> Rel:
     mark = numbering.column("came")
     old = expression("NOT m", m=reference(mark))
     return Block((Mark(walk.edges, new, same, mark),), (old,), tuple(copy_of(c) for c in walk.edges.columns))
+
+
+def _netted_edges(walk: Walk, numbering: Numbering) -> Delta | None:
+    """ΔE, each row once."""
+    change = derive(walk.edges, numbering)
+    if change is None:
+        return None
+    net = netted(change, walk.edges, numbering)
+    law = "what remains of the change of the rows that are followed"
+    return Delta(Shared("change_edges", law, net.rel), net.weight)
 
 
 def _netted_base(walk: Walk, numbering: Numbering) -> Delta | None:
