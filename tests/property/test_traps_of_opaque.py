@@ -23,8 +23,9 @@ TABLES = (
     "CREATE VIEW seen AS SELECT id, g FROM t WHERE v > 0",
     "CREATE FUNCTION two(i int) RETURNS TABLE (a int, b int) LANGUAGE sql IMMUTABLE"
     " AS 'SELECT i, i + 1 UNION ALL SELECT i, i + 2'",
-    "INSERT INTO t VALUES (1, NULL, 'a', 1, '{a,b}', '[{\"a\": 1, \"b\": \"x\"}, {\"a\": 2}]'), (2, 1, 'a', 2, '{}', '[]'),"
-    " (3, 1, 'b', NULL, NULL, NULL), (4, 2, NULL, 4, '{b,b,NULL}', '[{\"a\": null, \"b\": \"y\"}]')",
+    'INSERT INTO t VALUES (1, NULL, \'a\', 1, \'{a,b}\', \'[{"a": 1, "b": "x"}, {"a": 2}]\'),'
+    " (2, 1, 'a', 2, '{}', '[]'), (3, 1, 'b', NULL, NULL, NULL),"
+    ' (4, 2, NULL, 4, \'{b,b,NULL}\', \'[{"a": null, "b": "y"}]\')',
     "INSERT INTO u VALUES (1, 1, 1), (2, 1, 2), (3, 2, 4), (4, NULL, 4), (5, 9, NULL)",
     "INSERT INTO k VALUES (1, 'x', '{}'), (1, 'x', '{}'), (1, 'x', '{ }'), (NULL, 'y', NULL)",
     "INSERT INTO d VALUES (1, 1.0, 0.5), (2, 1.00, 0.25), (3, NULL, NULL), (4, 2, -0.0)",
@@ -51,7 +52,8 @@ ROW_LOCAL = (
     "SELECT t.id, ARRAY(SELECT upper(x) FROM unnest(t.tags) x ORDER BY x DESC LIMIT 2) AS s FROM t",
     "SELECT t.id FROM t WHERE 'b' IN (SELECT unnest(t.tags))",
     "SELECT t.g, count(*) AS n, max((SELECT count(*) FROM unnest(t.tags) t)) AS m FROM t GROUP BY t.g",
-    "SELECT (SELECT count(*) FROM unnest(t.tags) x) AS n, count(*) FROM t GROUP BY (SELECT count(*) FROM unnest(tags) x)",
+    "SELECT (SELECT count(*) FROM unnest(t.tags) x) AS n, count(*) FROM t GROUP BY (SELECT count(*)"
+    " FROM unnest(t.tags) x)",
     "SELECT t.g, (SELECT count(*) FROM generate_series(1, count(t.v)) x) AS n FROM t GROUP BY t.g",
     "SELECT t.id, (SELECT (SELECT t.v + y) FROM (SELECT t.id AS y) q) AS s FROM t",
     "SELECT t.id, u.id AS u FROM t JOIN u ON u.tid = t.id AND u.w > (SELECT count(*) FROM unnest(t.tags))",
@@ -157,6 +159,8 @@ JSON_TABLE = (
     "SELECT json_arrayagg(g ORDER BY g RETURNING jsonb) AS j FROM t",
     "SELECT t.g, JSON_OBJECTAGG(t.id: t.v RETURNING jsonb) AS j FROM t GROUP BY t.g",
     "SELECT max(q.n) AS n FROM (SELECT count(*) AS n, JSON_ARRAYAGG(v) FROM t GROUP BY g) q",
+    "SELECT t.id, q.vs::text AS vs FROM t JOIN (SELECT g, JSON_ARRAYAGG(v ORDER BY v) AS vs FROM t GROUP BY g) q"
+    " ON q.g = t.g",
 )
 
 

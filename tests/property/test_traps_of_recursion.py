@@ -11,8 +11,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from property.scenarios import Step, must, scenario
-from property.trial import Trial
+from property.scenarios import Step, follow, must, scenario
+from property.trial import StreamTable, Trial
 
 TREE = (
     "CREATE TABLE n (id int PRIMARY KEY, p int, name text)",
@@ -160,7 +160,7 @@ def test_a_recursion_whose_tables_stand_still_is_not_started(made: Trial) -> Non
     made.refresh(table)
 
 
-WALKED = "rows by hash, walked from what has changed"
+WALKED = {"UNION ALL": "rows by hash, walked from what has changed", "UNION": "rows by hash, walked from what has come"}
 LINKS = (
     "CREATE TABLE l (id int PRIMARY KEY, a int, b int, w int)",
     "CREATE TABLE s (a int, tag text)",
@@ -199,19 +199,44 @@ WALKS = (
     " SELECT r.a, l.b, r.path || l.id FROM l, r WHERE l.a = r.b AND cardinality(r.path) < 4) SELECT * FROM r",
     "WITH RECURSIVE r(x, n) AS (SELECT a, 0 FROM s UNION ALL SELECT b, 1 FROM l WHERE a IS NULL UNION ALL"
     " SELECT l.b, r.n + 1 FROM r JOIN l ON l.a = r.x) SELECT x, n FROM r",
-    "WITH RECURSIVE r(x, n) AS (SELECT 1, 0 UNION ALL SELECT l.b, r.n + 1 FROM r, l WHERE r.x = l.a) SELECT n, x FROM r",
+    "WITH RECURSIVE r(x, n) AS (SELECT 1, 0 UNION ALL SELECT l.b, r.n + 1 FROM r, l WHERE r.x = l.a)"
+    " SELECT n, x FROM r",
     "WITH RECURSIVE r(x, n) AS (SELECT s.a, count(*) FROM s GROUP BY s.a UNION ALL"
     " SELECT l.b, r.n FROM r JOIN l ON l.a = r.x) SELECT x, n FROM r",
 )
 
 
+SETS = (
+    "WITH RECURSIVE r(x) AS (SELECT a FROM s UNION SELECT l.b FROM r JOIN l ON l.a = r.x) SELECT x FROM r",
+    "WITH RECURSIVE r(x, y) AS (SELECT a, b FROM l UNION SELECT r.x, l.b FROM r, l WHERE l.a = r.y) SELECT y FROM r",
+    "WITH RECURSIVE r(x, tag) AS (SELECT a, tag FROM s UNION SELECT l.b, r.tag FROM r JOIN l ON l.a = r.x AND l.w < 5)"
+    " SELECT upper(tag) AS tag, x FROM r",
+)
+
+
+def strategy(made: Trial, table: StreamTable) -> str:
+    asked = "SELECT program_explain ->> 'strategy' FROM pgtrickle.pgt_stream_tables WHERE pgt_id = %s"
+    row = made.connection.execute(asked, (table.pgt_id,)).fetchone()
+    return str(row and row[0])
+
+
 @pytest.mark.parametrize("query", WALKS)
 def test_what_follows_from_a_change_is_walked(made: Trial, query: str) -> None:
     table = scenario(made, LINKS, query, *LINK_STEPS)
-    asked = "SELECT program_explain ->> 'strategy' FROM pgtrickle.pgt_stream_tables WHERE pgt_id = %s"
-    row = made.connection.execute(asked, (table.pgt_id,)).fetchone()
-    assert row is not None
-    assert (row[0] == WALKED) is ("GROUP BY" not in query)
+    assert (strategy(made, table) == WALKED["UNION ALL"]) is ("GROUP BY" not in query)
+
+
+@pytest.mark.parametrize("query", SETS)
+def test_what_follows_from_what_came_is_walked(made: Trial, query: str) -> None:
+    table = scenario(made, LINKS, query, *LINK_STEPS)
+    follow(made, table, *(f"INSERT INTO l VALUES ({300 + i}, {i % 4}, {i % 7}, {i})" for i in range(12)))
+    assert strategy(made, table) == WALKED["UNION"]
+
+
+@pytest.mark.parametrize("query", [*WALKS[:1], *SETS])
+def test_a_walked_recursion_below_other_operators(made: Trial, query: str) -> None:
+    around = f"SELECT q.x, count(*) AS n, max(l.w) AS w FROM ({query}) q LEFT JOIN l ON l.id = q.x GROUP BY q.x"
+    scenario(made, LINKS, around.replace("q.x", "q.y") if "SELECT y FROM" in query else around, *LINK_STEPS)
 
 
 def test_a_subtree_that_is_moved_below_itself_falls_out(made: Trial) -> None:

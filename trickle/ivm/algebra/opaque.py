@@ -17,11 +17,13 @@ from trickle.ivm.algebra.scalars import Column, Scalar
 
 @dataclass(frozen=True, slots=True)
 class Recursion:
-    """What is known of WITH RECURSIVE … UNION ALL: R = base ⊎ step(R), where `step` reads R as `again`, once."""
+    """What is known of WITH RECURSIVE: R = base ⊎ step(R), where `step` reads R as `again`, once."""
 
     base: Rel
     step: Rel
     again: Given
+    distinct: bool = False
+    """UNION: R = base ∪ step(R)."""
 
 
 @dataclass(frozen=True, slots=True)

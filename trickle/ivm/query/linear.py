@@ -1,4 +1,4 @@
-"""WITH RECURSIVE r AS (base UNION ALL step over r), read as algebra where step reads r in one place of its FROM."""
+"""WITH RECURSIVE r AS (base UNION [ALL] step over r), read as algebra where step reads r in one place of its FROM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def linear(reading: Reading, recursive: Cte) -> Recursion | None:
     """The two parts of a recursive WITH query, or None where it is not of this kind or has no rule inside."""
     cte = recursive.statement.with_clause.ctes[0].common_table_expr
     select = cte.ctequery.select_stmt
-    if select.op != pb.SETOP_UNION or not select.all or cte.HasField("search_clause") or cte.HasField("cycle_clause"):
+    if select.op != pb.SETOP_UNION or cte.HasField("search_clause") or cte.HasField("cycle_clause"):
         return None
     if select.HasField("with_clause") or len(with_query_names(cte)) != len(output_names(select)):
         return None
@@ -31,4 +31,4 @@ def linear(reading: Reading, recursive: Cte) -> Recursion | None:
         return None
     if tuple(c for _, c in named) != base.columns or tuple(c for _, c in stepped) != step.columns:
         return None
-    return Recursion(base, step, again)
+    return Recursion(base, step, again, distinct=not select.all)
