@@ -21,7 +21,10 @@ from trickle.ivm.query.windows import depends_on_order
 from trickle.ivm.syntax import nodes
 
 ORDERLESS = frozenset({"count", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"})
-"""Aggregates whose value does not depend on the order of rows. Sums do: the block does not say what is a float."""
+"""Aggregates whose value does not depend on the order of rows …"""
+SUMS = frozenset({"sum", "avg"})
+"""… nor do these, except over floats."""
+FLOATS = frozenset({"real", "double precision", "float4", "float8"})
 OWN_ORDER = frozenset({"json_array_agg", "json_object_agg"})
 
 
@@ -49,19 +52,30 @@ def fragility(select: pb.SelectStmt, inputs: Sequence[Scan], facts: Facts) -> st
     return _of_select(select, merging=merging)
 
 
-def settled_calls(select: pb.SelectStmt, facts: Facts) -> bool:
+def settled_calls(select: pb.SelectStmt, inputs: Sequence[Scan], facts: Facts) -> bool:
     """Complete the order in which every aggregate of a block reads its rows; was there any?"""
     aggregates = aggregate_names(facts)
+    orderless = ORDERLESS if _has_floats(select, inputs) else ORDERLESS | SUMS
     settled = False
     for node in nodes(select):
         if node.WhichOneof("node") == "func_call":
             call = node.func_call
             schema, name = function_name(call)
-            ordered = (schema, name) in aggregates and not (schema == "pg_catalog" and name in ORDERLESS)
+            ordered = (schema, name) in aggregates and not (schema == "pg_catalog" and name in orderless)
             if ordered and call.args and not (call.agg_within_group or call.agg_distinct or call.HasField("over")):
                 call.agg_order.extend(_image_order(call))
                 settled = True
     return settled
+
+
+def _has_floats(select: pb.SelectStmt, inputs: Sequence[Scan]) -> bool:
+    read = {column.base_type for i in inputs for _, column in i.attributes}
+    made = {node.type_cast.type_name.names[-1].string.sval for node in nodes(select) if _is_cast(node)}
+    return bool(FLOATS & (read | made))
+
+
+def _is_cast(node: pb.Node) -> bool:
+    return bool(node.WhichOneof("node") == "type_cast")
 
 
 def _image_order(call: pb.FuncCall) -> list[pb.Node]:

@@ -37,7 +37,7 @@ def opaque(reading: Reading, select: pb.SelectStmt, ctes: Ctes, reason: str) -> 
         return None
     _require_plain(whole)
     inputs = _inputs(reading, whole)
-    settled = settled_calls(whole, reading.facts)
+    settled = settled_calls(whole, inputs, reading.facts)
     node = pb.Node()
     node.sub_link.sub_link_type = pb.EXPR_SUBLINK
     node.sub_link.subselect.select_stmt.CopyFrom(whole)
