@@ -2,9 +2,9 @@
 
     Opaque     the rows of a query block kept as PostgreSQL's own text, whose tables are its inputs
 
-What such a block does with its inputs is not looked into: a recursion, say. It is a function of them, and that is
-enough for a derivative. Where its value is not fixed by the bags it reads (the first rows of an order that is left
-open), `fragile` says so: then only what is stored knows what it said before.
+What such a block does with its inputs is not looked into. It is a function of them, which is enough for a derivative.
+Where its value is not fixed by the bags it reads (the first rows of an order that is left open), `fragile` says so:
+then only what is stored knows what it said before. Of a recursion more is known, which serves where it is stored.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What it said before is found by computing it again over the rows as they were. That gives the same rows only where
 nothing in the block is left to the order in which PostgreSQL reads. Aggregates have their orders completed, as
-everywhere; a block that numbers, cuts off or merges rows by less than their image is fragile: it may only stand at the
-root, where the rows it said before are those that are stored.
+everywhere; a block that numbers, cuts off or merges rows by less than their image is fragile: it may only stand where
+its rows are stored, at the root or in a state table.
 """
 
 from __future__ import annotations
