@@ -1,5 +1,5 @@
-"""Nothing is known of a block but that it is a function of its tables. Where no state table remembers what it said, it is
-computed in both states:
+"""Nothing is known of a block but that it is a function of its tables. Where no state table remembers what it said,
+it is computed in both states:
 
     Δ S(T₁, …, Tₙ)  =  S(T₁, …, Tₙ)  −  S(old T₁, …, old Tₙ)          if some ΔTᵢ has a row, else nothing
 
