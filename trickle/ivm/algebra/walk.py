@@ -61,6 +61,13 @@ def walk(rel: Rel) -> Iterator[Rel]:
         stack.extend(children(found))
 
 
+def source_of(rel: Rel) -> Rel:
+    """What a block of one input, or a chain of such blocks, is made of."""
+    while isinstance(rel, Block) and len(rel.inputs) == 1:
+        rel = rel.inputs[0]
+    return rel
+
+
 def scans(rel: Rel) -> Iterator[Scan]:
     """Every scan below `rel`, also the ones whose changes are read."""
     for found in walk(rel):

@@ -19,7 +19,7 @@ from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import bare, keep_states
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
-from trickle.ivm.algebra.walk import walk
+from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
@@ -48,7 +48,7 @@ class Keeper:
     def divided(self) -> Block:
         """The root over its state tables; as it is when it needs none."""
         block = prune_columns(self.root.block)
-        if isinstance(_source(block), Opaque):
+        if isinstance(source_of(block), Opaque):
             return self.root.block
         divided = as_block(keep_states(block, self.keep, self.foldable))
         return with_first_rows(divided) if self.kept else self.root.block
@@ -57,7 +57,7 @@ class Keeper:
         """Put a relation into a state table, where its values are certain to be those of the query."""
         if not rel.columns or derive(rel, self.numbering) is None:
             return rel
-        if isinstance(_source(rel), Opaque) and self._has_records(rel):
+        if isinstance(source_of(rel), Opaque) and self._has_records(rel):
             return rel
         question = Renderer().select(rel, _names(rel))
         if question not in self.root.facts.described:
@@ -114,13 +114,6 @@ class Keeper:
         target = Target(self.target.pgt_id, PROGRAMS, f"state_{self.target.pgt_id}_{kept.number}")
         facts = replace(self.root.facts, output=kept.facts)
         return Root(facts, as_block(kept.rel), _names(kept.rel), inner=True), target
-
-
-def _source(rel: Rel) -> Rel:
-    """What blocks of one input are made of."""
-    while isinstance(rel, Block) and len(rel.inputs) == 1:
-        rel = rel.inputs[0]
-    return rel
 
 
 def with_first_rows(rel: Block) -> Block:

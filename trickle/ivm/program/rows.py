@@ -21,8 +21,10 @@ from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
 from trickle.ivm.algebra.relations import Block, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
+from trickle.ivm.algebra.walk import source_of
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
+from trickle.ivm.delta.opaque import any_of
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
@@ -100,10 +102,24 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
     if whole:
         names = apply.storage.columns
         stored = f"SELECT {', '.join(ident(name) for name in names)}, -1 AS {WEIGHT} FROM {target.table}"
-        query = Renderer(from_states=True).select(block, names)
-        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(query)}\n) q"
-        apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=block)
+        renderer = Renderer(from_states=True)
+        where = _where_changed(root, renderer, numbering)
+        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(renderer.select(block, names))}\n) q{where}"
+        ctes = (
+            *((c.name, c.comment, c.body) for c in renderer.ctes),
+            ("change", "", f"{now}\nUNION ALL\n{stored}{where}"),
+        )
+        apply = replace(apply, ctes=ctes, delta=block)
     return found_by_hash(root, target, apply, "rows by hash, computed anew" if whole else "rows by hash")
+
+
+def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
+    """Without a rule, nothing is computed where nothing that it reads has changed: other parts of a query may have."""
+    rel = source_of(root.block)
+    if not isinstance(rel, Opaque):
+        return ""
+    changes = [change for i in rel.inputs if (change := derive(i, numbering)) is not None]
+    return f"\nWHERE EXISTS (\n{indented(renderer.select(any_of(changes)))}\n)"
 
 
 def hashed(root: Root, numbering: Numbering) -> tuple[Apply, Rel]:
