@@ -11,7 +11,8 @@
     └── Ours                     a broken invariant of Trickle itself: stop the table, alert
 
 Signals between the compiler and its caller are not failures and live beside the tree:
-`Unsupported` (no delta rule: refresh in full and say why) and `MissingFacts` (ask the server, call again).
+`Unsupported` (no delta rule here; `Unmaintainable`: none could be, refresh in full and say why) and `MissingFacts`
+(ask the server, call again).
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ class Unsupported(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Unmaintainable(Unsupported):
+    """No program can follow this query: its answer changes, or its sources do, without a trace in a change buffer."""
 
 
 class MissingFacts(Exception):

@@ -161,6 +161,28 @@ CASES = {
         customer="integer",
         total="numeric",
     ),
+    "recursion": case(
+        "WITH RECURSIVE below(id, depth) AS (SELECT o.id, 1::bigint FROM shop.orders o WHERE o.customer = 7 UNION ALL"
+        " SELECT o.id, b.depth + 1::bigint FROM shop.orders o JOIN below b ON o.customer = b.id)"
+        " SELECT below.id, below.depth FROM below",
+        id="bigint",
+        depth="bigint",
+    ),
+    "recursion_of_sets": case(
+        "WITH RECURSIVE below(id) AS (SELECT c.id::bigint AS id FROM shop.customers c UNION"
+        " SELECT o.id FROM shop.orders o JOIN below b ON o.customer = b.id) SELECT below.id FROM below",
+        id="bigint",
+    ),
+    "without_a_rule": case(
+        "SELECT o.id FROM shop.orders o WHERE o.customer > (SELECT sum(c.id + o.customer) FROM shop.customers c)",
+        id="bigint",
+    ),
+    "row_local": case(
+        "SELECT o.id, x.word FROM shop.orders o, LATERAL (SELECT upper(w.w) AS word FROM"
+        " regexp_split_to_table(o.note, ' '::text) w(w) WHERE w.w <> ''::text) x",
+        id="bigint",
+        word="text",
+    ),
     "first_groups": dataclasses.replace(
         case(
             "SELECT c.region, o.customer, sum(o.amount) AS total FROM shop.orders o JOIN shop.customers c"

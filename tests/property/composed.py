@@ -233,7 +233,93 @@ def _with(draw: Draw, depth: int) -> Made:
     return Made(f"WITH w AS ({q.sql}) {made.sql}", made.types)
 
 
+def _recursive(draw: Draw, depth: int) -> Made:
+    q = _below(draw, depth)
+    ints = q.columns("q", "int") or ["1"]
+    a, b = draw(st.sampled_from(ints)), draw(st.sampled_from([*ints, "r.c1 + 1"]))
+    word, bound = draw(st.sampled_from((("UNION", "r.c2 < 3"), ("UNION ALL", "r.c2 < 2"))))
+    again = f"SELECT ({b})::int, r.c2 + 1 FROM {q.as_item('q')} JOIN r ON {a} = r.c1 WHERE {bound}"
+    first = f"SELECT ({draw(st.sampled_from([*ints, '0']))})::int, 0 FROM {q.as_item('q')}"
+    shown = [("r.c1", "int"), ("r.c2", "int")]
+    rest = draw(
+        st.sampled_from(
+            (
+                "FROM r",
+                "FROM r WHERE r.c2 > 0",
+                "FROM r LEFT JOIN t1 x ON x.id = r.c1",
+                "FROM t3 x JOIN r ON x.b = r.c1",
+            )
+        )
+    )
+    shown += [("x.s", "text")] if " x " in rest else []
+    made = _select(_some(draw, shown), rest)
+    return Made(f"WITH RECURSIVE r(c1, c2) AS ({first} {word} {again}) {made.sql}", made.types)
+
+
+def _row_local(draw: Draw, depth: int) -> Made:
+    q = _below(draw, depth)
+    x = draw(st.sampled_from(q.columns("q", "int") or ["2"]))
+    series = f"FROM generate_series(0, {x} % 3) q_1(n)"
+    if draw(st.booleans()):
+        return _select(
+            _some(draw, q.typed("q")), f"FROM {q.as_item('q')} WHERE EXISTS (SELECT {series} WHERE q_1.n > 1)"
+        )
+    form = draw(st.sampled_from(("(SELECT count(*) {f})", "(SELECT max(q_1.n + {x}) {f} WHERE q_1.n < {x})")))
+    return _select([*_some(draw, q.typed("q"), 2), (form.format(f=series, x=x), "int")], f"FROM {q.as_item('q')}")
+
+
+def _whole_row(draw: Draw, depth: int) -> Made:
+    left, right = _below(draw, depth), _below(draw, depth - 1 if depth > 1 else depth)
+    a, b = _pair(draw, left.typed("l"), right.typed("r"))
+    both = f"FROM {left.as_item('l')} LEFT JOIN {right.as_item('r')} ON {a} = {b}"
+    if draw(st.booleans()):
+        key, type = draw(st.sampled_from(left.typed("l")))
+        return _select([(key, type), ("count(r)", "int"), ("count(l)", "int")], f"{both} GROUP BY {key}")
+    return _select([*_some(draw, left.typed("l"), 2), ("to_jsonb(r) ->> 'c1'", "text")], both)
+
+
+def _tied_twice(draw: Draw, depth: int) -> Made:
+    left, right = _below(draw, depth), _below(draw, depth - 1 if depth > 1 else depth)
+    a, b = _pair(draw, left.typed("l"), right.typed("r"))
+    x = draw(st.sampled_from(left.columns("l", "int") or ["1"]))
+    y = draw(st.sampled_from(right.columns("r", "int") or ["length(r.c1)"]))
+    inner = f"SELECT FROM t2 WHERE t2.a = {x} AND t2.b >= {y}"
+    forms = (
+        f"EXISTS (SELECT FROM {right.as_item('r')} WHERE {a} = {b} AND NOT EXISTS ({inner}))",
+        f"{x} < (SELECT sum({y} + {x}) FROM {right.as_item('r')} WHERE {a} = {b})",
+        f"{x} IN (SELECT {y} FROM {right.as_item('r')} GROUP BY {y} HAVING count(*) > {x})",
+    )
+    return _select(_some(draw, left.typed("l")), f"FROM {left.as_item('l')} WHERE {draw(st.sampled_from(forms))}")
+
+
+def _on_a_subquery(draw: Draw, depth: int) -> Made:
+    left, right = _below(draw, depth), _below(draw, depth - 1 if depth > 1 else depth)
+    a, b = _pair(draw, left.typed("l"), right.typed("r"))
+    x = draw(st.sampled_from([*left.columns("l", "int"), *right.columns("r", "int"), "1"]))
+    word = draw(st.sampled_from(("LEFT JOIN", "RIGHT JOIN")))
+    test = draw(st.sampled_from(("EXISTS (SELECT FROM t2 WHERE t2.a = {x})", "{x} NOT IN (SELECT b FROM t2)")))
+    on = f"{a} = {b} AND {test.format(x=x)}"
+    shown = _some(draw, [*left.typed("l"), *right.typed("r")], 4)
+    return _select(shown, f"FROM {left.as_item('l')} {word} {right.as_item('r')} ON {on}")
+
+
+def _limit_by_subquery(draw: Draw, depth: int) -> Made:
+    q = _below(draw, depth)
+    order = ", ".join(q.columns("q"))
+    return _select(q.typed("q"), f"FROM {q.as_item('q')} ORDER BY {order} LIMIT (SELECT count(*) / 2 FROM t2)")
+
+
+def _group_by_set(draw: Draw, depth: int) -> Made:
+    q = _below(draw, depth)
+    x = draw(st.sampled_from(q.columns("q", "int") or ["2"]))
+    return _select(
+        [(f"generate_series(0, {x} % 3)", "int"), *_calls(draw, q)],
+        f"FROM {q.as_item('q')} GROUP BY generate_series(0, {x} % 3)",
+    )
+
+
 STEPS: tuple[Callable[[Draw, int], Made], ...] = (
     *(_filter, _project, _join, _join, _semijoin, _scalar, _group, _group, _distinct),
     *(_window, _limit, _sets, _lateral, _series, _with),
+    *(_recursive, _row_local, _whole_row, _tied_twice, _on_a_subquery, _limit_by_subquery, _group_by_set),
 )

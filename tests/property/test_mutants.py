@@ -33,13 +33,17 @@ IN_THE_QUERY = {
     "the change of both sides is added, not taken away": (r"- \((\S+ \* \S+)\) AS __pgt_w", r"(\1) AS __pgt_w", "rows"),
     "rows that cancel are applied": (r"HAVING sum\((\S+)\) <> 0", r"HAVING sum(\1) IS NOT NULL", "rows"),
     "each row is inserted once, however often it was": (
-        r"generate_series\(1, __pgt_w\)",
+        r"unnest\(array_fill\(1, ARRAY\[__pgt_w::int\]\)\)",
         "generate_series(1, 1)",
         "rows",
     ),
     "one copy too few is deleted": (r"__pgt_copy <= -x\.__pgt_w", "__pgt_copy < -x.__pgt_w", "rows"),
     "a group without rows stays": (r"folded\.__pgt_rows = 0 THEN 'd'", "false THEN 'd'", "groups"),
-    "the group of NULL is not found": (r"\(s\.(\S+) IS NULL AND d\.\S+ IS NULL\)\)", "false)", "groups"),
+    "the group of NULL is not found": (
+        r"\(s\.\S+ IS NOT DISTINCT FROM NULL AND d\.\S+ IS NOT DISTINCT FROM NULL\)\)",
+        "false)",
+        "groups",
+    ),
     "what went counts as what came": (r"WHEN -1 THEN \(- (\S+)\)", r"WHEN -1 THEN (\1)", "groups"),
 }
 IN_THE_FRONTIER = {

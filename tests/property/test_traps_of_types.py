@@ -55,3 +55,35 @@ STEPS: tuple[Step, ...] = (
 )
 def test_any_type_may_stand_below_any_operator(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)
+
+
+COMPOSITES = (
+    "CREATE TYPE pair AS (a int, b text)",
+    "CREATE TABLE c (id int PRIMARY KEY, one pair)",
+    "INSERT INTO c VALUES (1, (1, 'x')), (2, NULL), (3, (NULL, NULL))",
+)
+COMPOSITE_STEPS = (
+    "INSERT INTO c VALUES (10, (1, NULL)), (11, (1, NULL)), (12, (NULL, NULL)), (13, NULL)",
+    "UPDATE c SET one = (1, NULL) WHERE id = 13",
+    "DELETE FROM c WHERE id IN (10, 12)",
+    "DELETE FROM c WHERE id = 11",
+    "UPDATE c SET one = NULL",
+    "UPDATE c SET one = (NULL, NULL) WHERE id IN (1, 2)",
+    "DELETE FROM c WHERE id = 2",
+    "UPDATE c SET one = (2, 'x') WHERE id = 1",
+)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT one, count(*) AS n FROM c GROUP BY one",
+        "SELECT one, count(*) AS n FROM c GROUP BY one HAVING count(*) > 0",
+        "SELECT count(one) AS n FROM c",
+        "SELECT DISTINCT one, id / 2 AS half FROM c",
+        "SELECT max(n) AS n FROM (SELECT one, count(*) AS n FROM c GROUP BY one) q",
+        "SELECT id, rank() OVER (PARTITION BY one ORDER BY id) AS place FROM c",
+    ],
+)
+def test_a_row_of_nulls_is_not_null(made: Trial, query: str) -> None:
+    scenario(made, COMPOSITES, query, *COMPOSITE_STEPS)

@@ -200,6 +200,10 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     for name in storage.certain:
         _run(conn, f"ALTER TABLE {table_name} ALTER COLUMN {ident(name)} SET NOT NULL")
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
+    if storage.lookups:
+        columns = ", ".join(ident(name) for name in storage.lookups)
+        name = ident(f"__pgt_walk_{table['pgt_id']}")
+        _run(conn, f"CREATE INDEX {name} ON {table_name} ({columns})")
 
 
 def _index_states(conn: Connection, program: Program) -> None:
@@ -207,10 +211,12 @@ def _index_states(conn: Connection, program: Program) -> None:
     for state in program.states:
         unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if state.storage.unique else ("", "")
         key = ", ".join(ident(name) for name in state.storage.index)
+        lookups = ", ".join(ident(name) for name in state.storage.lookups)
         _run(
             conn,
             *([f"CREATE {unique}INDEX ON {state.table} ({key}){distinct}"] if key else []),
             *([f"CREATE INDEX ON {state.table} ({', '.join(state.order)})"] if state.order else []),
+            *([f"CREATE INDEX ON {state.table} ({lookups})"] if lookups else []),
             f"ANALYZE {state.table}",
         )
 

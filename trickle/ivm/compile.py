@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from trickle.errors import Ours, Unsupported
+from trickle.errors import Ours, Unmaintainable, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.relations import Rel
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.parts import Program, Root, Target
 from trickle.ivm.program.plan import plan
-from trickle.ivm.query.read import read
+from trickle.ivm.query.read import read, read_whole
+from trickle.ivm.query.reading import Named
 from trickle.ivm.stability import unstable_functions
 
 
@@ -21,14 +23,22 @@ def compile_query(facts: Facts, target: Target) -> Program:
         target: the stream table the program will keep.
 
     Raises:
-        Unsupported: a clause without a delta rule; `reason` names it. The table is refreshed in full.
+        Unsupported: no program can follow the query; `reason` says why. The table is refreshed in full.
         MissingFacts: ask the server for these types, add them to the facts, call again.
     """
     unstable = unstable_functions(facts.functions)
     if unstable:
-        raise Unsupported(f"{unstable[0]} may change without a change of data")
+        raise Unmaintainable(f"{unstable[0]} may change without a change of data")
     numbering = Numbering()
-    rel, columns = read(facts, numbering)
+    try:
+        return _compiled(facts, target, numbering, *read(facts, numbering))
+    except Unmaintainable:
+        raise
+    except Unsupported as refused:
+        return _compiled(facts, target, numbering, *read_whole(facts, numbering, refused.reason))
+
+
+def _compiled(facts: Facts, target: Target, numbering: Numbering, rel: Rel, columns: Named) -> Program:
     if len(columns) != len(facts.output):
         raise Ours(f"the query was read with {len(columns)} columns; it has {len(facts.output)}")
     root = Root(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
@@ -59,6 +60,8 @@ def _line(rel: Rel) -> str:
             return f"Mark {mark.label} where {' and '.join(text(p) for p in predicates) or 'any'}"
         case OuterJoin(_, _, predicates, full):
             return f"{'Full' if full else 'Left'} join on {' and '.join(text(p) for p in predicates) or 'true'}"
+        case Opaque(_, _, outputs, reason):
+            return f"Opaque → {', '.join(c.label for c in outputs)}: computed whole, as there is no rule: {reason}"
         case Kept(number):
             return f"State {number}: the rows below, kept in a table"
         case KeptBefore(kept):

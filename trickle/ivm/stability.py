@@ -17,10 +17,16 @@ SETTINGS_ONLY = frozenset(
     {
         "anytextcat", "array_agg", "array_in", "array_out", "array_to_json", "array_to_string", "concat", "concat_ws",
         "date_bin", "date_part", "date_trunc", "extract", "format", "generate_series", "in_range", "json_agg",
-        "json_build_array", "json_build_object", "json_object_agg", "jsonb_agg", "jsonb_build_array",
-        "jsonb_build_object", "jsonb_object_agg", "make_timestamptz", "multirange_in", "multirange_out", "overlaps",
-        "quote_literal", "quote_nullable", "range_in", "range_out", "record_in", "record_out", "row_to_json",
-        "textanycat", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_number", "to_timestamp",
+        "json_agg_strict", "json_build_array", "json_build_object", "json_object_agg", "json_object_agg_strict",
+        "json_object_agg_unique", "json_object_agg_unique_strict", "json_populate_record", "json_populate_recordset",
+        "json_to_record", "json_to_recordset", "jsonb_agg", "jsonb_agg_strict", "jsonb_build_array",
+        "jsonb_build_object", "jsonb_object_agg", "jsonb_object_agg_strict", "jsonb_object_agg_unique",
+        "jsonb_object_agg_unique_strict", "jsonb_path_exists_tz", "jsonb_path_match_tz", "jsonb_path_query_array_tz",
+        "jsonb_path_query_first_tz", "jsonb_path_query_tz", "jsonb_populate_record", "jsonb_populate_record_valid",
+        "jsonb_populate_recordset", "jsonb_to_record", "jsonb_to_recordset", "make_timestamptz", "multirange_in",
+        "multirange_out", "overlaps", "quote_literal", "quote_nullable", "range_in", "range_out", "record_in",
+        "record_out", "row_to_json", "textanycat", "timezone", "to_char", "to_date", "to_json", "to_jsonb", "to_number",
+        "to_timestamp", "xml", "xml_in", "xml_is_well_formed",
     }
 )  # fmt: skip
 TEMPORAL = re.compile(r"^(timestamp|timestamptz|date|time|timetz|interval)(_\w+)?$")

@@ -108,8 +108,8 @@ def _print(node: pb.Node) -> str:
     flat = pb.Node()
     flat.CopyFrom(node)
     everywhere = list(nodes(flat))
-    indexed = [found.a_indirection.arg for found in everywhere if found.WhichOneof("node") == "a_indirection"]
-    operands = [found for found in everywhere[1:] if _is_operator(found) or any(found is arg for arg in indexed)]
+    closed = [part for found in everywhere for part in _closed(found)]
+    operands = [found for found in everywhere[1:] if _is_operator(found) or any(found is part for part in closed)]
     if not operands:
         return _print_flat(flat)
     mark = "#"
@@ -142,6 +142,19 @@ def _is_operator(node: pb.Node) -> bool:
     return kind in OPERATORS
 
 
+def _closed(node: pb.Node) -> list[pb.Node]:
+    """The parts of a construct that the grammar wants in parentheses whatever they are."""
+    match node.WhichOneof("node"):
+        case "a_indirection":
+            return [node.a_indirection.arg]
+        case "range_table_func":
+            return [node.range_table_func.docexpr, node.range_table_func.rowexpr]
+        case "range_table_func_col":
+            return [node.range_table_func_col.colexpr, node.range_table_func_col.coldefexpr]
+        case _:
+            return []
+
+
 def _print_flat(node: pb.Node) -> str:
     result = pb.ParseResult()
     target = result.stmts.add().stmt.select_stmt
@@ -160,7 +173,7 @@ def nodes(root: Message) -> Iterator[pb.Node]:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        stack.extend(reversed(_children(message)))
+        stack.extend(reversed(children(message)))
         if isinstance(message, pb.Node):
             yield message
 
@@ -172,21 +185,22 @@ def own_nodes(root: Message) -> Iterator[pb.Node]:
         message = stack.pop()
         inside = isinstance(message, pb.Node) and message.WhichOneof("node") == "sub_link"
         if not inside:
-            stack.extend(reversed(_children(message)))
+            stack.extend(reversed(children(message)))
         if isinstance(message, pb.Node):
             yield message
 
 
-def _children(message: Message) -> list[Message]:
-    children: list[Message] = []
+def children(message: Message) -> list[Message]:
+    """The messages that stand directly in another one."""
+    found: list[Message] = []
     for descriptor, value in message.ListFields():
         if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
             continue
         if isinstance(value, Message):
-            children.append(value)
+            found.append(value)
         else:
-            children.extend(value)
-    return children
+            found.extend(value)
+    return found
 
 
 def strip_locations(root: Message) -> None:
@@ -194,7 +208,7 @@ def strip_locations(root: Message) -> None:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        stack.extend(_children(message))
+        stack.extend(children(message))
         for descriptor, _ in message.ListFields():
             if descriptor.name.endswith("location") or descriptor.name in PLACES:
                 message.ClearField(descriptor.name)

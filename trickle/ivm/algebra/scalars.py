@@ -2,7 +2,8 @@
 
 The compiler never writes an expression grammar or a type checker. A `Scalar` wraps the parse tree that
 libpg_query gave us; each column reference in it is one field named `#17`, where 17 is the number of a
-column, unique in the whole program, so nothing can be ambiguous and no user's name can be captured.
+column, unique in the whole program, so nothing can be ambiguous and no user's name can be captured. A subquery that
+reads no table may stand in it; the columns of its own items keep their names.
 """
 
 from __future__ import annotations
@@ -56,12 +57,19 @@ class Scalar:
     @property
     def columns(self) -> frozenset[int]:
         """Numbers of the columns this expression reads."""
-        return frozenset(column_number(n) for n in nodes(self.node) if n.WhichOneof("node") == "column_ref")
+        return frozenset(column_number(n) for n in nodes(self.node) if is_numbered(n))
 
     @property
     def column(self) -> int | None:
         """Number of the column, when the expression is nothing but a column."""
-        return column_number(self.node) if self.node.WhichOneof("node") == "column_ref" else None
+        return column_number(self.node) if is_numbered(self.node) else None
+
+
+def is_numbered(node: pb.Node) -> bool:
+    """Is it a reference to a column of the algebra? A subquery inside an expression has columns of its own."""
+    if node.WhichOneof("node") != "column_ref" or len(node.column_ref.fields) != 1:
+        return False
+    return bool(node.column_ref.fields[0].string.sval.startswith("#"))
 
 
 def column_number(node: pb.Node) -> int:
@@ -98,7 +106,7 @@ def substitute(scalar: Scalar, mapping: Mapping[int, Scalar]) -> Scalar:
     node = pb.Node()
     node.CopyFrom(scalar.node)
     for found in nodes(node):
-        if found.WhichOneof("node") == "column_ref":
+        if is_numbered(found):
             replacement = mapping.get(column_number(found))
             if replacement is not None:
                 found.CopyFrom(replacement.node)
@@ -129,7 +137,7 @@ def render(scalar: Scalar, name: Callable[[int], tuple[str, ...]]) -> str:
     node = pb.Node()
     node.CopyFrom(scalar.node)
     for found in nodes(node):
-        if found.WhichOneof("node") == "column_ref":
+        if is_numbered(found):
             parts = name(column_number(found))
             del found.column_ref.fields[:]
             for part in parts:
@@ -155,7 +163,7 @@ def equated_columns(predicate: Scalar) -> tuple[int, int] | None:
     expr = node.a_expr
     if expr.name[0].string.sval != "=":
         return None
-    if expr.lexpr.WhichOneof("node") != "column_ref" or expr.rexpr.WhichOneof("node") != "column_ref":
+    if not (is_numbered(expr.lexpr) and is_numbered(expr.rexpr)):
         return None
     return column_number(expr.lexpr), column_number(expr.rexpr)
 

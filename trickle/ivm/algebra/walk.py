@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptFirst
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -41,6 +42,8 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
             return (left, right)
+        case Opaque(inputs=inputs):
+            return inputs
         case Block(inputs, gate=gate):
             return inputs if gate is None else (*inputs, gate)
         case UnionAll(branches):
@@ -56,6 +59,13 @@ def walk(rel: Rel) -> Iterator[Rel]:
         found = stack.pop()
         yield found
         stack.extend(children(found))
+
+
+def source_of(rel: Rel) -> Rel:
+    """What a block of one input, or a chain of such blocks, is made of."""
+    while isinstance(rel, Block) and len(rel.inputs) == 1:
+        rel = rel.inputs[0]
+    return rel
 
 
 def scans(rel: Rel) -> Iterator[Scan]:

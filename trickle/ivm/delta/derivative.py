@@ -45,6 +45,7 @@ def _register_rules() -> None:
     import trickle.ivm.delta.expand
     import trickle.ivm.delta.kept
     import trickle.ivm.delta.mark
+    import trickle.ivm.delta.opaque
     import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan
     import trickle.ivm.delta.union_all

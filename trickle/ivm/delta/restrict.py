@@ -8,7 +8,8 @@ The filter is one more input of the block, so PostgreSQL may start from S and fo
 subquery with GROUP BY whole, so the filter is taken below groups and partitions, and through what joins them.
 
 `IS NOT DISTINCT FROM` can use neither hash joins nor indexes: where a key may be NULL there are two arms, one for keys
-that are all present, which meet by `=`, and one for keys with a NULL, which is not even started when S has none.
+that are all present, which meet by `=`, and one for keys with a NULL, which is not even started when S has none. A row
+of NULLs is such a key only where it is NULL itself: `IS NULL` would take it for one.
 """
 
 from __future__ import annotations
@@ -148,12 +149,12 @@ def _grouped(rel: Rel) -> bool:
 
 
 def _meeting(key: Restriction, value: Scalar, *, null_safe: bool) -> Scalar:
-    test = "a = b OR (a IS NULL AND b IS NULL)" if null_safe else "a = b"
+    test = "a = b OR (a IS NOT DISTINCT FROM NULL AND b IS NOT DISTINCT FROM NULL)" if null_safe else "a = b"
     return expression(test, a=value, b=reference(key.wanted))
 
 
 def _any_null(columns: Sequence[Column]) -> Scalar:
-    absent = expression("a IS NULL", a=reference(columns[0]))
+    absent = expression("a IS NOT DISTINCT FROM NULL", a=reference(columns[0]))
     for column in columns[1:]:
-        absent = expression("p OR a IS NULL", p=absent, a=reference(column))
+        absent = expression("p OR a IS NOT DISTINCT FROM NULL", p=absent, a=reference(column))
     return absent

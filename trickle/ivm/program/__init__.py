@@ -1,6 +1,6 @@
 """Algebra in, one PL/pgSQL function out.
 
-`plan` chooses how the root is kept (folded groups, recomputed groups, rows found by key, rows found by hash);
+`plan` chooses how the root is kept (folded or recomputed groups, rows found by key or hash, a recursion walked on);
 each of those files writes the CTEs that end in `net`, the rows to insert, update and delete; `function` puts the
 frontier, the checks and the one statement around them; `select` is the only renderer of algebra and `quote` the
 only quoting. Nothing here talks to a server.

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field, replace
 from trickle.errors import MissingFacts
 from trickle.ivm.algebra.keeping import Kept, KeptFirst
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import bare, keep_states
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
-from trickle.ivm.algebra.walk import walk
+from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
-from trickle.ivm.program.calls import Kind, classify
+from trickle.ivm.program.calls import Kind, classify, type_of
 from trickle.ivm.program.parts import Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -46,12 +47,17 @@ class Keeper:
 
     def divided(self) -> Block:
         """The root over its state tables; as it is when it needs none."""
-        divided = as_block(keep_states(prune_columns(self.root.block), self.keep, self.foldable))
+        block = prune_columns(self.root.block)
+        if isinstance(source_of(block), Opaque):
+            return self.root.block
+        divided = as_block(keep_states(block, self.keep, self.foldable))
         return with_first_rows(divided) if self.kept else self.root.block
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
         if not rel.columns or derive(rel, self.numbering) is None:
+            return rel
+        if isinstance(source_of(rel), Opaque) and self._has_records(rel):
             return rel
         question = Renderer().select(rel, _names(rel))
         if question not in self.root.facts.described:
@@ -62,6 +68,11 @@ class Keeper:
         made = Kept(len(self.kept) + 1, rel, facts)
         self.kept.append(made)
         return made
+
+    def _has_records(self, rel: Rel) -> bool:
+        """Has it a column of rows without a type, which no table can have?"""
+        types = [type_of(rel, reference(column), self.root.facts) for column in rel.columns]
+        return any(type.removesuffix("[]") == "record" for type in types)
 
     def foldable(self, total: Aggregate) -> bool:
         """Can all its values be had by adding?"""

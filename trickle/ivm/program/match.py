@@ -2,7 +2,8 @@
 
 `IS NOT DISTINCT FROM` can use neither hash joins nor indexes. Where a key may be NULL there are two arms: rows
 whose keys are all present meet by `=`; the few with a NULL meet by `a = b OR (a IS NULL AND b IS NULL)`, and
-that arm is not started at all when no touched key is NULL.
+that arm is not started at all when no touched key is NULL. PostgreSQL reads `IS NOT DISTINCT FROM NULL` as a plain
+test for NULL, while `IS NULL` is true of a row of NULLs, which is another key.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def against_stored(cte: str, target: Target, keys: Sequence[KeyColumn], outputs:
     nullable = [k for k in keys if k.nullable]
     if not nullable:
         return f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {condition}"
-    present = " AND ".join(f"d.{ident(k.column.label)} IS NOT NULL" for k in nullable)
-    absent = " OR ".join(f"d.{ident(k.column.label)} IS NULL" for k in nullable)
+    present = " AND ".join(f"d.{ident(k.column.label)} IS DISTINCT FROM NULL" for k in nullable)
+    absent = " OR ".join(f"d.{ident(k.column.label)} IS NOT DISTINCT FROM NULL" for k in nullable)
     either = " AND ".join(_null_safe(k) for k in keys)
     return (
         f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {present} AND ({condition})\nUNION ALL\n"
@@ -52,7 +53,7 @@ def _null_safe(key: KeyColumn) -> str:
     stored, changed = f"s.{ident(key.stored)}", f"d.{ident(key.column.label)}"
     if not key.nullable:
         return f"{stored} = {changed}"
-    return f"({stored} = {changed} OR ({stored} IS NULL AND {changed} IS NULL))"
+    return f"({stored} = {changed} OR ({stored} IS NOT DISTINCT FROM NULL AND {changed} IS NOT DISTINCT FROM NULL))"
 
 
 def unchanged(new: str, old: str, facts: ColumnFacts | None) -> str:

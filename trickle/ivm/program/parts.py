@@ -40,6 +40,8 @@ class Storage:
     """SELECT that fills all of these columns."""
     index: tuple[str, ...]
     unique: bool = True
+    lookups: tuple[str, ...] = ()
+    """Columns by which the program meets stored rows besides; they have an index of their own."""
     certain: tuple[str, ...] = ()
     """Columns of the user's that identify a row and are never NULL: stream tables over this one may rely on it."""
 

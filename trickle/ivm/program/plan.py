@@ -2,20 +2,23 @@
 
 1. an aggregate without HAVING         → fold
 2. an aggregate under HAVING           → recompute the touched groups
-3. rows valued by their place among all → rows by hash, computed anew
-4. rows identified by their inputs' keys → rows by key
-5. anything else                        → rows by hash
+3. the rows of a linear recursion     → walked from what changed
+4. rows valued by their place among all, or without a rule → rows by hash, computed anew
+5. rows identified by their inputs' keys → rows by key
+6. anything else                        → rows by hash
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from trickle.errors import Ours, Unsupported
+from trickle.errors import Ours, Unmaintainable, Unsupported
+from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
-from trickle.ivm.algebra.walk import scans
+from trickle.ivm.algebra.walk import children, scans, walk
 from trickle.ivm.explain import print_rel
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
@@ -24,6 +27,7 @@ from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
+from trickle.ivm.program.walk import walked
 
 
 def plan(root: Root, target: Target, numbering: Numbering) -> Program:
@@ -36,6 +40,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     block = as_block(settled(root.block, root.facts))
     keeper = Keeper(replace(root, block=block), target, numbering)
     outer = replace(root, block=keeper.divided())
+    _refuse_fragile(outer)
     states = keeper.states(outer.block, _choose)
     apply = replace(_choose(outer, target, numbering), states=states)
     algebra, delta = _said(apply.algebra), _said(apply.delta)
@@ -53,9 +58,21 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         strategy=apply.strategy,
         algebra=print_rel(algebra),
         delta=print_rel(delta),
-        determinised=block != root.block,
+        determinised=block != root.block or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
         states=tuple(state for state, _ in states),
     )
+
+
+def _refuse_fragile(root: Root) -> None:
+    """What only stored rows know may be computed where it is stored alone: at the root, or in a state table."""
+    if places_all_rows(root):
+        return
+    stack: list[Rel] = [root.block]
+    while stack:
+        rel = stack.pop()
+        stack.extend(() if isinstance(rel, Kept) else children(rel))
+        if isinstance(rel, Opaque) and rel.fragile:
+            raise Unsupported(f"{rel.reason}, around {rel.fragile}")
 
 
 def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
@@ -66,7 +83,7 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
             return fold(root, aggregate, target, numbering)
         return recompute(root, aggregate, target, numbering)
     if places_all_rows(root):
-        return by_hash(root, target, numbering, whole=True)
+        return walked(root, target, numbering) or by_hash(root, target, numbering, whole=True)
     key = usable_key(root)
     if key is not None:
         return by_key(root, key, numbering)
@@ -106,6 +123,6 @@ def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:
     for scan in scans(rel):
         for _, facts in scan.attributes:
             if facts.virtual:
-                raise Unsupported(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
+                raise Unmaintainable(f"the virtual generated column {scan.table.name}.{facts.name} is never stored")
         needed.setdefault(scan.table.oid, set()).update(facts.number for _, facts in scan.attributes)
     return {oid: tuple(sorted(numbers)) for oid, numbers in needed.items()}

@@ -4,8 +4,9 @@ By key: the keys of the inputs, not NULL, identify a stored row; a −1 and a +1
 By hash: without a key, equal rows may stand several times. A hidden hash of the row finds the candidates, equality
 decides, and exactly as many copies go as the delta takes away.
 
-Whole: where every row's place among all others counts (the first ten, a rank), any change may move every row. Then the
-change is what the query says now without what is stored, and nothing is computed in its old state.
+Whole: where every row's place among all others counts (the first ten, a rank), any change may move every row; where
+the query has no rule, nothing is known. Then the change is what the query says now without what is stored, and nothing
+is computed in its old state.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from dataclasses import replace
 
 from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
 from trickle.ivm.algebra.relations import Block, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
+from trickle.ivm.algebra.walk import source_of
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
+from trickle.ivm.delta.opaque import any_of
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
@@ -82,26 +86,53 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
 
 
 def places_all_rows(root: Root) -> bool:
-    """Does the root number or rank all rows of its input, so that one change may move each of them?"""
+    """Is the root computed whole anyway, or does it place all rows of its input, so that one change may move each?"""
     return len(root.block.inputs) == 1 and _places_all(root.block.inputs[0])
 
 
 def _places_all(rel: Rel) -> bool:
     if isinstance(rel, Block):
         return len(rel.inputs) == 1 and _places_all(rel.inputs[0])
-    return isinstance(rel, Window) and (not rel.keys or _places_all(rel.child))
+    return isinstance(rel, Opaque) or (isinstance(rel, Window) and (not rel.keys or _places_all(rel.child)))
 
 
 def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = False) -> Apply:
     """Keep the rows of `root` as a bag, found by a hidden hash; `whole`, by what is stored and should be."""
-    hashed = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
-    extra = (Item(numbering.column("hash"), _hash(hashed)),)
-    apply, block, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
+    apply, block = hashed(root, numbering)
     if whole:
+        names = apply.storage.columns
         stored = f"SELECT {', '.join(ident(name) for name in names)}, -1 AS {WEIGHT} FROM {target.table}"
-        query = Renderer(from_states=True).select(block, names)
-        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(query)}\n) q"
-        apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=block)
+        renderer = Renderer(from_states=True)
+        where = _where_changed(root, renderer, numbering)
+        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(renderer.select(block, names))}\n) q{where}"
+        ctes = (
+            *((c.name, c.comment, c.body) for c in renderer.ctes),
+            ("change", "", f"{now}\nUNION ALL\n{stored}{where}"),
+        )
+        apply = replace(apply, ctes=ctes, delta=block)
+    return found_by_hash(root, target, apply, "rows by hash, computed anew" if whole else "rows by hash")
+
+
+def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
+    """Without a rule, nothing is computed where nothing that it reads has changed: other parts of a query may have."""
+    rel = source_of(root.block)
+    if not isinstance(rel, Opaque):
+        return ""
+    changes = [change for i in rel.inputs if (change := derive(i, numbering)) is not None]
+    return f"\nWHERE EXISTS (\n{indented(renderer.select(any_of(changes)))}\n)"
+
+
+def hashed(root: Root, numbering: Numbering) -> tuple[Apply, Rel]:
+    """The change of a root whose rows have a hidden hash, and what it shows; the last CTE is still to be netted."""
+    values = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
+    extra = (Item(numbering.column("hash"), _hash(values)),)
+    apply, block, _ = _prepare(root, extra, (HASH,), (HASH,), numbering)
+    return apply, block
+
+
+def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Apply:
+    """Net the change and find the stored copies that it takes away."""
+    names = apply.storage.columns
     hash_facts = ColumnFacts(0, HASH, "bigint", "bigint", not_null=True)
     typed = (*root.facts.output, hash_facts)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
@@ -115,9 +146,11 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
         f"  JOIN {target.table} t ON t.{HASH} = n.{HASH}{' AND ' + same if same else ''}\n"
         f") x\nWHERE x.__pgt_copy <= -x.{WEIGHT}"
     )
+    # As generate_series would, of which the planner believes that it makes a thousand rows of each.
+    copies = f"unnest(array_fill(1, ARRAY[{WEIGHT}::int]))"
     net = (
         f"SELECT 'd' AS {OPERATION}, {TUPLE}, {columns} FROM gone\nUNION ALL\n"
-        f"SELECT 'i', NULL::tid, {columns} FROM net_rows, generate_series(1, {WEIGHT}) WHERE {WEIGHT} > 0"
+        f"SELECT 'i', NULL::tid, {columns} FROM net_rows, {copies} WHERE {WEIGHT} > 0"
     )
     return replace(
         apply,
@@ -134,7 +167,7 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
         match=f"t.ctid = n.{TUPLE}",
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
-        strategy="rows by hash, computed anew" if whole else "rows by hash",
+        strategy=strategy,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
@@ -29,6 +30,7 @@ from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, subs
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.program.changes import change_body
 from trickle.ivm.program.layout import indented
+from trickle.ivm.program.opaque import opaque_text
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.source import Source
@@ -163,6 +165,7 @@ class Renderer:
         calls = [source.text(f) for f in rel.functions]
         alias = _unused("f", aliases)
         rows = calls[0] if len(calls) == 1 else f"ROWS FROM ({', '.join(calls)})"
+        rows = f"LATERAL {rows}" if rel.functions[0].node.WhichOneof("node") == "sub_link" else rows
         rows += " WITH ORDINALITY" if rel.ordinality else ""
         named = f"{rows} AS {ident(alias)}({', '.join(ident(column.label) for column in rel.outputs)})"
         given = [source.text(reference(column)) for column in rel.child.columns]
@@ -170,7 +173,8 @@ class Renderer:
         targets = [_aliased(value, label) for value, label in zip((*given, *found), labels, strict=True)]
         tables = [*source.tables, named]
         if rel.kept:
-            tables = [f"{', '.join(source.tables)} LEFT JOIN LATERAL {named} ON true"]
+            lateral = "" if rows.startswith("LATERAL ") else "LATERAL "
+            tables = [f"{', '.join(source.tables)} LEFT JOIN {lateral}{named} ON true"]
         return source.finished(_assemble(targets, tables, source.conditions))
 
     def _outer_join(self, rel: OuterJoin, labels: Sequence[str]) -> str:
@@ -212,6 +216,9 @@ class Renderer:
                 return name, ident(name)
             case Given(name):
                 return name, ident(name)
+            case Opaque():
+                ctes = [self._shared(i) if isinstance(i, Shared) else None for i in rel.inputs]
+                return "q", f"(\n{indented(opaque_text(rel, ctes))}\n)"
             case Kept(number) if self._from_states:
                 return (name := state_now(number)), ident(name)
             case KeptBefore(kept):

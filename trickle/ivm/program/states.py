@@ -13,6 +13,9 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.program.calls import Classified, Kind
 
+PRESENT = "a IS DISTINCT FROM NULL"
+"""What count(a) counts: a row with a NULL in it as well, of which IS NOT NULL says that it is not true."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -44,7 +47,7 @@ class State:
         if self.argument is None and self.filter is None:
             return None
         if self.sum_type is None:
-            counted = "true" if self.argument is None else "a IS NOT NULL"
+            counted = "true" if self.argument is None else PRESENT
             value, otherwise = "1::bigint", "0::bigint"
         else:
             counted = "a IS NOT NULL"
@@ -61,7 +64,7 @@ class State:
         condition = self.filter
         if self.sum_type is None:
             if self.argument is not None:
-                present = expression("a IS NOT NULL", a=self.argument)
+                present = expression(PRESENT, a=self.argument)
                 condition = present if condition is None else expression("p AND f", p=present, f=condition)
             return expression("coalesce(sum(w) FILTER (WHERE f), 0)::bigint", w=weight, f=_some(condition))
         filtered = "" if condition is None else " FILTER (WHERE f)"

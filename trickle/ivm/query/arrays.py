@@ -6,8 +6,8 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.errors import Unsupported
 from trickle.ivm.facts import Facts
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.grouping import function_name
-from trickle.ivm.query.limits import has_limit
 from trickle.ivm.query.windows import calls_windows
 from trickle.ivm.syntax import own_nodes
 
@@ -30,7 +30,8 @@ def gathered(link: pb.SubLink, facts: Facts) -> None:
     steps = select.group_clause or select.distinct_clause or select.values_lists or has_limit(select)
     plain = select.op == pb.SETOP_NONE and not steps and not select.having_clause.WhichOneof("node")
     value = pb.Node()
-    value.CopyFrom(select.target_list[0].res_target.val)
+    if plain:
+        value.CopyFrom(select.target_list[0].res_target.val)
     special = {(f.schema, f.name) for f in facts.functions if f.kind == "a" or f.returns_set}
     called = {function_name(n.func_call) for n in own_nodes(value) if n.WhichOneof("node") == "func_call"}
     if not plain or called & special or calls_windows([value]):

@@ -28,11 +28,13 @@ from trickle.ivm.algebra.scalars import (
     tree_key,
 )
 from trickle.ivm.query.asked import Asked, all_rewritten, answered, parts_of
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.conditions import deferred, given, where
 from trickle.ivm.query.from_clause import from_clause
 from trickle.ivm.query.grouping import Grouping, aggregate_calls, aggregate_names, group
 from trickle.ivm.query.grouping_sets import GroupBy, group_by
-from trickle.ivm.query.limits import first_of_each, has_limit, limited, sort_key
+from trickle.ivm.query.limits import first_of_each, limited, sort_key
+from trickle.ivm.query.outputs import implied_name
 from trickle.ivm.query.reading import Ctes, Reading
 from trickle.ivm.query.scope import Scope
 from trickle.ivm.query.set_functions import calls_sets, expanded
@@ -58,7 +60,7 @@ class _Steps:
     def __init__(self, reading: Reading, select: pb.SelectStmt, ctes: Ctes, scope: Scope) -> None:
         self._reading, self._select, self._ctes, self._scope = reading, select, ctes, scope
         self._numbering = reading.numbering
-        self._names = [node.res_target.name or _implied_name(node.res_target.val) for node in select.target_list]
+        self._names = [node.res_target.name or implied_name(node.res_target.val) for node in select.target_list]
         self._on = [node for node in select.distinct_clause if node.WhichOneof("node")]
         self._sorting = list(select.sort_clause) if self._on or has_limit(select) else []
 
@@ -67,12 +69,13 @@ class _Steps:
         shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
         inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
         rel, (targets, keys, having), asked = self._resolved(rel, inlined, by.expressions)
+        if calls_sets(keys, self._reading.facts):
+            rel, everything = expanded(self._reading, rel, [*targets, *keys], keys)
+            targets, keys = everything[: len(targets)], everything[len(targets) :]
         parts = parts_of(asked)
         grouped = bool(keys or having or len(by.sets) > 1 or _calls(self._reading, (*targets, *parts)))
         numbered = calls_windows(inlined) or bool(select.distinct_clause) or has_limit(select)
         numbered = numbered or calls_sets(targets, self._reading.facts)
-        if calls_sets(keys, self._reading.facts):
-            raise Unsupported("grouping by a set-returning function has no delta rule yet")
         if not columns_of((*targets, *keys, *having)) <= _numbers(rel) and (grouped or numbered):
             raise Unsupported("a subquery that computes with a row of the query around it has no delta rule yet")
         if not grouped and not numbered and self._scope.outer is not None:
@@ -140,7 +143,8 @@ class _Steps:
                 key.sort_by.node.CopyFrom(substitute(asked, renamed).node)
             rel, items = unique, tuple(Item(c, reference(c)) for c in unique.columns)
         if has_limit(self._select):
-            rel = limited(rel, self._select, order, self._numbering, [item.value for item in items[shown:]])
+            keys = [item.value for item in items[shown:]]
+            rel = limited(self._reading, rel, self._select, order, self._ctes, keys)
         rel = Project(rel, items)
         ties = tuple(
             expression("a = b", a=there, b=reference(item.column))
@@ -190,14 +194,3 @@ def _equated(ties: Sequence[Scalar], rel: Rel) -> tuple[list[Scalar], list[Scala
         outside.append(reference(b if a in here else a))
         inside.append(reference(a if a in here else b))
     return outside, inside
-
-
-def _implied_name(value: pb.Node) -> str:
-    """Name of an output column that the canonical text leaves unnamed: only a column keeps its own."""
-    if value.WhichOneof("node") == "column_ref":
-        last: str = value.column_ref.fields[-1].string.sval
-        return last
-    if value.WhichOneof("node") == "func_call":
-        function: str = value.func_call.funcname[-1].string.sval
-        return function
-    return "?column?"

@@ -12,7 +12,7 @@ from trickle.ivm.algebra.scalars import Scalar, conjuncts, tree_key
 from trickle.ivm.query.arrays import array_slot, gathered
 from trickle.ivm.query.asked import Asked, answered, parameter
 from trickle.ivm.query.reading import Ctes, Reading
-from trickle.ivm.query.resolve import scalar
+from trickle.ivm.query.resolve import asks, scalar
 from trickle.ivm.query.scope import Scope, Unresolved
 from trickle.ivm.query.sublinks import condition, conjunct_nodes, negated
 from trickle.ivm.query.tied import Tied
@@ -42,7 +42,7 @@ def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: 
         The filtered relation, and the parts that read columns of a row outside.
     """
     parts = list(conjunct_nodes(clause))
-    asking = [node for node in parts if any(n.WhichOneof("node") == "sub_link" for n in own_nodes(node))]
+    asking = [node for node in parts if any(asks(n) for n in own_nodes(node))]
     plain = [node for node in parts if not any(node is other for other in asking)]
     resolved, _ = deferred(reading, plain, scope, ctes)
     rel, ties = _filtered(rel, [part for value in resolved for part in conjuncts(value)])
@@ -91,7 +91,7 @@ def deferred(reading: Reading, given: Iterable[pb.Node], scope: Scope, ctes: Cte
         copy = pb.Node()
         copy.CopyFrom(node)
         for part in own_nodes(copy):
-            if part.WhichOneof("node") == "sub_link":
+            if asks(part):
                 link = pb.SubLink()
                 link.CopyFrom(part.sub_link)
                 place = places.setdefault(tree_key(part), len(asked) + 1)

@@ -26,7 +26,7 @@ from trickle.ivm.algebra.scalars import (
     tree_key,
 )
 from trickle.ivm.facts import Facts
-from trickle.ivm.syntax import nodes
+from trickle.ivm.syntax import own_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _grouping_functions(expressions: Sequence[Scalar], keys: Sequence[Scalar]) -
     """GROUPING (a, b): a bit for each argument, set where the row is not grouped by it."""
     found: dict[bytes, Scalar] = {}
     for value in expressions:
-        for node in nodes(value.node):
+        for node in own_nodes(value.node):
             if node.WhichOneof("node") == "grouping_func":
                 bits = "".join("0" if _copied(argument) in keys else "1" for argument in node.grouping_func.args)
                 found[tree_key(node)] = expression(str(int(bits, 2)))
@@ -130,7 +130,7 @@ def aggregate_calls(
     """Find the aggregate calls, each once, in the order they are written."""
     found: dict[bytes, Call] = {}
     for value in expressions:
-        for node in nodes(value.node):
+        for node in own_nodes(value.node):
             called = node.WhichOneof("node") == "func_call" and not node.func_call.HasField("over")
             if called and function_name(node.func_call) in aggregates:
                 key = tree_key(node)

@@ -4,7 +4,8 @@
     WITH TIES            σ_{m < row_number(), rank() ≤ m + n}
     DISTINCT ON (k)      σ_{row_number() = 1} by partition k
 
-Rows that tie in the order are told apart by their image, so the same bag always keeps the same rows.
+Rows that tie in the order are told apart by their image, so the same bag always keeps the same rows. Where a subquery
+says how many, its answer stands beside every row.
 """
 
 from __future__ import annotations
@@ -13,17 +14,13 @@ from collections.abc import Sequence
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Filter, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
+from trickle.ivm.query.conditions import expressions
+from trickle.ivm.query.reading import Ctes, Reading
+from trickle.ivm.query.scope import Scope
 from trickle.ivm.query.windows import row_numbers
-from trickle.ivm.syntax import nodes
-
-
-def has_limit(select: pb.SelectStmt) -> bool:
-    """Does a SELECT keep only some of its rows?"""
-    return bool(select.limit_count.WhichOneof("node") or select.limit_offset.WhichOneof("node"))
 
 
 def sort_key(clause: pb.Node, value: Scalar) -> pb.Node:
@@ -42,11 +39,19 @@ def first_of_each(rel: Rel, keys: Sequence[Scalar], order: Sequence[pb.Node], nu
 
 
 def limited(
-    rel: Rel, select: pb.SelectStmt, order: Sequence[pb.Node], numbering: Numbering, keys: Sequence[Scalar] = ()
+    reading: Reading,
+    rel: Rel,
+    select: pb.SelectStmt,
+    order: Sequence[pb.Node],
+    ctes: Ctes,
+    keys: Sequence[Scalar] = (),
 ) -> Rel:
     """Keep the rows that LIMIT and OFFSET ask for, of each group of equal keys."""
-    columns = rel.columns
-    count, offset = _amount(select.limit_count), _amount(select.limit_offset)
+    columns, numbering = rel.columns, reading.numbering
+    clauses = [select.limit_count, select.limit_offset]
+    rel, amounts = expressions(reading, rel, [node for node in clauses if node.WhichOneof("node")], Scope(), ctes)
+    given = iter(amounts)
+    count, offset = (next(given) if node.WhichOneof("node") else None for node in clauses)
     rel, place = row_numbers(rel, keys, order, "row_number", numbering)
     last = place
     if select.limit_option == pb.LIMIT_OPTION_WITH_TIES:
@@ -65,16 +70,6 @@ def _bounds(place: Column, last: Column, count: Scalar | None, offset: Scalar | 
         parts = {"n": reference(last), "c": count, "o": start}
         bounds.append(expression("coalesce(n <= coalesce(o, 0) + (c)::bigint, true)", **parts))
     return bounds or [expression("true")]
-
-
-def _amount(node: pb.Node) -> Scalar | None:
-    if not node.WhichOneof("node"):
-        return None
-    if any(found.WhichOneof("node") in ("sub_link", "column_ref") for found in nodes(node)):
-        raise Unsupported("a LIMIT that is read from a table has no delta rule yet")
-    copy = pb.Node()
-    copy.CopyFrom(node)
-    return Scalar(copy)
 
 
 def _is_number(value: Scalar) -> bool:

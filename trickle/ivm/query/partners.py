@@ -41,6 +41,8 @@ RANKS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 
 def one_value(rel: Rel, inner: Tied, numbering: Numbering) -> tuple[Rel, Scalar]:
     """The value of a subquery with one column, for each row: NULL where it has no row, an error where it has two."""
+    if len(inner.targets) != 1:
+        raise Unsupported("a comparison of whole rows with a subquery has no delta rule yet")
     if inner.calls:
         rel, (answer,) = beside_group(rel, inner, numbering)
         return rel, answer

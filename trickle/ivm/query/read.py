@@ -1,7 +1,7 @@
 """SELECT statement → algebra.
 
-Reads PostgreSQL's canonical text of a bound query. What has no operator yet raises `Unsupported` with the name of the
-clause, and the stream table is refreshed in full.
+Reads PostgreSQL's canonical text of a bound query. What has no operator raises `Unsupported` with the name of the
+clause; the smallest query block around it that reads no row outside is then kept as text (see opaque.py).
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from collections.abc import Sequence
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.errors import Unsupported
+from trickle.errors import Ours, Unmaintainable, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Item, Project, Rel
 from trickle.ivm.algebra.scalars import reference
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.blocks import block
+from trickle.ivm.query.clauses import has_limit
 from trickle.ivm.query.conditions import conditions
 from trickle.ivm.query.from_clause import with_queries
-from trickle.ivm.query.limits import has_limit, limited, sort_key
+from trickle.ivm.query.limits import limited, sort_key
+from trickle.ivm.query.opaque import as_tied, opaque
 from trickle.ivm.query.reading import Ctes, Named, Reading
 from trickle.ivm.query.resolve import scalar
 from trickle.ivm.query.scope import Scope
 from trickle.ivm.query.set_operations import set_operation, values
 from trickle.ivm.query.tied import Tied
+from trickle.ivm.query.whole_rows import asked_whole
 from trickle.ivm.syntax import parse_select
 
 
@@ -34,11 +37,19 @@ def read(facts: Facts, numbering: Numbering) -> tuple[Rel, Named]:
         The relation, and its output columns with the names the user sees.
 
     Raises:
-        Unsupported: the query uses a clause that has no delta rule.
+        Unmaintainable: no program can follow what the query reads.
     """
-
-    reading = Reading(facts, numbering, _select, _tied, conditions)
+    reading = Reading(facts, numbering, _select, _tied, conditions, asked_whole(facts))
     return _select(reading, parse_select(facts.query), {})
+
+
+def read_whole(facts: Facts, numbering: Numbering, reason: str) -> tuple[Rel, Named]:
+    """Read the defining query without looking into it, for the `reason` that some part of it has no delta rule."""
+    reading = Reading(facts, numbering, _select, _tied, conditions)
+    rel = opaque(reading, parse_select(facts.query), {}, reason)
+    if rel is None:
+        raise Ours("the defining query reads a row outside")
+    return rel, tuple((column.name, column) for column in rel.outputs)
 
 
 def _select(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, Named]:
@@ -53,15 +64,28 @@ def _select(reading: Reading, select: pb.SelectStmt, ctes: Ctes) -> tuple[Rel, N
 
 
 def _tied(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope | None) -> Tied:
-    """Read a SELECT, VALUES or set operation; only the first may be tied to a row outside."""
+    """Read a SELECT, VALUES or set operation; where no rule covers it, as a whole, if it can stand for itself."""
+    try:
+        return _by_rules(reading, select, ctes, outer)
+    except Unmaintainable:
+        raise
+    except Unsupported as refused:
+        whole = opaque(reading, select, ctes, refused.reason)
+        if whole is None:
+            raise
+        return as_tied(whole)
+
+
+def _by_rules(reading: Reading, select: pb.SelectStmt, ctes: Ctes, outer: Scope | None) -> Tied:
+    """Only a plain SELECT may be tied to a row outside."""
     ctes = with_queries(select, ctes)
     if select.locking_clause:
-        raise Unsupported("FOR UPDATE/SHARE has no place in a stream table")
+        raise Unmaintainable("FOR UPDATE/SHARE has no place in a stream table")
     if select.op == pb.SETOP_NONE and not select.values_lists:
         return block(reading, select, ctes, outer)
     rel, names = _put_together(reading, select, ctes)
     if has_limit(select):
-        rel = limited(rel, select, [_by_output(key, rel, names) for key in select.sort_clause], reading.numbering)
+        rel = limited(reading, rel, select, [_by_output(key, rel, names) for key in select.sort_clause], ctes)
     return Tied(rel, (), tuple((name, reference(c)) for name, c in zip(names, rel.columns, strict=True)))
 
 

@@ -24,6 +24,10 @@ class Cte:
     statement: pb.SelectStmt
     names: tuple[str, ...]
     visible: Mapping[str, Cte] = field(default_factory=dict)
+    recursive: bool = False
+    """It reads itself; the statement brings it along as a WITH query of its own."""
+    rows: Rel | None = None
+    """The rows it stands for, inside its own recursion."""
 
 
 Ctes = Mapping[str, Cte]
@@ -41,3 +45,5 @@ class Reading:
     """A SELECT inside another one."""
     conditions: Callable[[Reading, Rel, pb.Node, Scope, Ctes], tuple[Rel, tuple[Scalar, ...]]]
     """Filter a relation by a condition; what reads a row outside is returned."""
+    whole: frozenset[str] = frozenset()
+    """The names of items of FROM whose whole rows are read somewhere."""

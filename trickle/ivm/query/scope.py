@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trickle.errors import Ours, Unsupported
+from trickle.errors import Ours, Unmaintainable
 from trickle.ivm.algebra.scalars import Column
 
 SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
@@ -27,6 +27,10 @@ class Entry:
     alias: str
     columns: tuple[tuple[str, Column], ...]
     schema: str | None = None
+    whole: Column | None = None
+    """The whole row as one value, where something reads it …"""
+    named_type: bool = False
+    """… and whether it is a value of a table's type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Scope:
         """Return the column that a (possibly qualified) name stands for.
 
         Raises:
-            Unsupported: a system column, which changes without a change of data.
+            Unmaintainable: a system column, which changes without a change of data.
             Ours: the name resolves to nothing, so PostgreSQL's text was read wrongly.
         """
         name = parts[-1]
@@ -66,7 +70,7 @@ class Scope:
         if not candidates and self.outer is not None:
             return self.outer.resolve(parts)
         if name in SYSTEM_COLUMNS:
-            raise Unsupported(f"the system column {name} has no place in a change buffer")
+            raise Unmaintainable(f"the system column {name} has no place in a change buffer")
         raise Unresolved(f"cannot resolve column {'.'.join(parts)}")
 
     def _bare(self, name: str) -> Column:
@@ -79,12 +83,13 @@ class Scope:
         if not found and self.outer is not None:
             return self.outer.resolve([name])
         if name in SYSTEM_COLUMNS:
-            raise Unsupported(f"the system column {name} has no place in a change buffer")
+            raise Unmaintainable(f"the system column {name} has no place in a change buffer")
         raise Unresolved(f"cannot resolve column {name}")
 
     def by_alias(self, alias: str) -> Entry | None:
-        """Return the FROM item called `alias`."""
-        return next((e for e in self.entries if e.alias == alias), None)
+        """Return the item of FROM called `alias`, here or further out."""
+        found = next((e for e in self.entries if e.alias == alias), None)
+        return found if found is not None or self.outer is None else self.outer.by_alias(alias)
 
 
 def renamed(columns: Sequence[tuple[str, Column]], names: Sequence[str]) -> tuple[tuple[str, Column], ...]:

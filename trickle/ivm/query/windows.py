@@ -17,7 +17,7 @@ from trickle.ivm.algebra.relations import Call, Item, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, reference, replace_matching, tree_key
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.query.grouping import function_name
-from trickle.ivm.syntax import nodes, own_nodes
+from trickle.ivm.syntax import own_nodes
 
 PEERS_ALONE = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 """Functions that give rows which tie the same value, in whatever order they come …"""
@@ -67,7 +67,7 @@ def windows(
     """Add a column for each window function in `expressions`, and read it there; `keys` part every partition."""
     found: dict[bytes, Scalar] = {}
     for value in expressions:
-        for node in nodes(value.node):
+        for node in own_nodes(value.node):
             if node.WhichOneof("node") == "func_call" and node.func_call.HasField("over"):
                 copy = pb.Node()
                 copy.CopyFrom(node)
@@ -150,10 +150,10 @@ class _Group:
 
 def _grouped(calls: Sequence[Call]) -> list[_Group]:
     groups: list[_Group] = []
-    for call in sorted(calls, key=lambda call: not _depends_on_order(call.value)):
+    for call in sorted(calls, key=lambda call: not depends_on_order(call.value.node.func_call)):
         over = call.value.node.func_call.over
         partition = frozenset(Scalar(node) for node in over.partition_clause)
-        order = call.value if _depends_on_order(call.value) else None
+        order = call.value if depends_on_order(call.value.node.func_call) else None
         for group in groups:
             if group.partition == partition and (order is None or _same_order(group.order, order)):
                 group.calls.append(call)
@@ -172,9 +172,10 @@ def _order_of(call: Scalar) -> list[bytes]:
     return [tree_key(node) for node in (*over.partition_clause, *over.order_clause)]
 
 
-def _depends_on_order(call: Scalar) -> bool:
-    schema, name = function_name(call.node.func_call)
+def depends_on_order(call: pb.FuncCall) -> bool:
+    """May the value that a window function gives a row depend on how rows that tie are read?"""
+    schema, name = function_name(call)
     if schema != "pg_catalog":
         return True
-    counts_rows = bool(call.node.func_call.over.frame_options & FRAME_ROWS)
+    counts_rows = bool(call.over.frame_options & FRAME_ROWS)
     return name not in PEERS_ALONE and (name not in ORDERLESS or counts_rows)

@@ -7,6 +7,9 @@ where reading it means joining or adding up, and then only the looking at is don
     first n of R               keep R
     σ_{R.x > a}(R × γ(S))      keep γ(S), one row; keep R as well, or the groups that R joins
 
+What has no rule is kept as well: it is computed anew when something it reads has changed, and only what is stored knows
+for certain what it said before.
+
 The one row is taken up to where the others are complete, so that what is kept does not depend on it.
 """
 
@@ -15,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Scalar, columns_of
@@ -29,6 +34,8 @@ Foldable = Callable[[Aggregate], bool]
 def keep_states(rel: Rel, keep: Keep, foldable: Foldable) -> Rel:
     """Return an equal relation in which the parts worth it are kept."""
     match rel:
+        case Opaque() | Block((Opaque(),), (), gate=None):
+            return keep(rel)
         case Window(child, ()):
             return replace(rel, child=_kept(child, keep, foldable))
         case Block(inputs) if len(inputs) > 1:
@@ -39,6 +46,8 @@ def keep_states(rel: Rel, keep: Keep, foldable: Foldable) -> Rel:
             return replace(rel, branches=tuple(keep_states(b, keep, foldable) for b in branches))
         case Aggregate(child) | Window(child) | Copies(child):
             return replace(rel, child=_above(child, keep, foldable))
+        case Expand(child):
+            return replace(rel, child=keep_states(child, keep, foldable))
         case Mark(left, right) | OuterJoin(left, right):
             return replace(rel, left=keep_states(left, keep, foldable), right=keep_states(right, keep, foldable))
         case _:

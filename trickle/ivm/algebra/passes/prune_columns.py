@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import columns_of
@@ -54,6 +55,8 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
         case OuterJoin(left, right, predicates, full):
             read = needed | columns_of(predicates)
             return _shown(OuterJoin(_read(left, read), _read(right, read), predicates, full), needed)
+        case Opaque():
+            return _shown(rel, needed)
         case Change() | Shared():
             return rel
         case _:
