@@ -27,7 +27,7 @@ def compile_query(facts: Facts, target: Target) -> Program:
     unstable = unstable_functions(facts.functions)
     if unstable:
         raise Unsupported(f"{unstable[0]} may change without a change of data")
-    numbering = Numbering()
+    numbering = Numbering(own=target.immediate)
     rel, columns = read(facts, numbering)
     if len(columns) != len(facts.output):
         raise Ours(f"the query was read with {len(columns)} columns; it has {len(facts.output)}")

@@ -24,7 +24,7 @@ from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target
+from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target, Touched
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 
@@ -78,6 +78,7 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
         match=" AND ".join(f"t.{k} = n.{k}" for k in keys),
         updated=tuple(n for n in names if n not in key_names or n not in identical),
         strategy=f"rows by key ({', '.join(key_names)})",
+        touched=Touched("net_rows", ()),
     )
 
 
@@ -134,6 +135,8 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
         strategy="rows by hash, computed anew" if whole else "rows by hash",
+        touched=None if whole else Touched("net_rows", (HASH,)),
+        recomputes=whole,
     )
 
 
