@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -24,5 +25,5 @@ def client(db: Database) -> Iterator[trickle.Client]:
 @pytest.fixture
 def made(client: trickle.Client) -> Iterator[Trial]:
     """An empty schema for one scenario."""
-    with trial(client, ()) as opened:
+    with trial(client, (), os.environ.get("TRIAL_MODE", "DIFFERENTIAL")) as opened:
         yield opened

@@ -16,8 +16,8 @@ BEGIN
     EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', st.pgt_id) INTO outcome;
     outcome.reason := coalesce(why, CASE WHEN st.needs_reinit THEN 'reinitialized'
                                          WHEN st.program_state = 'none' THEN 'not compiled yet'
-                                         WHEN st.program_state = 'full_only' THEN st.program_reason
-                                         ELSE 'a source was altered' END);
+                                         WHEN st.program_state = 'stale' THEN 'not compiled again yet'
+                                         ELSE st.program_reason END);
     PERFORM pgtrickle._record_refresh(st, outcome, started, 'WRITER', false);
 END
 $fn$;

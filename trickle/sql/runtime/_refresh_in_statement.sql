@@ -10,6 +10,7 @@ DECLARE
     outcome pgtrickle.refresh_outcome;
     locked  text := 'none';
     why     text;
+    stale   boolean;
 BEGIN
     PERFORM set_config('pg_trickle.refreshing', _refresh_in_statement.pgt_id::text, true);
     LOOP
@@ -23,14 +24,20 @@ BEGIN
             locked := 'shared';
             CONTINUE;
         END IF;
-        IF why IS NULL AND NOT st.needs_reinit AND st.program_state = 'compiled'
-           AND NOT pgtrickle._stale_stamp(_refresh_in_statement.pgt_id) THEN
+        stale := pgtrickle._stale_stamp(_refresh_in_statement.pgt_id);
+        IF why IS NULL AND NOT stale AND NOT st.needs_reinit AND st.program_state = 'compiled' THEN
             outcome := pgtrickle._run_immediate(_refresh_in_statement.pgt_id, since, st.updated_at);
             EXIT WHEN outcome.action IN ('IMMEDIATE', 'NO_DATA');
             CONTINUE WHEN outcome.action = 'CHANGED';
             why := outcome.reason;
         END IF;
         IF locked = 'exclusive' THEN
+            IF stale THEN
+                why := concat_ws('; ', why, pgtrickle._revalidate_in_statement(_refresh_in_statement.pgt_id));
+                why := nullif(why, '');
+                -- Nothing that matters was changed.
+                CONTINUE WHEN why IS NULL;
+            END IF;
             PERFORM pgtrickle._recompute_in_statement(_refresh_in_statement.pgt_id, why);
             EXIT;
         END IF;
