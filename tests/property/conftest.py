@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
+import psycopg
 import pytest
 from support.databases import Database
 
@@ -25,5 +27,18 @@ def client(db: Database) -> Iterator[trickle.Client]:
 @pytest.fixture
 def made(client: trickle.Client) -> Iterator[Trial]:
     """An empty schema for one scenario."""
-    with trial(client, (), os.environ.get("TRIAL_MODE", "DIFFERENTIAL")) as opened:
+    with trial(client, ()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def played(client: trickle.Client) -> Iterator[Play]:
+    """Makes an empty schema for one scenario, with stream tables of the mode asked for."""
+    with ExitStack() as stack:
+        yield lambda mode: stack.enter_context(trial(client, (), mode))
+
+
+@pytest.fixture
+def superuser(db: Database) -> Iterator[psycopg.Connection[Any]]:
+    with db.superuser() as opened:
         yield opened

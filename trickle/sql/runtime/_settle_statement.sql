@@ -5,7 +5,7 @@ CREATE FUNCTION pgtrickle._settle_statement(since bigint, written bigint[]) RETU
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    most_rounds constant int := 10000;
+    most_rounds constant int := 1000;
     waiting bigint[] := '{}';
     done    bigint[] := '{}';
     until   bigint[] := '{}';  -- for each of those done: up to where
