@@ -94,7 +94,7 @@ def _columns(connection: psycopg.Connection[Any], query: str) -> list[str]:
 @pytest.fixture
 def watch(db: Database) -> Iterator[psycopg.Connection[Any]]:
     with db.superuser() as admin:
-        admin.execute(f'ALTER DATABASE "{db.name}" SET deadlock_timeout = \'30ms\''.encode())
+        admin.execute(f"ALTER DATABASE \"{db.name}\" SET deadlock_timeout = '30ms'".encode())
     with db.connect() as opened:
         yield opened
 
@@ -130,9 +130,7 @@ def play(opened: Hand, draw: random.Random, steps: int) -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_every_session_sees_the_answer_to_what_it_sees(
-    db: Database, watch: psycopg.Connection[Any], name: str
-) -> None:
+def test_every_session_sees_the_answer_to_what_it_sees(db: Database, watch: psycopg.Connection[Any], name: str) -> None:
     queries = {name: QUERIES[name]}
     prepare(db, watch, queries)
     waits = 0
