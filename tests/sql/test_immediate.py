@@ -241,7 +241,7 @@ def test_a_renamed_column_is_told_and_repaired(st: Connection, client: trickle.C
     st.add_notice_handler(lambda diag: said.append(diag.message_primary or ""))
     st.execute("ALTER TABLE orders RENAME COLUMN amount TO price")
     st.execute("UPDATE orders SET price = 55 WHERE id = 2")
-    assert any("public.st is recomputed in full by this statement: columns of orders changed" in s for s in said)
+    assert any("public.st is recomputed in full by this statement: columns of public.orders changed" in s for s in said)
     totals = "SELECT customer, count(*), sum(price) FROM orders GROUP BY customer ORDER BY 1"
     assert (
         st.execute("SELECT customer, n, total FROM st ORDER BY 1").fetchall() == st.execute(totals.encode()).fetchall()
