@@ -81,6 +81,7 @@ RUNTIME = (
     "_resume",
     "_revalidate",
     "_revalidate_in_statement",
+    "_rows_applied",
     "_run_immediate",
     "_schedule_word",
     "_setting",

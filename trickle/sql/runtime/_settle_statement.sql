@@ -13,6 +13,9 @@ DECLARE
     place   int;
     now_seq bigint;
 BEGIN
+    IF current_setting('session_replication_role') = 'replica' THEN
+        PERFORM set_config('pg_trickle.settled', 'on', true);
+    END IF;
     FOR round IN 1..most_rounds LOOP
         IF cardinality(written) > 0 THEN
             waiting := waiting || ARRAY(SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.source_id = ANY (written));

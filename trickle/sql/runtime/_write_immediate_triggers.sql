@@ -24,8 +24,8 @@ BEGIN
             PERFORM set_config('lock_timeout', before, true);
         END IF;
         IF item.is_wanted THEN
-            EXECUTE format('CREATE TRIGGER %I ' || item.clause || '(%L)', item.trigger_name, item.member::regclass, source_id);
-            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', item.member::regclass, item.trigger_name);
+            EXECUTE format(item.command, item.trigger_name, item.member::regclass, source_id);
+            EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', item.member::regclass, item.enabled, item.trigger_name);
         END IF;
     END LOOP;
 END
