@@ -2,7 +2,7 @@
 -- brought the IMMEDIATE stream tables up to date. Once for the transaction; in full where statements have run in it as
 -- well (a TRUNCATE, a trigger that writes), since those have already seen some of the rows.
 CREATE FUNCTION pgtrickle._rows_applied() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $fn$
 DECLARE
     mixed  boolean := current_setting('pg_trickle.settled', true) = 'on';
     reader record;

@@ -2,7 +2,7 @@
 -- brought up to date when the last statement in progress ends: one that writes several sources (a data-modifying WITH,
 -- a cascade, a trigger that writes) shows rows that are not captured yet, and they would be counted twice.
 CREATE FUNCTION pgtrickle._statement_ends() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $fn$
 DECLARE
     state  bigint[] := nullif(current_setting('pg_trickle.statement', true), '')::bigint[];
     source bigint := TG_ARGV[0]::bigint;
