@@ -15,7 +15,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from trickle.catalog.introspect import Connection, describe, read_facts
+from trickle.catalog.introspect import Connection, describe, describe_columns, read_facts
 from trickle.errors import MissingFacts, NotFound, Unsupported
 from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
 from trickle.ivm.program.quote import ident
@@ -115,6 +115,7 @@ def _compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
             return compile_query(facts, target)
         except MissingFacts as missing:
             facts = facts.with_types(describe(conn, missing.expressions))
+            facts = facts.with_described(describe_columns(conn, missing.queries))
 
 
 def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
@@ -131,8 +132,13 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     """Put the storage's shape, the program and the filled table in place."""
     pgt_id = table["pgt_id"]
     reshaped = table["stored_query"] != program.storage.query
+    restated = (table["state_queries"] or []) != [state.storage.query for state in program.states]
     if reshaped:
         _reshape(conn, table, program)
+    if restated:
+        _restate(conn, pgt_id, program)
+    if reshaped or restated:
+        conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
     name, large = (ident(PROGRAMS, function) for function in program.names)
     _run(
         conn,
@@ -147,6 +153,8 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
     if reshaped and program.storage.index:
         _index(conn, table, program)
+    if restated:
+        _index_states(conn, program)
 
 
 def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
@@ -170,7 +178,18 @@ def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     )
     for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
         _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
-    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+
+
+def _restate(conn: Connection, pgt_id: int, program: Program) -> None:
+    """Give the program its own tables, empty, each beside a view that fills it."""
+    conn.execute("SELECT pgtrickle._drop_states(%s)", [pgt_id])
+    for state in program.states:
+        view = ident(PROGRAMS, f"state_query_{pgt_id}_{state.number}")
+        _run(
+            conn,
+            f"CREATE VIEW {view} AS\n{state.storage.query}",
+            f"CREATE TABLE {state.table} AS TABLE {view} WITH NO DATA",
+        )
 
 
 def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
@@ -184,11 +203,24 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
 
 
+def _index_states(conn: Connection, program: Program) -> None:
+    """Index the program's own tables by what their rows are found by, and tell the planner their size."""
+    for state in program.states:
+        unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if state.storage.unique else ("", "")
+        key = ", ".join(ident(name) for name in state.storage.index)
+        _run(
+            conn,
+            *([f"CREATE {unique}INDEX ON {state.table} ({key}){distinct}"] if key else []),
+            *([f"CREATE INDEX ON {state.table} ({', '.join(state.order)})"] if state.order else []),
+            f"ANALYZE {state.table}",
+        )
+
+
 def _index_name(pgt_id: int) -> str:
     return f"__pgt_key_{pgt_id}"
 
 
-def _explanation(program: Program) -> dict[str, str | bool]:
+def _explanation(program: Program) -> dict[str, Any]:
     """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
     return {
         "strategy": program.strategy,
@@ -196,6 +228,7 @@ def _explanation(program: Program) -> dict[str, str | bool]:
         "delta": program.delta,
         "stored": program.storage.query,
         "determinised": program.determinised,
+        "states": [state.storage.query for state in program.states],
     }
 
 
@@ -210,9 +243,7 @@ def _settle(
     return CompileOutcome(state, reason)
 
 
-def _record(
-    conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str | bool] | None
-) -> None:
+def _record(conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, Any] | None) -> None:
     conn.execute(
         load("queries/install_state").encode(),
         {

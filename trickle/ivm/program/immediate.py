@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
 from trickle.ivm.program.changes import BUFFERS, OWN_IN_ORDER
+from trickle.ivm.program.function import LARGE_ROWS, LARGE_SHARE
 from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.locking import keys_statement, lock_statements
 from trickle.ivm.program.parts import Alone, Apply, Designated, Target
 from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.state_ctes import faults
 
 PROGRAMS = "pgtrickle_programs"
-LARGE_ROWS = 2_000
-"""From how many captured rows on PostgreSQL's own costs plan better."""
 
 
 def immediate_texts(
@@ -33,17 +34,16 @@ def immediate_texts(
     alone: Alone | None,
     designated: Designated | None,
     buffers: Sequence[int],
-    sources: Sequence[tuple[str, str]],
+    sources: Sequence[RelationFacts],
     settings: Mapping[str, str],
 ) -> tuple[str, str]:
     """Write the CREATE FUNCTION statements of an immediate refresh and of its part for large changes."""
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
-    permitted = ", ".join(
-        f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
-    )
+    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
+    many = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
     large = f"__pgt_written := {large_name(target)}(__pgt_own_xid, __pgt_own_seq, __pgt_alone);"
     statement = _either(target, apply, alone)
-    attempt = f"IF {_how_many(buffers)} > {LARGE_ROWS} THEN\n{indented(large)}\nELSE\n{indented(statement)}\nEND IF;"
+    attempt = f"IF {_how_many(buffers, many)} > {many} THEN\n{indented(large)}\nELSE\n{indented(statement)}\nEND IF;"
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     body = f"""#variable_conflict use_column
 DECLARE
@@ -76,7 +76,7 @@ BEGIN
   IF __pgt_counts[4] > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
-  IF __pgt_written <> __pgt_counts[1] + __pgt_counts[2] + __pgt_counts[3] THEN
+  IF __pgt_written <> __pgt_counts[1] + __pgt_counts[2] + __pgt_counts[3] OR coalesce(__pgt_counts[5], 0) > 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
       DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
                       __pgt_counts[1], __pgt_counts[2], __pgt_counts[3], __pgt_written),
@@ -131,10 +131,12 @@ def _either(target: Target, apply: Apply, alone: Alone | None) -> str:
 
 def _statement(target: Target, apply: Apply) -> str:
     """The one statement. What it means to write goes into a setting: the MERGE itself can return nothing."""
+    changing = any(kept is not None for _, kept in apply.states)
+    checked = f",\n        {faults(apply.states)}" if changing else ""
     counted = (
         "-- what the change says is to be written\n"
         "counted AS MATERIALIZED (\n"
-        f"  SELECT set_config('pg_trickle.counts', (SELECT ARRAY[{expected(apply)}]::text FROM net), true)"
+        f"  SELECT set_config('pg_trickle.counts', (SELECT ARRAY[{expected(apply)}{checked}]::text FROM net), true)"
         " IS NOT NULL AS done\n)"
     )
     body = ",\n".join([*named(apply), counted])
@@ -156,10 +158,10 @@ def _quiet(alone: Alone | None) -> str:
     return "NOT (\n    " + "\n    OR ".join(_own(buffer) for buffer in alone.others) + ")"
 
 
-def _how_many(buffers: Sequence[int]) -> str:
+def _how_many(buffers: Sequence[int], enough: int) -> str:
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {OWN_IN_ORDER}"
-        f" LIMIT {LARGE_ROWS + 1}) x)"
+        f" LIMIT {enough + 1}) x)"
         for buffer in buffers
     )
 

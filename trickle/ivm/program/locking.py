@@ -26,8 +26,8 @@ MOST_KEYS = 64
 
 
 def confined(apply: Apply, oid: int) -> bool:
-    """Does the change of this source read the source nowhere but in its buffer?"""
-    return apply.touched is not None and apply.delta is not None and not _reads(apply.delta, oid)
+    """Does the change of this source read the source nowhere but in its buffer, and no state table, which is shared?"""
+    return not apply.states and apply.touched is not None and apply.delta is not None and not _reads(apply.delta, oid)
 
 
 def _reads(rel: Rel, oid: int) -> bool:

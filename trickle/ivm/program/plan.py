@@ -22,6 +22,7 @@ from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
 from trickle.ivm.program.immediate import immediate_texts
+from trickle.ivm.program.keep import Keeper
 from trickle.ivm.program.locking import confined
 from trickle.ivm.program.parts import Alone, Apply, Designated, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
@@ -37,13 +38,15 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         MissingFacts: the types of some expressions have to be described first.
     """
     block = as_block(settled(root.block, root.facts))
-    apply = _choose(replace(root, block=block), target, numbering)
-    if apply.algebra is None or apply.delta is None:
-        raise Ours("a strategy did not say what it derived")
-    tables = {s.table.oid: s.table for s in scans(apply.algebra)}
+    keeper = Keeper(replace(root, block=block), target, numbering)
+    outer = replace(root, block=keeper.divided())
+    states = keeper.states(outer.block, _choose)
+    apply = replace(_choose(outer, target, numbering), states=states)
+    algebra, delta = _said(apply.algebra), _said(apply.delta)
+    tables = {s.table.oid: s.table for s in scans(algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
-    sources = sorted((t.schema, t.name) for t in tables.values())
-    alone = _alone(replace(root, block=block), target, apply.algebra, numbering)
+    sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
+    alone = _alone(outer, target, apply, keeper)
     if target.immediate:
         designated = _designated(apply, alone, tables)
         texts = immediate_texts(target, apply, alone, designated, buffers, sources, root.facts.settings)
@@ -55,11 +58,12 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         function=texts[0],
         large_function=texts[1],
         sources=tuple(sorted(tables)),
-        captured=_captured(apply.algebra),
+        captured=_captured(algebra),
         strategy=apply.strategy,
-        algebra=print_rel(apply.algebra),
-        delta=print_rel(apply.delta),
+        algebra=print_rel(algebra),
+        delta=print_rel(delta),
         determinised=block != root.block,
+        states=tuple(state for state, _ in states),
     )
 
 
@@ -78,22 +82,31 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     return by_hash(root, target, numbering)
 
 
-def _alone(root: Root, target: Target, algebra: Rel, numbering: Numbering) -> Alone | None:
+def _alone(root: Root, target: Target, general: Apply, keeper: Keeper) -> Alone | None:
     """The largest source as the only one that changes, which it mostly is: a much smaller statement.
 
     Of sources of one size the first in FROM is taken. Where all is computed anew there is nothing to save.
     """
-    read = sorted(scans(algebra), key=lambda scan: min((c.number for c in scan.columns), default=0))
+    read = sorted(scans(_said(general.algebra)), key=lambda scan: min((c.number for c in scan.columns), default=0))
     tables = {scan.table.oid: scan.table for scan in read}
-    if len(tables) < 2 or places_all_rows(root):
+    if len(tables) < 2 or (places_all_rows(root) and not general.states):
         return None
     largest = max(tables.values(), key=lambda table: table.rows)
     others = {oid: table.buffer for oid, table in tables.items() if oid != largest.oid}
+    still = keeper.numbering.assuming_still(others)
     try:
-        apply = _choose(root, target, numbering.assuming_still(others))
+        apply = _choose(root, target, still)
+        states = keeper.while_still([state for state, _ in general.states], _choose, still)
     except Unsupported:
         return None
-    return Alone(apply, tuple(sorted({buffer for buffer in others.values() if buffer is not None})), largest.oid)
+    buffers = tuple(sorted({buffer for buffer in others.values() if buffer is not None}))
+    return Alone(replace(apply, states=tuple(states)), buffers, largest.oid)
+
+
+def _said(rel: Rel | None) -> Rel:
+    if rel is None:
+        raise Ours("a strategy did not say what it derived")
+    return rel
 
 
 def _designated(apply: Apply, alone: Alone | None, tables: Mapping[int, RelationFacts]) -> Designated | None:
