@@ -68,6 +68,14 @@ def test_capture_measures_single_rows_bulks_and_writers(server: Server, capsys: 
     assert {("single INSERT", "captured"), ("bulk of 10000 DELETE", "plain"), ("8 writers", "captured")} <= measured
 
 
+@pytest.mark.slow
+def test_immediate_measures_statements_and_writers(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "immediate", "--rows", "1000")
+    check_schema(report, "immediate")
+    measured = {(row["what"], row["table"]) for row in report["rows"]}
+    assert {("single UPDATE", "immediate"), ("bulk INSERT", "plain"), ("8 writers", "captured")} <= measured
+
+
 def test_an_unknown_shape_is_refused(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["refresh", "--shapes", "circle", "--postgres-url", server.url()]) == 1
     assert "no such shape: circle" in capsys.readouterr().err

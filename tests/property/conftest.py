@@ -24,10 +24,10 @@ def client(db: Database) -> Iterator[trickle.Client]:
         yield opened
 
 
-@pytest.fixture
-def made(client: trickle.Client) -> Iterator[Trial]:
-    """An empty schema for one scenario."""
-    with trial(client, ()) as opened:
+@pytest.fixture(params=["DIFFERENTIAL", pytest.param("IMMEDIATE", marks=pytest.mark.full)])
+def made(client: trickle.Client, request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """An empty schema for one scenario; each trap is one for IMMEDIATE stream tables as well."""
+    with trial(client, (), request.param) as opened:
         yield opened
 
 

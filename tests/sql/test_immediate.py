@@ -12,6 +12,7 @@ from psycopg import errors
 from support.databases import Database
 
 import trickle
+from trickle.catalog.install import compile_and_install
 from trickle.errors import DefinitionError
 
 from .conftest import Connection, one, outcome
@@ -71,6 +72,16 @@ def test_it_is_asked_for_as_a_mode_or_as_a_schedule(orders: Connection, asked: s
     assert catalog(orders, "effective_refresh_mode") == ("FULL",)
 
 
+def test_a_worker_compiles_what_was_made_in_sql(orders: Connection) -> None:
+    orders.execute("SELECT pgtrickle.create_stream_table('st', %s, refresh_mode => 'IMMEDIATE')", (GROUPS,))
+    pgt_id = one(orders, "SELECT pgt_id FROM pgtrickle.pgt_stream_tables")
+    assert compile_and_install(orders, pgt_id).state == "compiled"
+    before = one(orders, "SELECT count(*) FROM pgtrickle.pgt_refresh_history")
+    orders.execute("UPDATE orders SET amount = 100 WHERE id = 1")
+    assert is_equal(orders, "st")
+    assert one(orders, "SELECT count(*) FROM pgtrickle.pgt_refresh_history") == before, "nothing was recomputed"
+
+
 def test_status_says_that_it_never_lags(st: Connection, client: trickle.Client) -> None:
     st.execute("INSERT INTO orders VALUES (20, 1, 5)")
     status = client.status("st")
@@ -79,7 +90,7 @@ def test_status_says_that_it_never_lags(st: Connection, client: trickle.Client) 
     assert one(st, "SELECT staleness::text FROM pgtrickle.pgt_status()") == "00:00:00"
     assert one(st, "SELECT count(*) FROM pgtrickle.pending() WHERE has_changes") == 0
     assert client.verify("st").equal
-    assert "immediate" in str(client.explain("st")["delta_query"]).lower() or client.explain("st")["delta_query"]
+    assert "pg_trickle.counts" in (client.explain("st")["delta_query"] or "")
 
 
 def test_a_refresh_finds_nothing_to_do(st: Connection, client: trickle.Client) -> None:
@@ -102,11 +113,13 @@ def test_what_has_no_delta_rule_is_refused_and_leaves_nothing(orders: Connection
     [
         ("SELECT id, random() AS r FROM orders", "0A000"),
         ("SELECT id FROM orders WHERE now() > ''2000-01-01''", "0A000"),
+        ("SELECT id FROM orders WHERE customer < most()", "0A000"),
         ("SELECT x FROM seen", "0A000"),
     ],
 )
 def test_what_changes_without_a_write_is_refused(orders: Connection, query: str, code: str) -> None:
     orders.execute("CREATE MATERIALIZED VIEW seen AS SELECT 1 AS x")
+    orders.execute("CREATE FUNCTION most() RETURNS int STABLE LANGUAGE sql AS 'SELECT max(x) FROM seen'")
     with pytest.raises(psycopg.Error) as caught:
         orders.execute(f"SELECT pgtrickle.create_stream_table('st', '{query}', refresh_mode => 'IMMEDIATE')".encode())
     assert caught.value.sqlstate == code
@@ -218,7 +231,7 @@ def test_what_reads_more_than_its_own_rows_refuses_an_old_snapshot(
     client.create_stream_table("st", query, refresh_mode="IMMEDIATE")
     with db.connect(autocommit=False) as other:
         other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with pytest.raises(errors.ActiveSqlTransaction, match="IMMEDIATE stream table public.st") as caught:
+        with pytest.raises(errors.ActiveSqlTransaction, match=r"IMMEDIATE stream table public\.st") as caught:
             other.execute("INSERT INTO orders VALUES (21, 1, 5)")
         assert "READ COMMITTED" in (caught.value.diag.message_hint or "")
 

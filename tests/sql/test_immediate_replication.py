@@ -60,7 +60,10 @@ def pair() -> Iterator[tuple[Connection, Connection]]:
 
 def follows(here: Connection, there: Connection) -> bool:
     """Wait until the subscriber holds the publisher's rows; was the stream table right at every look?"""
-    state = "SELECT (SELECT array_agg(o ORDER BY id)::text FROM orders o), (SELECT array_agg(c ORDER BY id)::text FROM customers c)"
+    state = (
+        "SELECT (SELECT array_agg(o ORDER BY id)::text FROM orders o),"
+        " (SELECT array_agg(c ORDER BY id)::text FROM customers c)"
+    )
     for _ in range(400):
         came = here.execute(state.encode()).fetchone() == there.execute(state.encode()).fetchone()
         differences = there.execute(

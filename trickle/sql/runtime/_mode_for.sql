@@ -16,7 +16,7 @@ BEGIN
         RAISE WARNING 'stream table % is refreshed in full: %', stream_table, reason;
         RETURN 'FULL';
     ELSIF volatility = 's' AND asked = 'IMMEDIATE'
-          AND reason ~ '\m(now|age|transaction_timestamp|statement_timestamp|current_setting)\(|current date, time' THEN
+          AND reason ~ '\m(now|age|transaction_timestamp|statement_timestamp|current_setting)\(|current date, time|[\w"]\.["\w]+\(' THEN
         RAISE EXCEPTION 'unsupported operator for IMMEDIATE mode: % (%)', stream_table, reason
             USING ERRCODE = '0A000', HINT = 'Its answer changes although nobody writes: use refresh_mode => ''FULL'' with a schedule.';
     ELSIF volatility = 's' THEN
