@@ -408,6 +408,27 @@ def test_a_differential_table_over_it_and_under_it(orders: Connection, client: t
     assert is_equal(orders, "above")
 
 
+def test_a_second_reader_misses_nobody_who_has_written(db: Database, st: Connection, client: trickle.Client) -> None:
+    """The triggers are there already, and the writer has taken no lock of a stream table that did not exist."""
+    with db.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO orders VALUES (20, 1, 5)")
+        st.execute("SET pg_trickle.capture_lock_timeout = '100ms'")
+        create = "SELECT pgtrickle.create_stream_table('more', 'SELECT id FROM orders', refresh_mode => 'IMMEDIATE')"
+        with pytest.raises(errors.LockNotAvailable):
+            st.execute(create.encode())
+        writer.commit()
+    st.execute(create.encode())
+    assert is_equal(st, "more") and is_equal(st, "st")
+
+
+def test_a_statement_without_rows_spends_no_transaction_number(st: Connection) -> None:
+    for _ in range(3):
+        with st.transaction():
+            st.execute("UPDATE orders SET amount = 0 WHERE false")
+            assigned = one(st, "SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+    assert not assigned
+
+
 def test_a_fill_waits_for_those_who_have_written(db: Database, st: Connection) -> None:
     with db.connect(autocommit=False) as writer, db.connect() as other:
         writer.execute("INSERT INTO orders VALUES (20, 1, 5)")

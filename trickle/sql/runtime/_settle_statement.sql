@@ -13,6 +13,10 @@ DECLARE
     place   int;
     now_seq bigint;
 BEGIN
+    -- A transaction without a number has written nothing, and shall not get one for having looked.
+    IF pg_current_xact_id_if_assigned() IS NULL THEN
+        RETURN;
+    END IF;
     IF current_setting('session_replication_role') = 'replica' THEN
         PERFORM set_config('pg_trickle.settled', 'on', true);
     END IF;
