@@ -408,6 +408,14 @@ def test_a_differential_table_over_it_and_under_it(orders: Connection, client: t
     assert is_equal(orders, "above")
 
 
+def test_a_long_transaction_does_not_fill_the_lock_table(st: Connection) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    with st.transaction():
+        st.execute("DO $$ BEGIN FOR i IN 1000..2200 LOOP INSERT INTO orders VALUES (i, i, 1); END LOOP; END $$")
+        assert one(st, held) <= 1002
+    assert is_equal(st, "st") and one(st, held) == 0
+
+
 def test_a_second_reader_misses_nobody_who_has_written(db: Database, st: Connection, client: trickle.Client) -> None:
     """The triggers are there already, and the writer has taken no lock of a stream table that did not exist."""
     with db.connect(autocommit=False) as writer:

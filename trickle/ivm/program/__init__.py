@@ -2,6 +2,7 @@
 
 `plan` chooses how the root is kept (folded groups, recomputed groups, rows found by key, rows found by hash);
 each of those files writes the CTEs that end in `net`, the rows to insert, update and delete; `function` puts the
-frontier, the checks and the one statement around them; `select` is the only renderer of algebra and `quote` the
+frontier, the checks and the one statement around them, or `immediate` the locks of `locking`, where the program runs
+inside the transactions that write; `select` is the only renderer of algebra and `quote` the
 only quoting. Nothing here talks to a server.
 """

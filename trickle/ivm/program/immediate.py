@@ -51,6 +51,7 @@ DECLARE
   __pgt_alone boolean;
   __pgt_keys int[];
   __pgt_key int;
+  __pgt_held int;
   __pgt_written bigint;
   __pgt_counts bigint[];
 BEGIN

@@ -23,6 +23,8 @@ KEY_LOCKS = 1953655659
 """First number of the lock of a key; the second is a hash of the stream table's number and the key."""
 MOST_KEYS = 64
 """The server's lock table is shared by all: a statement that touches more takes the whole stream table."""
+MOST_HELD = 1_000
+"""So does a statement of a transaction that has taken as many, one after the other."""
 
 
 def confined(apply: Apply, oid: int) -> bool:
@@ -67,9 +69,11 @@ def lock_statements(target: Target, designated: Designated | None, keys: str) ->
     return f"""IF __pgt_alone AND {few} THEN
   {shared}
 {indented(keys)}
-  IF cardinality(__pgt_keys) > {MOST_KEYS} THEN
+  __pgt_held := coalesce(nullif(current_setting('pg_trickle.keys_held', true), '')::int, 0) + cardinality(__pgt_keys);
+  IF cardinality(__pgt_keys) > {MOST_KEYS} OR __pgt_held > {MOST_HELD} THEN
     {everything}
   ELSE
+    PERFORM set_config('pg_trickle.keys_held', __pgt_held::text, true);
     FOREACH __pgt_key IN ARRAY __pgt_keys LOOP
       PERFORM pg_advisory_xact_lock({KEY_LOCKS}, __pgt_key);
     END LOOP;
