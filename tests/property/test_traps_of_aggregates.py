@@ -107,3 +107,33 @@ def test_an_order_left_open_is_fixed(made: Trial, call: str) -> None:
         0,
     )
     made.client.drop_stream_table(f"{made.schema}.{name}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sum(CASE WHEN g THEN p ELSE 0 END) / sum(p)",
+        "100.00 * sum(CASE WHEN g THEN p * (1 - d) ELSE 0 END) / sum(p * (1 - d))",
+        "sum(CASE WHEN g THEN p ELSE 0 END) + 1",
+        "1 / (1 + sum(CASE WHEN g THEN p ELSE 0 END))",
+        "sum(CASE WHEN g THEN p ELSE 0 END)::text",
+        "avg(CASE WHEN g THEN p ELSE 0 END)",
+        "sum(CASE WHEN g THEN p WHEN d > 0 THEN 1.5 ELSE 0 END) / count(*)",
+        "(sum(CASE WHEN g THEN p END) / 3)::text",
+    ],
+)
+def test_digits_of_sums_beside_zeros(made: Trial, value: str) -> None:
+    """A sum that once added 0.00 and the same sum over plain zeros differ in their digits, and in nothing else."""
+    tables = (
+        "CREATE TABLE sale (id int PRIMARY KEY, k int, g boolean, p numeric(8,2) NOT NULL, d numeric(4,2) NOT NULL)",
+        "INSERT INTO sale SELECT i, i % 3, i % 2 = 0, i * 1.37, 0.05 * (i % 3) FROM generate_series(1, 12) i",
+    )
+    steps: tuple[Step, ...] = (
+        "UPDATE sale SET g = false WHERE k = 1",
+        "UPDATE sale SET g = NULL WHERE k = 2",
+        "INSERT INTO sale VALUES (20, 2, true, 0.01, 0)",
+        "DELETE FROM sale WHERE g AND k = 2",
+        "UPDATE sale SET g = true, p = p * 1000",
+        "DELETE FROM sale WHERE id > 3",
+    )
+    scenario(made, tables, f"SELECT k, {value} AS v FROM sale GROUP BY k", *steps)

@@ -86,6 +86,21 @@ STEPS: tuple[Step, ...] = (
         "SELECT l.id, l.v - (SELECT avg(w) FROM r) AS off FROM l",
         "SELECT l.id FROM l WHERE l.v > (SELECT 5 * max(w) FROM r WHERE r.k = l.k)",
         "SELECT l.id FROM l WHERE (SELECT count(*) FROM r WHERE r.k = l.k) = 0",
+        "SELECT l.id FROM l WHERE l.v > 5 AND l.v > (SELECT avg(w) FROM r WHERE r.k = l.k)",
+        "SELECT l.id, q.n FROM l JOIN s ON s.k = l.k LEFT JOIN (SELECT k, w, count(*) AS n FROM r GROUP BY k, w) q"
+        " ON q.k = l.k AND q.w = l.v / 10",
+        "SELECT s.x FROM s WHERE s.k IN (SELECT l.k FROM l WHERE l.k IN (SELECT k FROM r WHERE w < 4)"
+        " AND l.v > (SELECT 2 * sum(r.w) FROM r WHERE r.k = l.k AND r.id = l.id))",
+        "SELECT l.id FROM l WHERE l.k IN (SELECT k FROM (SELECT k, rank() OVER (PARTITION BY k ORDER BY w) AS p FROM r)"
+        " q WHERE p > 1)",
+        "SELECT l.id, q.n FROM l JOIN (SELECT l.k, sum(g.n) AS n FROM l LEFT JOIN"
+        " (SELECT k, count(*) AS n FROM r GROUP BY k) g ON g.k = l.k GROUP BY l.k) q ON q.k = l.id",
+        "SELECT l.id FROM l WHERE l.id NOT IN (SELECT id FROM r)",
+        "SELECT l.id FROM l WHERE l.id NOT IN (SELECT id FROM r WHERE r.k = l.k)",
+        "SELECT l.id, l.k NOT IN (SELECT id FROM r) AS alone FROM l",
+        "SELECT l.id, r.id AS rid FROM l, r WHERE l.k = r.k AND l.v < 25 AND r.w < 3 OR l.k = r.k AND l.v >= 25",
+        "SELECT l.id, r.id AS rid FROM l, r WHERE l.k = r.k AND (l.v < 25 AND r.w < 3 OR l.v > 35 AND r.w IS NOT NULL)",
+        "SELECT sum(l.v) AS v FROM l, r WHERE (l.k = r.k AND l.v IN (10, 11) AND r.w > 0) OR (l.k = r.k AND l.v > 25)",
     ],
 )
 def test_partners(made: Trial, query: str) -> None:

@@ -33,6 +33,7 @@ STEPS = (
     "INSERT INTO u VALUES (1, 7, 'x')",
     "TRUNCATE t",
     "INSERT INTO t SELECT i, i % 3, i, i, 'q' FROM generate_series(1, 9) i",
+    ("TRUNCATE t", "INSERT INTO t SELECT i, i % 3, i, i, 'r' FROM generate_series(5, 20) i"),
     "DELETE FROM t",
 )
 GROUPS = "SELECT k, count(*) AS n, sum(v) AS v FROM t GROUP BY k"

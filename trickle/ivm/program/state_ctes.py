@@ -1,7 +1,8 @@
 """A state table brought up to date inside the one statement, and read there as it was and as it is.
 
 net       what its own strategy says: rows to insert, update, delete            (a nested WITH)
-write     three data-modifying CTEs, whose counts the frontier compares with what `net` asked for
+write     three data-modifying CTEs, whose counts the frontier compares with what `net` asked for; a row
+              that is there already is no error of its own: after a TRUNCATE it may be, and all is filled anew
 read      before = the table, which shows a statement nothing of what that statement writes
           now    = before, without the rows that are touched, and with those that come
 """
@@ -87,7 +88,8 @@ def _writes(state: State, apply: Apply, guard: str) -> list[Cte]:
             _inserted(state),
             "",
             f"INSERT INTO {state.table} ({', '.join(columns)})\n"
-            f"SELECT {', '.join(f'n.{c}' for c in columns)} FROM {net} n WHERE n.{OPERATION} = 'i'{only} RETURNING 1",
+            f"SELECT {', '.join(f'n.{c}' for c in columns)} FROM {net} n WHERE n.{OPERATION} = 'i'{only}\n"
+            "ON CONFLICT DO NOTHING RETURNING 1",
         ),
     ]
     if apply.updated:
