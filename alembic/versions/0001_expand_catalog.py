@@ -22,6 +22,7 @@ RUNTIME = (
     "_assert_no_cycle",
     "_assert_owner",
     "_assert_refreshable_here",
+    "_assert_sources_seen",
     "_at_most_one",
     "_base_type",
     "_bind_query",

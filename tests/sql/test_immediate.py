@@ -216,6 +216,46 @@ def test_one_source_may_be_written_with_an_old_snapshot(
     assert is_equal(st, "st")
 
 
+MORE = "SELECT pgtrickle.create_stream_table('{}', 'SELECT id FROM orders', refresh_mode => 'IMMEDIATE')"
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ((), (MORE.format("more"),)),
+        ((MORE.format("one"),), (MORE.format("more"),)),
+        (
+            (MORE.format("more").replace("'IMMEDIATE'", "'IMMEDIATE', initialize => false"),),
+            ("SELECT pgtrickle.refresh_stream_table('more')",),
+        ),
+        (
+            (MORE.format("more"), MORE.format("one")),
+            ("SELECT pgtrickle.alter_stream_table('more', refresh_mode => 'DIFFERENTIAL')",),
+        ),
+    ],
+    ids=["the first reader comes", "another reader comes", "it is filled", "it is no more immediate"],
+)
+def test_what_came_after_an_old_snapshot_is_a_conflict(
+    db: Database, orders: Connection, before: tuple[str, ...], then: tuple[str, ...]
+) -> None:
+    for statement in before:
+        orders.execute(statement.encode())
+    for (pgt_id,) in orders.execute("SELECT pgt_id FROM pgtrickle.pgt_stream_tables").fetchall():
+        if "initialize" not in "".join(before):
+            compile_and_install(orders, pgt_id)
+    with db.connect(autocommit=False) as other:
+        other.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        other.execute("SELECT 1")
+        for statement in then:
+            orders.execute(statement.encode())
+        with pytest.raises((errors.SerializationFailure, errors.ActiveSqlTransaction)):
+            other.execute("INSERT INTO orders VALUES (21, 1, 5)")
+        other.rollback()
+    orders.execute("INSERT INTO orders VALUES (22, 1, 5)")
+    outcome(orders, "more")
+    assert is_equal(orders, "more")
+
+
 @pytest.mark.parametrize(
     "query",
     [

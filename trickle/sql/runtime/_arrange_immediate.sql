@@ -38,6 +38,8 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- For those who look by an old snapshot.
+    UPDATE pgtrickle.pgt_change_tracking t SET source_name = t.source_name WHERE t.source_id = ANY (gained);
     FOR item IN
         SELECT t.source_id, t.source_relid, t.source_id = ANY (gained) AS has_gained,
                EXISTS (SELECT FROM pgtrickle.pgt_immediate i WHERE i.source_id = t.source_id) AS is_read

@@ -13,6 +13,10 @@ DECLARE
     stale   boolean;
 BEGIN
     PERFORM set_config('pg_trickle.refreshing', _refresh_in_statement.pgt_id::text, true);
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        -- What an old snapshot shows of it may no longer be so; then this is a conflict.
+        PERFORM FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh_in_statement.pgt_id FOR SHARE;
+    END IF;
     LOOP
         SELECT s.updated_at, s.needs_reinit, s.program_state,
                s.refresh_mode = 'IMMEDIATE' AND s.is_populated AND s.status IN ('ACTIVE', 'INITIALIZING') AS kept

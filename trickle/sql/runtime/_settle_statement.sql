@@ -22,6 +22,7 @@ BEGIN
     END IF;
     FOR round IN 1..most_rounds LOOP
         IF cardinality(written) > 0 THEN
+            PERFORM pgtrickle._assert_sources_seen(written);
             waiting := waiting || ARRAY(SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.source_id = ANY (written));
             PERFORM set_config('pg_trickle.statement', ARRAY[1, since]::text, true);
         END IF;

@@ -7,6 +7,7 @@ DECLARE
     item   record;
     owner  name;
     before text := current_setting('lock_timeout');
+    wait   text := pgtrickle._setting('capture_lock_timeout', '2s');
 BEGIN
     FOR item IN SELECT t.* FROM pgtrickle._immediate_triggers(source_id, relid, is_read) t LOOP
         SELECT pg_get_userbyid(c.relowner) INTO owner FROM pg_class c WHERE c.oid = item.member;
@@ -19,9 +20,16 @@ BEGIN
         PERFORM pgtrickle._lock_source(item.member);
         IF item.is_there THEN
             -- Readers have to be waited for as well, and nobody should queue behind that for long.
-            PERFORM set_config('lock_timeout', pgtrickle._setting('capture_lock_timeout', '2s'), true);
-            EXECUTE format('DROP TRIGGER %I ON %s', item.trigger_name, item.member::regclass);
-            PERFORM set_config('lock_timeout', before, true);
+            BEGIN
+                PERFORM set_config('lock_timeout', wait, true);
+                EXECUTE format('DROP TRIGGER %I ON %s', item.trigger_name, item.member::regclass);
+                PERFORM set_config('lock_timeout', before, true);
+            EXCEPTION WHEN lock_not_available THEN
+                RAISE EXCEPTION 'lock timeout: % is in use by an open transaction, so its triggers were not removed within %',
+                    item.member::regclass, wait
+                    USING ERRCODE = '55P03',
+                          HINT = 'Try again when that transaction has ended, or raise the setting capture_lock_timeout.';
+            END;
         END IF;
         IF item.is_wanted THEN
             EXECUTE format(item.command, item.trigger_name, item.member::regclass, source_id);
