@@ -95,6 +95,7 @@ def test_replicated_rows_are_followed(pair: tuple[Connection, Connection]) -> No
 
 def test_without_the_trigger_at_commit_they_are_not(pair: tuple[Connection, Connection]) -> None:
     here, there = pair
+    assert follows(here, there), "the initial copy is over"
     there.execute('ALTER TABLE orders DISABLE TRIGGER " pgt_immediate_commit_1"')
     here.execute("INSERT INTO orders VALUES (50, 1, 100)")
     assert not follows(here, there)
