@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, operators, refresh, tpch
+from benchmarks import capture, immediate, operators, refresh, tpch
 from benchmarks.contenders import NotDifferential
 from benchmarks.measure import ResultsDiffer
 from benchmarks.report import Report, print_json, print_tables
@@ -24,6 +24,7 @@ _QUICK_SCALE = 0.01
 _COLUMNS = {
     "refresh": refresh.COLUMNS,
     "capture": capture.COLUMNS,
+    "immediate": immediate.COLUMNS,
     "tpch": tpch.COLUMNS,
     "operators": operators.COLUMNS,
 }
@@ -48,6 +49,8 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
     rows = options.rows or (_QUICK_ROWS if options.quick else _ROWS)
     if options.name == "capture":
         return capture.run(made, rows, options.rounds, _say)
+    if options.name == "immediate":
+        return immediate.run(made, rows, options.rounds, _say)
     if options.name == "tpch":
         scale = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
         return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say)

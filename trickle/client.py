@@ -27,7 +27,7 @@ from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 
 from trickle.catalog import stream_tables
-from trickle.catalog.install import CompileOutcome, compile_and_install, explain_query
+from trickle.catalog.install import compile_and_install, explain_query
 from trickle.catalog.places import place_of_error
 from trickle.catalog.sqlstates import translated
 from trickle.catalog.status import StreamTableStatus, read_every_status, read_status
@@ -99,8 +99,14 @@ class Client:
     def alter_stream_table(self, name: str, **changes: Any) -> StreamTableStatus:
         """Change what is named (query, schedule, refresh_mode, status, tier, …); the rest stays."""
         with self._defining("alter", changes.get("query")):
-            self._call("alter_stream_table", {"name": name, **changes})
-            self._compile_if_needed(name)
+            if "IMMEDIATE" in (str(changes.get(key, "")).upper() for key in ("refresh_mode", "schedule")):
+                # Refused by the compiler, it stays as it was.
+                with self.connection.transaction():
+                    self._call("alter_stream_table", {"name": name, **changes})
+                    self._compile_if_needed(name)
+            else:
+                self._call("alter_stream_table", {"name": name, **changes})
+                self._compile_if_needed(name)
         return self.status(name)
 
     def drop_stream_table(self, name: str, cascade: bool = False) -> None:
@@ -191,11 +197,18 @@ class Client:
         except psycopg.Error:
             return
 
-    def _compile_if_needed(self, name: str) -> CompileOutcome | None:
+    def _compile_if_needed(self, name: str) -> None:
+        """Compile what has no program. One that is IMMEDIATE must have one: else each write would recompute it."""
         record = stream_tables.get_stream_table(self.connection, name)
-        if record.program_state in ("none", "stale") or not record.is_populated:
-            return compile_and_install(self.connection, record.pgt_id)
-        return None
+        if record.program_state not in ("none", "stale") and record.is_populated:
+            return
+        with self.connection.transaction():
+            outcome = compile_and_install(self.connection, record.pgt_id)
+            if record.refresh_mode == "IMMEDIATE" and outcome.state != "compiled":
+                raise DefinitionError(
+                    f"unsupported operator for IMMEDIATE mode: {record.name} ({outcome.reason})",
+                    hint="use refresh_mode FULL, or DIFFERENTIAL, with a schedule",
+                )
 
     def _call(self, function: str, arguments: Mapping[str, Any]) -> None:
         """SELECT pgtrickle.function(name => …), so that arguments not given keep the server's defaults."""

@@ -78,6 +78,14 @@ def test_operators_are_measured_at_two_sizes(server: Server, capsys: pytest.Capt
     assert all(goal["met"] is None for goal in report["goals"]), "stated for more rows"
 
 
+@pytest.mark.slow
+def test_immediate_measures_statements_and_writers(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "immediate", "--rows", "1000")
+    check_schema(report, "immediate")
+    measured = {(row["what"], row["table"]) for row in report["rows"]}
+    assert {("single UPDATE", "immediate"), ("bulk INSERT", "plain"), ("8 writers", "captured")} <= measured
+
+
 def test_an_unknown_shape_is_refused(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["refresh", "--shapes", "circle", "--postgres-url", server.url()]) == 1
     assert "no such shape: circle" in capsys.readouterr().err

@@ -54,6 +54,22 @@ def test_create_from_argument_file_and_standard_input(orders: Database, trickle:
     assert listed["public.d"]["refresh_mode"] == "FULL"
 
 
+def test_create_and_alter_what_is_immediate(orders: Database, trickle: Any) -> None:
+    said = trickle("create", "totals", TOTALS, "--refresh-mode", "IMMEDIATE").stdout
+    assert said == "public.totals is kept up to date by every statement that writes its sources\n"
+    with orders.connect() as owner:
+        owner.execute("DELETE FROM orders")
+        assert owner.execute("SELECT count(*) FROM totals").fetchone() == (0,)
+    (status,) = trickle.json("list")
+    assert (status["refresh_mode"], status["effective_refresh_mode"]) == ("IMMEDIATE", "IMMEDIATE")
+    trickle("alter", "totals", "--refresh-mode", "DIFFERENTIAL", "--schedule", "5s")
+    assert trickle.json("list")[0]["schedule"] == "5s"
+    refused = trickle(
+        "create", "x", "SELECT id FROM orders WHERE now() > '2000-01-01'", "--schedule", "IMMEDIATE", expect=1
+    )
+    assert "unsupported operator for IMMEDIATE mode" in refused.stderr
+
+
 def test_create_twice(totals: Database, trickle: Any) -> None:
     assert "error[T102]" in trickle("create", "totals", TOTALS, expect=1).stderr
     trickle("create", "totals", TOTALS, "--if-not-exists")

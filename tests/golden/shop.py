@@ -61,12 +61,13 @@ class Case:
     described: str = "integer"
     kept: tuple[ColumnFacts, ...] = ()
     """The columns of what it keeps in a table of its own."""
+    immediate: bool = False
 
     def facts(self) -> Facts:
         return Facts(self.query, self.output, TABLES, AGGREGATES)
 
     def compile(self) -> Program:
-        facts, target = self.facts(), Target(7, "shop", "st")
+        facts, target = self.facts(), Target(7, "shop", "st", self.immediate)
         while True:
             try:
                 return compile_query(facts, target)
@@ -192,6 +193,29 @@ CASES = {
             total="numeric",
         ),
         kept=(column(1, "c1", "text"), column(2, "c2", "integer"), column(3, "c3", "numeric")),
+    ),
+    "immediate_groups_of_a_join": dataclasses.replace(
+        case(
+            "SELECT c.region, count(*) AS n, sum(o.amount) AS total FROM shop.orders o JOIN shop.customers c"
+            " ON c.id = o.customer GROUP BY c.region",
+            region="text",
+            n="bigint",
+            total="numeric",
+        ),
+        immediate=True,
+    ),
+    "immediate_filter": dataclasses.replace(
+        case("SELECT o.id, o.amount FROM shop.orders o WHERE o.customer > 3", id="bigint", amount="numeric(10,2)"),
+        immediate=True,
+    ),
+    "immediate_pairs": dataclasses.replace(
+        case(
+            "SELECT a.customer, count(*) AS n FROM shop.orders a JOIN shop.orders b ON a.customer = b.customer"
+            " GROUP BY a.customer",
+            customer="integer",
+            n="bigint",
+        ),
+        immediate=True,
     ),
     "odd_names": case(
         f'SELECT a."select", b."{"ü" * 31}" AS "a b"'

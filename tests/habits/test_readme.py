@@ -47,6 +47,18 @@ def test_the_python_example_runs(db: Database, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.strip() == "NO_DATA"
 
 
+def test_what_it_says_of_the_writing_transaction(db: Database) -> None:
+    test_the_sql_session_prints_what_the_readme_says(db)
+    with db.connect() as writer, db.connect() as reader:
+        total = "SELECT total::text FROM order_totals WHERE customer_id = 7"
+        for statement in re.sub(r"  --.*", "", blocks("sql")[1]).strip().removesuffix(";").split(";\n"):
+            found = writer.execute(statement.encode())
+            if "SELECT total" in statement:
+                assert [str(value) for value in found.fetchone() or ()] == ["110.00"]
+                assert reader.execute(total).fetchone() == ("10.00",)
+        assert writer.execute(total).fetchone() == ("10.00",)
+
+
 def test_every_command_it_shows_exists() -> None:
     shown = {line.split()[1] for block in blocks("sh") for line in block.splitlines() if line.startswith("trickle ")}
     for verb in sorted(shown):

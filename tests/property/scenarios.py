@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from property.trial import StreamTable, Trial
 
 KEYED = "CREATE TABLE t (id int PRIMARY KEY, g text, v int, n numeric, f float8)"
@@ -25,6 +27,8 @@ GROUPS = "SELECT g, count(*), sum(v), min(v), max(v) FROM t GROUP BY g"
 FULL = ("TRUNCATE", "ALTER TABLE", "ATTACH", "DETACH", "CREATE OR REPLACE")
 
 Step = str | tuple[str, ...]
+# About the refresh itself: an IMMEDIATE stream table has none.
+refreshed = pytest.mark.parametrize("made", ["DIFFERENTIAL"], indirect=True)
 
 
 def scenario(made: Trial, setup: tuple[str, ...], query: str, *steps: Step) -> StreamTable:

@@ -23,11 +23,11 @@ from property.writes import fill, statement
 CYCLES = 7
 
 
-def play(client: trickle.Client, data: st.DataObject, shapes: Sequence[str] = ()) -> None:
+def play(client: trickle.Client, data: st.DataObject, shapes: Sequence[str] = (), mode: str = "DIFFERENTIAL") -> None:
     """One trial, from nothing to nothing; with `shapes`, over queries of these alone."""
     tables = data.draw(worlds(), "tables")
     setup = [*SETUP, *(ddl for table in tables for ddl in table.ddl)]
-    with trial(client, setup) as made:
+    with trial(client, setup, mode) as made:
         for table in tables:
             made.run(data.draw(fill(table)))
         relations = [Relation(table.sql, table.columns) for table in tables]
@@ -62,6 +62,9 @@ def _cycle(made: Trial, data: st.DataObject, tables: Sequence[Table]) -> None:
         table = data.draw(st.sampled_from(tables))
         text = data.draw(statement(table))
         truncated |= made.run(text) and text.startswith("TRUNCATE")
+        if made.mode == "IMMEDIATE":
+            for stream_table in made.stream_tables:
+                made.compare(stream_table)
     for stream_table in made.stream_tables:
         action = made.refresh(stream_table, may_be_full=truncated)
         truncated |= action == "FULL"
@@ -78,6 +81,24 @@ COMMON = settings(
 @given(data=st.data())
 def test_stream_tables_equal_their_queries(client: trickle.Client, data: st.DataObject) -> None:
     play(client, data)
+
+
+@settings(COMMON, max_examples=15)
+@given(data=st.data())
+def test_immediate_stream_tables_equal_their_queries_after_each_statement(
+    client: trickle.Client, data: st.DataObject
+) -> None:
+    play(client, data, mode="IMMEDIATE")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@settings(COMMON, max_examples=300)
+@given(data=st.data())
+def test_immediate_stream_tables_equal_their_queries_after_each_statement_at_length(
+    client: trickle.Client, data: st.DataObject
+) -> None:
+    play(client, data, mode="IMMEDIATE")
 
 
 @pytest.mark.full

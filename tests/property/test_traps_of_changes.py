@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import GROUPS, KEYED, KEYED_ROWS, must, scenario
+from property.scenarios import GROUPS, KEYED, KEYED_ROWS, must, refreshed, scenario
 from property.trial import Trial
 
 PAIR = (
@@ -93,6 +93,7 @@ def test_a_truncate_that_cascades_reaches_the_readers_of_the_other_table(made: T
     scenario(made, setup, "SELECT id, p FROM c", "DELETE FROM c WHERE id = 1", "TRUNCATE p CASCADE")
 
 
+@refreshed
 def test_a_truncate_that_is_rolled_back_leaves_the_refresh_differential(made: Trial) -> None:
     must(made, KEYED)
     must(made, KEYED_ROWS)
@@ -232,6 +233,7 @@ def test_a_reader_leaves_and_another_comes_between_refreshes(made: Trial) -> Non
     made.refresh(again)
 
 
+@refreshed
 def test_a_refresh_that_fails_keeps_its_changes(made: Trial) -> None:
     must(made, "CREATE TABLE t (id int PRIMARY KEY, v int)")
     must(made, "INSERT INTO t VALUES (1, 1), (2, 2)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import Step, must, scenario
+from property.scenarios import Step, must, refreshed, scenario
 from property.trial import Trial
 from trickle.errors import TrickleError
 
@@ -78,6 +78,7 @@ def test_tied_subqueries(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)
 
 
+@refreshed
 def test_a_second_row_is_an_error_and_loses_nothing(made: Trial) -> None:
     for statement in TABLES:
         must(made, statement)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import Step, must, scenario
+from property.scenarios import Step, must, refreshed, scenario
 from property.trial import Trial
 
 TABLES = (
@@ -107,6 +107,7 @@ def test_partners(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)
 
 
+@refreshed
 @pytest.mark.parametrize(
     "query",
     [

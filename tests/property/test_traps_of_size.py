@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import must, scenario
+from property.scenarios import must, refreshed, scenario
 from property.trial import Trial, Wrong
 from trickle.ivm.program.function import LARGE_ROWS
 
@@ -54,6 +54,7 @@ def test_large_changes(made: Trial, query: str) -> None:
     )
 
 
+@refreshed
 def test_a_source_that_is_not_alone_after_all(made: Trial) -> None:
     """The statement for one source alone looks for itself whether another one has changed, and then does nothing."""
     must(made, "CREATE TABLE fact (id int PRIMARY KEY, k int, v int)")
@@ -77,6 +78,7 @@ def test_a_source_that_is_not_alone_after_all(made: Trial) -> None:
     assert made.refresh(table) == "DIFFERENTIAL"
 
 
+@refreshed
 def test_only_a_large_change_needs_the_function_for_large_changes(made: Trial) -> None:
     table = scenario(made, TABLES, "SELECT id, v FROM many", "UPDATE many SET v = 0 WHERE id = 1")
     must(made, f"DROP FUNCTION pgtrickle_programs.refresh_{table.pgt_id}_large")

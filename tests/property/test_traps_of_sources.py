@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 from support.databases import Database
 
-from property.scenarios import GROUPS, KEYED, KEYED_ROWS, must, scenario
+from property.scenarios import GROUPS, KEYED, KEYED_ROWS, must, refreshed, scenario
 from property.trial import Trial
 
 
@@ -54,6 +54,7 @@ def test_a_chain_carries_identities_of_its_own(made: Trial) -> None:
             made.refresh(table)
 
 
+@refreshed
 def test_an_upstream_full_refresh_reaches_the_reader_differentially(made: Trial) -> None:
     must(made, KEYED)
     must(made, KEYED_ROWS)
@@ -198,6 +199,7 @@ def test_columns_that_compute_themselves(made: Trial) -> None:
     scenario(made, setup, query, *steps)
 
 
+@refreshed
 def test_columns_that_exist_only_when_read(made: Trial) -> None:
     if made.connection.info.server_version < 180000:
         pytest.skip("virtual generated columns came with PostgreSQL 18")
@@ -293,6 +295,7 @@ def test_writes_while_triggers_were_disabled_are_found_out(made: Trial) -> None:
     assert made.refresh(table, may_be_full=True)
 
 
+@refreshed
 def test_what_changes_without_data_is_refreshed_in_full(made: Trial) -> None:
     must(made, KEYED)
     must(made, KEYED_ROWS)

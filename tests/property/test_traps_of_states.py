@@ -10,7 +10,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from property.scenarios import follow, must, scenario
+from property.scenarios import follow, must, refreshed, scenario
 from property.trial import StreamTable, Trial
 from trickle.errors import TrickleError
 from trickle.ivm.program.function import LARGE_ROWS
@@ -92,6 +92,7 @@ def test_a_change_of_many_rows(made: Trial) -> None:
     follow(made, table, "DELETE FROM t WHERE id % 3 = 0")
 
 
+@refreshed
 def test_a_state_that_was_tampered_with_stops_the_refresh(made: Trial) -> None:
     table = scenario(made, TABLES, FIRST[0])
     (state,) = states(made, table)

@@ -64,6 +64,7 @@ class Trial:
 
     client: trickle.Client
     schema: str
+    mode: str = "DIFFERENTIAL"
     script: list[str] = field(default_factory=list)
     stream_tables: list[StreamTable] = field(default_factory=list)
 
@@ -85,7 +86,8 @@ class Trial:
         """Create a stream table; its query belongs to the class that compiles, unless said otherwise."""
         made = StreamTable(name, query)
         self.script.append(f"SELECT pgtrickle.create_stream_table('{name}', $q${query}$q$);")
-        self.client.create_stream_table(f"{self.schema}.{quoted(name)}", query)
+        asked = "AUTO" if self.mode == "DIFFERENTIAL" else self.mode
+        self.client.create_stream_table(f"{self.schema}.{quoted(name)}", query, refresh_mode=asked)
         row = self.connection.execute(
             "SELECT pgt_id, program_state, program_reason FROM pgtrickle.pgt_stream_tables"
             " WHERE pgt_schema = %s AND pgt_name = %s",
@@ -107,7 +109,9 @@ class Trial:
         return True
 
     def refresh(self, table: StreamTable, *, may_be_full: bool = False) -> str:
-        """Refresh, compare, and see that a second refresh finds nothing to do."""
+        """Refresh, compare, and see that a second refresh finds nothing to do. An IMMEDIATE one is right already."""
+        if self.mode == "IMMEDIATE" and not may_be_full:
+            self.compare(table)
         self.script.append(f"SELECT pgtrickle.refresh_stream_table('{table.name}');")
         outcome = self._refresh(table)
         may_be_full = may_be_full or outcome.reason in FULL_FOR_GOOD
@@ -196,9 +200,9 @@ def _exactness(type: str) -> str:
 
 
 @contextmanager
-def trial(client: trickle.Client, setup: Sequence[str]) -> Iterator[Trial]:
+def trial(client: trickle.Client, setup: Sequence[str], mode: str = "DIFFERENTIAL") -> Iterator[Trial]:
     """A fresh schema, and all of it gone afterwards; a failure brings its script along."""
-    made = Trial(client, f"world_{next(_numbers)}")
+    made = Trial(client, f"world_{next(_numbers)}", mode)
     connection = client.connection
     connection.execute(f"CREATE SCHEMA {made.schema}".encode())
     connection.execute(f"SET search_path = {made.schema}".encode())

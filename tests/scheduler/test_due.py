@@ -41,7 +41,10 @@ def table(schedule: str | None = "10s", age_seconds: float | None = 60, **more: 
         (table(status="SUSPENDED"), True, Verdict.WAIT),
         (table(status="ERROR", is_populated=False), True, Verdict.WAIT),
         (table(status="INITIALIZING", is_populated=False), True, Verdict.REFRESH),
-        (table(refresh_mode="IMMEDIATE"), True, Verdict.WAIT),
+        # Its writers keep it; what a worker finds changed is how its sources look.
+        (table(refresh_mode="IMMEDIATE", age_seconds=9999), False, Verdict.WAIT),
+        (table(refresh_mode="IMMEDIATE"), True, Verdict.REFRESH),
+        (table(refresh_mode="IMMEDIATE", needs_reinit=True), False, Verdict.REFRESH),
         (table(None), True, Verdict.REFRESH),
         (table(None, age_seconds=9999), False, Verdict.WAIT),
         (table("0 * * * *", age_seconds=1), True, Verdict.REFRESH),
@@ -73,7 +76,7 @@ def test_a_tick_that_comes_a_little_early_still_counts() -> None:
         (table(program_state="full_only", program_version="1"), True),
         (table(program_state="compiled", program_version="2"), False),
         (table(program_state="none", refresh_mode="FULL"), False),
-        (table(program_state="none", refresh_mode="IMMEDIATE"), False),
+        (table(program_state="none", refresh_mode="IMMEDIATE"), True),
         (table(program_state="none", status="ERROR"), False),
     ],
 )

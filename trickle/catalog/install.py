@@ -89,6 +89,8 @@ def explain_query(conn: Connection, query: str) -> Mapping[str, str]:
 
 
 def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
+    """Read and lock the catalog row. Writers of an IMMEDIATE stream table come to it the same way: their lock first."""
+    conn.execute(load("queries/install_exclude_writers").encode(), {"pgt_id": pgt_id})
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(load("queries/install_stream_table").encode(), {"pgt_id": pgt_id}).fetchone()
     if row is None:
@@ -97,7 +99,7 @@ def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
 
 
 def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
-    target = Target(table["pgt_id"], table["schema"], table["name"])
+    target = Target(table["pgt_id"], table["schema"], table["name"], immediate=table["refresh_mode"] == "IMMEDIATE")
     facts = read_facts(conn, table["view"], table["settings"])
     program = _compile_facts(conn, facts, target)
     if _widen_capture(conn, facts, program):
@@ -137,14 +139,13 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         _restate(conn, pgt_id, program)
     if reshaped or restated:
         conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
-    name = ident(PROGRAMS, f"refresh_{pgt_id}")
-    large = ident(PROGRAMS, f"refresh_{pgt_id}_large")
+    name, large = (ident(PROGRAMS, function) for function in program.names)
     _run(
         conn,
         program.function,
         program.large_function,
-        f"REVOKE ALL ON FUNCTION {name}(), {large} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {name}() TO {_catalog_owner(conn)}",
+        f"REVOKE ALL ON FUNCTION {name}, {large} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name} TO {_catalog_owner(conn)}",
     )
     _record(conn, pgt_id, "compiled", None, _explanation(program))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])

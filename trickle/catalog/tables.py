@@ -169,6 +169,20 @@ pgt_dependencies = Table(
     Index("pgt_dependencies_source_id_idx", "source_id"),
 )
 
+pgt_immediate = Table(
+    "pgt_immediate",
+    metadata,
+    Column(
+        "source_id",
+        Integer,
+        ForeignKey(f"{SCHEMA}.pgt_change_tracking.source_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    stream_table_key(primary_key=True),
+    required("place", Integer),
+)
+
 pgt_frontiers = Table(
     "pgt_frontiers",
     metadata,

@@ -57,6 +57,8 @@ def verify(connection: Connection[Any], name: str) -> VerifyResult:
     """Refresh and compare in one REPEATABLE READ transaction; the connection must not be in another."""
     record = stream_tables.get_stream_table(connection, name)
     sources = stream_tables.lockable_sources(connection, record.pgt_id)
+    # Most of what there is to take is taken here: an IMMEDIATE reader of this table may refuse an old snapshot.
+    refresh(connection, record, full=False)
     before = connection.isolation_level
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     try:

@@ -53,9 +53,11 @@ def create(
 
 def sentence(made: StreamTableStatus) -> str:
     """What was made and how it will be kept, in words."""
-    differential = made.program_state == "compiled"
-    kept = f"{'DIFFERENTIAL' if differential else 'FULL'} refresh"
-    reason = f": {made.program_reason}" if made.program_reason and not differential else ""
+    compiled = made.program_state == "compiled"
+    kept = f"{'DIFFERENTIAL' if compiled else 'FULL'} refresh"
+    reason = f": {made.program_reason}" if made.program_reason and not compiled else ""
     if not made.is_populated:
         return f"{made.name} is empty until its first refresh"
+    if made.refresh_mode == "IMMEDIATE":
+        return f"{made.name} is kept up to date by every statement that writes its sources"
     return f"{made.name} is kept up to date by {kept}{reason}"

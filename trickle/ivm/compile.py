@@ -29,7 +29,7 @@ def compile_query(facts: Facts, target: Target) -> Program:
     unstable = unstable_functions(facts.functions)
     if unstable:
         raise Unmaintainable(f"{unstable[0]} may change without a change of data")
-    numbering = Numbering()
+    numbering = Numbering(own=target.immediate)
     try:
         return _compiled(facts, target, numbering, *read(facts, numbering))
     except Unmaintainable:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from trickle.scheduler.schedule import Cron, Every
 from trickle.scheduler.table import TIER_MULTIPLIER, Table, Tier
 
-# Modes that a differential program can serve; the others are never compiled by a worker.
-_COMPILED_MODES = frozenset({"AUTO", "DIFFERENTIAL"})
+# Modes that a program can serve; the others are never compiled by a worker.
+_COMPILED_MODES = frozenset({"AUTO", "DIFFERENTIAL", "IMMEDIATE"})
 
 
 class Verdict(StrEnum):
@@ -39,10 +39,13 @@ class Policy:
 
 def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Verdict:
     """What to do with this table now, apart from what else runs."""
-    if not table.is_runnable or table.refresh_mode == "IMMEDIATE":
+    if not table.is_runnable:
         return Verdict.WAIT
     if not table.is_populated or table.needs_reinit:
         return Verdict.REFRESH
+    if table.refresh_mode == "IMMEDIATE":
+        # Its writers keep it. What is left to a worker is to repair it when a source was altered.
+        return Verdict.REFRESH if has_changes else Verdict.WAIT
     if policy.tiered_scheduling and table.tier is Tier.FROZEN:
         return Verdict.WAIT
     if not _time_has_come(table, has_changes, now, policy):

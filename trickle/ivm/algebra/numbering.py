@@ -1,7 +1,7 @@
 """Fresh column numbers: unique within one compilation, and the same in every compilation of the same query.
 
 What is worked out once for a relation is remembered here as well, since its columns have their numbers for good; and
-what a derivative may assume: tables that stand still.
+what a derivative may assume: tables that stand still, and that only the transaction's own changes count.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ T = TypeVar("T")
 class Numbering:
     """Hands out column numbers in the order they are asked for."""
 
-    def __init__(self, last: int = 0, still: frozenset[int] = frozenset()) -> None:
+    def __init__(self, last: int = 0, still: frozenset[int] = frozenset(), *, own: bool = False) -> None:
         self._last = last
         self._known: dict[int, tuple[object, Any]] = {}
         self.still = still
         """Oids of the tables that are assumed not to change."""
+        self.own = own
+        """Only what the transaction itself has written counts as a change."""
 
     def assuming_still(self, oids: Iterable[int]) -> Numbering:
         """Return a numbering that goes on from here, for another derivation of the same relation."""
-        return Numbering(self._last, frozenset(oids))
+        return Numbering(self._last, frozenset(oids), own=self.own)
 
     def column(self, name: str) -> Column:
         """Return a new column called `name`."""

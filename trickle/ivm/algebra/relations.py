@@ -168,10 +168,14 @@ class Aggregate(Rel):
 
 @dataclass(frozen=True, slots=True)
 class Change(Rel):
-    """Signed rows captured from a Scan's table and not yet consumed; `weight` is +1 or −1, and rows may cancel."""
+    """Signed rows captured from a Scan's table and not yet consumed; `weight` is +1 or −1, and rows may cancel.
+
+    `own`: only what the transaction itself has written counts.
+    """
 
     scan: Scan
     weight: Column
+    own: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:

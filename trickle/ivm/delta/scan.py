@@ -16,4 +16,4 @@ def _(rel: Scan, numbering: Numbering) -> Delta | None:
     if rel.table.oid in numbering.still:
         return None
     weight = numbering.column("__pgt_w")
-    return Delta(Change(rel, weight), weight)
+    return Delta(Change(rel, weight, own=numbering.own), weight)

@@ -10,10 +10,17 @@ from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.quote import ident
 
 BUFFERS = "pgtrickle_changes"
+OWN = "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"
+"""What the transaction itself has written since a number of its own."""
+
+OWN_IN_ORDER = "b.xid >= __pgt_own_xid AND b.xid <= __pgt_own_xid AND b.seq > __pgt_own_seq ORDER BY b.xid"
+"""The same, looked for in index order: the planner believes such rows are common, and would scan the buffer."""
 
 
 def change_body(rel: Change) -> str:
     """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier.
+
+    Of a transaction's own changes there is one range: from a number of its own on.
 
     The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small
     part of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
@@ -23,11 +30,11 @@ def change_body(rel: Change) -> str:
         *(f"b.c{facts.number} AS {ident(column.label)}" for column, facts in rel.scan.attributes),
         f"b.weight::int AS {ident(rel.weight.label)}",
     ]
-    arms = (
+    others = (
         "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
         "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
-        "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq",
     )
+    arms = (OWN,) if rel.own else (*others, OWN)
     return "\nUNION ALL\n".join(f"SELECT {', '.join(columns)} FROM {buffer} b WHERE {arm}" for arm in arms)
 
 

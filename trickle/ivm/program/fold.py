@@ -23,7 +23,7 @@ from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta import Delta, derive, derive_measured, netted
 from trickle.ivm.program.calls import classify, exact
 from trickle.ivm.program.folding import Folding, folded, lost, matched, net
-from trickle.ivm.program.match import KeyColumn, restricted
+from trickle.ivm.program.match import KeyColumn, restricted, touched_groups
 from trickle.ivm.program.measures import measurable
 from trickle.ivm.program.parts import ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.select import Renderer
@@ -61,6 +61,8 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
         algebra=algebra,
         delta=delta.rel,
         strategy="folded groups" + (" with recomputed groups" if written.may_recompute else ""),
+        touched=touched_groups("change_groups", keys, root, child),
+        recomputes=written.may_recompute,
     )
 
 

@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
+from trickle.ivm.program.apply import expected, merge, named
 from trickle.ivm.program.changes import BUFFERS
-from trickle.ivm.program.layout import commented, dollar_tag, indented
-from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Alone, Apply, Target
+from trickle.ivm.program.layout import dollar_tag, indented
+from trickle.ivm.program.parts import Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
-from trickle.ivm.program.state_ctes import faults, state_ctes, unfoldable
+from trickle.ivm.program.state_ctes import faults
 
 PROGRAMS = "pgtrickle_programs"
 LARGE_ROWS = 2_000
@@ -147,12 +148,12 @@ END LOOP;"""
 
 def program_name(target: Target) -> str:
     """Qualified name of the differential program of a stream table."""
-    return ident(PROGRAMS, f"refresh_{target.pgt_id}")
+    return ident(PROGRAMS, target.functions[0])
 
 
 def large_name(target: Target) -> str:
     """Qualified name of the function that the differential program calls for large changes."""
-    return ident(PROGRAMS, f"refresh_{target.pgt_id}_large")
+    return ident(PROGRAMS, target.functions[1])
 
 
 def _quoted(body: str) -> str:
@@ -199,8 +200,7 @@ def _new_markers(output: str, ids: str) -> str:
 
 def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = ()) -> str:
     """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
-    own = [_cte(name, comment, body) for name, comment, body in apply.ctes]
-    ctes = _state_ctes(apply, own, _ALONE if others else "") + own
+    ctes = named(apply, _ALONE if others else "")
     if others:
         tests = "\n    OR ".join(test for buffer in others for test in _new_in(buffer))
         law = "-- has nothing else changed, by the snapshot of this very statement?"
@@ -209,33 +209,9 @@ def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = (
         "-- the new frontier: snapshot of this statement, and its place in its transaction\n"
         + _frontier(target, apply, ids, alone=bool(others))
     )
-    columns = [ident(c) for c in apply.storage.columns]
-    values = ", ".join(f"n.{c}" for c in columns)
-    clauses = [f"WHEN MATCHED AND n.{OPERATION} = 'd' THEN DELETE"]
-    if apply.updated:
-        settings = ", ".join(f"{ident(c)} = n.{ident(c)}" for c in apply.updated)
-        clauses.append(f"WHEN MATCHED AND n.{OPERATION} = 'u' THEN UPDATE SET {settings}")
-    clauses.append(f"WHEN NOT MATCHED AND n.{OPERATION} = 'i' THEN INSERT ({', '.join(columns)}) VALUES ({values})")
-    body = ",\n".join(ctes)
     net = f"(SELECT * FROM net WHERE {_ALONE}) n" if others else "net n"
-    return f"WITH\n{body}\nMERGE INTO {target.table} t USING {net} ON {apply.match}\n" + "\n".join(clauses) + ";"
-
-
-def _cte(name: str, comment: str, body: str, how: str = "") -> str:
-    head = f"{commented(comment)}\n" if comment else ""
-    return f"{head}{ident(name)} AS {how}(\n{indented(body)}\n)"
-
-
-def _state_ctes(apply: Apply, readers: Sequence[str], guard: str) -> list[str]:
-    """The CTEs of all state tables: what is written, and of the ways to read them those that are used."""
-    made = [cte for state, kept in apply.states for cte in state_ctes(state, kept, guard)]
-    used: list[str] = []
-    texts = list(readers)
-    for cte in reversed(made):
-        if not cte.reads or any(ident(cte.name) in text for text in texts):
-            used.insert(0, _cte(cte.name, cte.comment, cte.body, "NOT MATERIALIZED " if cte.reads else ""))
-            texts.append(cte.body)
-    return used
+    body = ",\n".join(ctes)
+    return f"WITH\n{body}\n{merge(target, apply, net)}"
 
 
 _ALONE = "(SELECT q.alone FROM quiet q)"
@@ -244,14 +220,12 @@ _ALONE = "(SELECT q.alone FROM quiet q)"
 def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
     changing = [pair for pair in apply.states if pair[1] is not None]
     checked = f",\n    state_faults = {faults(apply.states)}" if changing else ""
-    deletions = apply.expected_deletions or f"count(*) FILTER (WHERE {OPERATION} = 'd')"
     return f"""frontier AS (
   UPDATE pgtrickle.pgt_frontiers SET
     snapshot = pg_current_snapshot(), own_xid = pg_current_xact_id(),
     own_seq = nextval('pgtrickle_changes.change_seq'),
     (rows_inserted, rows_updated, rows_deleted, unfoldable) = (
-      SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')),
-        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}'){unfoldable(apply.states)}
+      SELECT {expected(apply)}
       FROM net),
     markers = ({_new_markers("count(*)", ids)}){checked}
   WHERE pgt_id = {target.pgt_id}{f" AND {_ALONE}" if alone else ""}

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Given, Rel
 from trickle.ivm.algebra.scalars import Column, Scalar
 from trickle.ivm.delta.restrict import Restriction, restrict
 from trickle.ivm.facts import ColumnFacts
-from trickle.ivm.program.parts import Target
+from trickle.ivm.program.parts import Root, Target, Touched
 from trickle.ivm.program.quote import ident
 
 
@@ -67,3 +68,18 @@ def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column, num
     """Rows of `child`, as it is now, whose keys stand in a CTE; `row` is the CTE's number for the key."""
     given = Given(cte, (row, *(key.column for key in keys)))
     return restrict(child, [Restriction(k.value, k.column, k.nullable) for k in keys], given, numbering, (row,))
+
+
+def touched_groups(cte: str, keys: Sequence[KeyColumn], root: Root, child: Rel) -> Touched | None:
+    """The groups in a CTE, if every key can be hashed: then equal keys hash alike, however they are spelled."""
+    outputs = {facts.name: facts.hashable for facts in root.facts.output}
+    inputs = origins(child)
+
+    def hashable(key: KeyColumn) -> bool:
+        if key.stored in outputs:
+            return outputs[key.stored]
+        return key.value.column in inputs and inputs[key.value.column].hashable
+
+    if not keys or not all(hashable(key) for key in keys):
+        return None
+    return Touched(cte, tuple(key.column.label for key in keys))

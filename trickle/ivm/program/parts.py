@@ -23,11 +23,19 @@ class Target:
     pgt_id: int
     schema: str
     name: str
+    immediate: bool = False
+    """Kept by the transactions that write its sources, statement by statement."""
 
     @property
     def table(self) -> str:
         """Quoted name of the storage table."""
         return ident(self.schema, self.name)
+
+    @property
+    def functions(self) -> tuple[str, str]:
+        """Names of the program and of what it calls for large changes."""
+        name = f"{'immediate' if self.immediate else 'refresh'}_{self.pgt_id}"
+        return name, f"{name}_large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,14 @@ class Storage:
     def columns(self) -> tuple[str, ...]:
         """All columns in order."""
         return self.outputs + self.hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Which stored rows a change may touch: columns of one of the CTEs, all of them hashable."""
+
+    cte: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,10 @@ class Apply:
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""
+    touched: Touched | None = None
+    """The stored rows that it may change, where they can be named before it runs."""
+    recomputes: bool = False
+    """Reads the sources anew for some of these rows."""
     states: tuple[tuple[State, Apply | None], ...] = ()
     """The state tables it reads, each with how it is brought up to date; None where it cannot have changed."""
 
@@ -91,6 +111,18 @@ class Alone:
 
     apply: Apply
     others: tuple[int, ...]
+    changed: int
+    """Oid of the one that changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Designated:
+    """The source whose writers may keep an IMMEDIATE stream table side by side, and how its change is applied."""
+
+    buffer: int
+    apply: Apply
+    self_contained: bool
+    """No table is read but the stream table itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +130,10 @@ class Program:
     """A compiled stream table: everything to install, and how to explain it."""
 
     storage: Storage
+    names: tuple[str, str]
+    """Names of the two functions."""
     function: str
-    """CREATE FUNCTION text of the differential refresh."""
+    """CREATE FUNCTION text of the differential or immediate refresh."""
     large_function: str
     """CREATE FUNCTION text of what it calls for large changes: the same statement, planned for them."""
     sources: tuple[int, ...]

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from trickle.errors import Ours, Unmaintainable, Unsupported
@@ -20,10 +21,13 @@ from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
 from trickle.ivm.algebra.walk import children, scans, walk
 from trickle.ivm.explain import print_rel
+from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
+from trickle.ivm.program.immediate import immediate_texts
 from trickle.ivm.program.keep import Keeper
-from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
+from trickle.ivm.program.locking import confined
+from trickle.ivm.program.parts import Alone, Apply, Designated, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
@@ -48,11 +52,16 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
     sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
     alone = _alone(outer, target, apply, keeper)
-    function, large_function = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
+    if target.immediate:
+        designated = _designated(apply, alone, tables)
+        texts = immediate_texts(target, apply, alone, designated, buffers, sources, root.facts.settings)
+    else:
+        texts = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
-        function=function,
-        large_function=large_function,
+        names=target.functions,
+        function=texts[0],
+        large_function=texts[1],
         sources=tuple(sorted(tables)),
         captured=_captured(algebra),
         strategy=apply.strategy,
@@ -108,13 +117,27 @@ def _alone(root: Root, target: Target, general: Apply, keeper: Keeper) -> Alone 
     except Unsupported:
         return None
     buffers = tuple(sorted({buffer for buffer in others.values() if buffer is not None}))
-    return Alone(replace(apply, states=tuple(states)), buffers)
+    return Alone(replace(apply, states=tuple(states)), buffers, largest.oid)
 
 
 def _said(rel: Rel | None) -> Rel:
     if rel is None:
         raise Ours("a strategy did not say what it derived")
     return rel
+
+
+def _designated(apply: Apply, alone: Alone | None, tables: Mapping[int, RelationFacts]) -> Designated | None:
+    """The source whose change alone reads that source nowhere but in its buffer, if there is one."""
+    if len(tables) == 1:
+        oid, chosen = next(iter(tables)), apply
+    elif alone is not None:
+        oid, chosen = alone.changed, alone.apply
+    else:
+        return None
+    buffer = tables[oid].buffer
+    if buffer is None or not confined(chosen, oid):
+        return None
+    return Designated(buffer, chosen, len(tables) == 1 and not chosen.recomputes)
 
 
 def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from trickle.ivm.algebra.properties import not_null_columns
 from trickle.ivm.algebra.relations import Aggregate, Block, Given, Item
 from trickle.ivm.algebra.scalars import expression, reference
 from trickle.ivm.delta import derive
-from trickle.ivm.program.match import KeyColumn, against_stored, restricted, unchanged
+from trickle.ivm.program.match import KeyColumn, against_stored, restricted, touched_groups, unchanged
 from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, Apply, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -93,6 +93,8 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         algebra=stored,
         delta=delta.rel,
         strategy="recomputed groups",
+        touched=touched_groups("touched_groups", keys, root, child),
+        recomputes=True,
     )
 
 

@@ -28,7 +28,7 @@ from trickle.ivm.delta.opaque import any_of
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target
+from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target, Touched
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 
@@ -82,6 +82,7 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
         match=" AND ".join(f"t.{k} = n.{k}" for k in keys),
         updated=tuple(n for n in names if n not in key_names or n not in identical),
         strategy=f"rows by key ({', '.join(key_names)})",
+        touched=Touched("net_rows", ()),
     )
 
 
@@ -110,7 +111,9 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
             ("change", "", f"{now}\nUNION ALL\n{stored}{where}"),
         )
         apply = replace(apply, ctes=ctes, delta=block)
-    return found_by_hash(root, target, apply, "rows by hash, computed anew" if whole else "rows by hash")
+        return found_by_hash(root, target, apply, "rows by hash, computed anew")
+    found = found_by_hash(root, target, apply, "rows by hash")
+    return replace(found, touched=Touched("net_rows", (HASH,)), recomputes=False)
 
 
 def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
@@ -168,6 +171,7 @@ def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Ap
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
         strategy=strategy,
+        recomputes=True,
     )
 
 

@@ -53,6 +53,10 @@ class Cte:
     body: str
 
 
+OF_PROGRAMS = frozenset({"change_groups"})
+"""Names of CTEs of the programs' own that the change of some table would have: of one called `groups`."""
+
+
 class Renderer:
     """Renders relations of one statement, gathering the CTEs they share.
 
@@ -257,7 +261,7 @@ class Renderer:
         return self._names[id(rel)]
 
     def _register(self, rel: Rel, wanted: str) -> str:
-        name = _unused(wanted, set(self._names.values()))
+        name = _unused(wanted, {*self._names.values(), *OF_PROGRAMS})
         self._names[id(rel)] = name
         self._keep.append(rel)
         return name

@@ -6,13 +6,16 @@ DECLARE
     now_st pgtrickle.pgt_stream_tables;
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
-    SET schedule = CASE WHEN changes ? 'schedule' THEN changes ->> 'schedule' ELSE s.schedule END,
+    SET schedule = CASE WHEN coalesce(changes ->> 'refresh_mode', s.refresh_mode) = 'IMMEDIATE' THEN NULL
+                        WHEN changes ? 'schedule' THEN changes ->> 'schedule' ELSE s.schedule END,
         refresh_mode = coalesce(changes ->> 'refresh_mode', s.refresh_mode),
         status = CASE WHEN changes ? 'status' THEN changes ->> 'status'
                       WHEN s.status = 'ERROR' THEN CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END
                       ELSE s.status END,
         consecutive_errors = CASE WHEN changes ->> 'status' = 'ACTIVE' OR NOT changes ? 'status' AND s.status = 'ERROR'
                                   THEN 0 ELSE s.consecutive_errors END,
+        -- What was written while it was not kept is in no change that an IMMEDIATE stream table will be shown.
+        needs_reinit = s.needs_reinit OR s.refresh_mode = 'IMMEDIATE' AND (changes ? 'status' OR s.status = 'ERROR'),
         last_error_message = CASE WHEN changes ->> 'status' = 'ACTIVE' OR NOT changes ? 'status' AND s.status = 'ERROR'
                                   THEN NULL ELSE s.last_error_message END,
         diamond_consistency = coalesce(changes ->> 'diamond_consistency', s.diamond_consistency),
@@ -34,11 +37,15 @@ BEGIN
     IF now_st.diamond_schedule_policy = 'slowest' AND now_st.diamond_consistency = 'none' THEN
         RAISE EXCEPTION 'invalid argument: diamond_schedule_policy "slowest" needs diamond_consistency "atomic"'
             USING ERRCODE = '22023';
-    ELSIF now_st.is_append_only AND NOT st.is_append_only AND (now_st.refresh_mode = 'FULL' OR now_st.has_keyless_source) THEN
+    ELSIF now_st.is_append_only AND (now_st.refresh_mode = 'IMMEDIATE' OR NOT st.is_append_only
+                                     AND (now_st.refresh_mode = 'FULL' OR now_st.has_keyless_source)) THEN
         RAISE EXCEPTION 'invalid argument: append_only needs refresh_mode "DIFFERENTIAL" and sources with a key'
             USING ERRCODE = '22023';
     ELSIF st.refresh_tier = 'hot' AND now_st.refresh_tier IN ('cold', 'frozen') THEN
         RAISE NOTICE 'stream table %.% goes from hot to %', st.pgt_schema, st.pgt_name, now_st.refresh_tier;
+    END IF;
+    IF st.refresh_mode <> now_st.refresh_mode AND 'IMMEDIATE' IN (st.refresh_mode, now_st.refresh_mode) THEN
+        PERFORM pgtrickle._switch_immediate(now_st);
     END IF;
 END
 $fn$;

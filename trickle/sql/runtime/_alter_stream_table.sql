@@ -11,13 +11,19 @@ DECLARE
 BEGIN
     PERFORM pgtrickle._assert_may_create();
     PERFORM pgtrickle._assert_owner(st);
+    IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+        PERFORM pgtrickle._exclude_writers(st.pgt_id);
+    END IF;
     SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = st.pgt_id FOR NO KEY UPDATE;
     IF mode IS NOT NULL AND query IS NULL THEN
         mode := pgtrickle._mode_for(mode, st.query_volatility, st.volatility_reason, st.pgt_schema || '.' || st.pgt_name);
         changes := changes || jsonb_build_object('refresh_mode', mode);
     END IF;
-    IF schedule IS NOT NULL THEN
-        changes := changes || jsonb_build_object('schedule', pgtrickle._check_schedule(schedule));
+    IF pgtrickle._schedule_word(schedule, refresh_mode) IS NOT NULL THEN
+        changes := changes || jsonb_build_object(
+            'schedule', pgtrickle._check_schedule(pgtrickle._schedule_word(schedule, refresh_mode)));
+    ELSIF st.refresh_mode = 'IMMEDIATE' AND mode <> 'IMMEDIATE' THEN
+        changes := changes || jsonb_build_object('schedule', '1m');
     END IF;
     IF query IS NOT NULL THEN
         PERFORM pgtrickle._change_query(st, query, creator_path,

@@ -44,6 +44,9 @@ BEGIN
     WHERE s.pgt_id = st.pgt_id;
     UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL WHERE f.pgt_id = st.pgt_id;
     PERFORM pgtrickle._register_sources(st.pgt_id);
+    IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+        PERFORM pgtrickle._arrange_immediate();
+    END IF;
     PERFORM pgtrickle._assert_no_cycle(st.pgt_id);
     PERFORM pgtrickle._drop_unused_capture(former);
     PERFORM pgtrickle._restamp(st.pgt_id);

@@ -34,6 +34,10 @@ BEGIN
     view_oid := pgtrickle._bind_query(format('query_%s', id), label, query, creator_path);
     SELECT * INTO checked FROM pgtrickle._check_query(view_oid, label);
     mode := pgtrickle._mode_for(refresh_mode, checked.volatility, checked.reason, label);
+    IF mode = 'IMMEDIATE' AND (options ->> 'append_only')::boolean THEN
+        RAISE EXCEPTION 'invalid argument: append_only needs refresh_mode "DIFFERENTIAL" and sources with a key'
+            USING ERRCODE = '22023';
+    END IF;
 
     INSERT INTO pgtrickle.pgt_stream_tables
         (pgt_id, pgt_relid, pgt_name, pgt_schema, pgt_owner, defining_query, original_query, schedule, refresh_mode,
@@ -55,6 +59,11 @@ BEGIN
     PERFORM pgtrickle._install_full(id);
     IF initialize THEN
         PERFORM pgtrickle._refresh(id, 'INITIAL', true);
+        IF mode = 'IMMEDIATE' THEN
+            RAISE NOTICE 'stream table % has no program yet', label
+                USING DETAIL = 'Until an instance has compiled it, each statement that writes its sources recomputes it in full.',
+                      HINT = 'Start `trickle worker`, or create it with `trickle create` or from Python, which compile at once.';
+        END IF;
     END IF;
     RETURN id;
 END

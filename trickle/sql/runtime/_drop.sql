@@ -9,6 +9,8 @@ DECLARE
     sources    int[];
     item       record;
 BEGIN
+    PERFORM pgtrickle._exclude_writers(s.pgt_id) FROM pgtrickle.pgt_stream_tables s
+    WHERE s.pgt_id = _drop.pgt_id AND s.refresh_mode = 'IMMEDIATE';
     SELECT s.* INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _drop.pgt_id FOR UPDATE;
     IF NOT FOUND THEN
         RETURN;  -- already dropped, as the dependent of another
@@ -35,6 +37,9 @@ BEGIN
     SELECT array_agg(t.source_id) || coalesce(sources, '{}') INTO sources
     FROM pgtrickle.pgt_change_tracking t WHERE t.source_relid = st.pgt_relid;
     DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _drop.pgt_id;
+    IF st.refresh_mode = 'IMMEDIATE' THEN
+        PERFORM pgtrickle._arrange_immediate();
+    END IF;
     PERFORM pgtrickle._drop_unused_capture(sources);
     IF EXISTS (SELECT FROM pg_class c WHERE c.oid = st.pgt_relid) THEN
         EXECUTE format('DROP TABLE %s%s', st.pgt_relid::regclass, CASE WHEN cascading THEN ' CASCADE' ELSE '' END);

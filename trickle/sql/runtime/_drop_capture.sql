@@ -5,6 +5,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     f record;
 BEGIN
+    PERFORM pgtrickle._write_immediate_triggers(t.source_id, t.source_relid, false)
+    FROM pgtrickle.pgt_change_tracking t WHERE t.source_id = _drop_capture.source_id;
     FOR f IN
         SELECT p.oid::regprocedure AS signature FROM pg_proc p
         WHERE p.pronamespace = 'pgtrickle_changes'::regnamespace

@@ -3,7 +3,9 @@ RETURNS TABLE (property text, value text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
     WITH program AS (
         SELECT p.prosrc FROM pg_proc p
-        WHERE p.oid = to_regprocedure(format('pgtrickle_programs.refresh_%s()', st.pgt_id))
+        WHERE p.oid = CASE st.refresh_mode
+            WHEN 'IMMEDIATE' THEN to_regprocedure(format('pgtrickle_programs.immediate_%s(bigint, timestamptz)', st.pgt_id))
+            ELSE to_regprocedure(format('pgtrickle_programs.refresh_%s()', st.pgt_id)) END
     ), timing AS (
         SELECT r.action, count(*) AS n, avg(extract(epoch FROM r.end_time - r.start_time) * 1000) AS ms
         FROM pgtrickle.pgt_refresh_history r
@@ -15,7 +17,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         (2, 'defining_query', i.defining_query),
         (3, 'refresh_mode', i.refresh_mode),
         (4, 'effective_refresh_mode', i.effective_refresh_mode),
-        (5, 'schedule', coalesce(i.schedule, 'calculated')),
+        (5, 'schedule', coalesce(i.schedule, CASE i.refresh_mode WHEN 'IMMEDIATE' THEN 'IMMEDIATE' ELSE 'calculated' END)),
         (6, 'status', i.status),
         (7, 'is_populated', i.is_populated::text),
         (8, 'dvm_supported', (i.program_state = 'compiled')::text),

@@ -2,7 +2,8 @@
 -- The source's row is locked first and the frontiers are read in a later statement: a creator that is filling holds
 -- that row by its foreign key, and is either seen or waited out by skipping this turn. A consumer without a frontier
 -- fills by a snapshot of its own; its row must be free, so that the fill comes after this transaction.
--- The horizon is the cheap form: everything below it was visible to all frontiers.
+-- The horizon is the cheap form: everything below it was visible to all frontiers. IMMEDIATE stream tables read
+-- nothing of other transactions, so what is over has no more use for them.
 CREATE FUNCTION pgtrickle._prune(source_id int, batch_rows int DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
@@ -11,6 +12,7 @@ DECLARE
     removed bigint;
     unfilled bigint;
     any_row boolean;
+    consumers bigint[];
 BEGIN
     PERFORM FROM pgtrickle.pgt_change_tracking t WHERE t.source_id = _prune.source_id FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -22,24 +24,23 @@ BEGIN
     IF NOT any_row THEN
         RETURN 0;
     END IF;
+    consumers := ARRAY(SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+                       WHERE d.source_id = _prune.source_id AND s.refresh_mode <> 'IMMEDIATE');
     -- Written and not only locked: a REPEATABLE READ refresh whose snapshot is older than this then fails and retries.
     UPDATE pgtrickle.pgt_frontiers f SET markers = 0
     FROM (SELECT l.pgt_id FROM pgtrickle.pgt_frontiers l
-          WHERE l.snapshot IS NULL
-            AND l.pgt_id IN (SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d WHERE d.source_id = _prune.source_id)
+          WHERE l.snapshot IS NULL AND l.pgt_id = ANY (consumers)
           ORDER BY l.pgt_id FOR NO KEY UPDATE SKIP LOCKED) free
     WHERE f.pgt_id = free.pgt_id;
     GET DIAGNOSTICS unfilled = ROW_COUNT;
     IF unfilled <> (SELECT count(*) FROM pgtrickle.pgt_frontiers f
-                    JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = f.pgt_id
-                    WHERE d.source_id = _prune.source_id AND f.snapshot IS NULL) THEN
+                    WHERE f.pgt_id = ANY (consumers) AND f.snapshot IS NULL) THEN
         RETURN 0;
     END IF;
     SELECT least(min(least(pg_snapshot_xmin(f.snapshot), f.own_xid)), pg_snapshot_xmin(pg_current_snapshot()))
     INTO horizon
     FROM pgtrickle.pgt_frontiers f
-    JOIN pgtrickle.pgt_dependencies d ON d.pgt_id = f.pgt_id
-    WHERE d.source_id = _prune.source_id AND f.snapshot IS NOT NULL;
+    WHERE f.pgt_id = ANY (consumers) AND f.snapshot IS NOT NULL;
 
     EXECUTE format(
         'DELETE FROM pgtrickle_changes.changes_%1$s WHERE ctid = ANY (ARRAY('

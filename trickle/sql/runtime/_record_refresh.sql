@@ -23,7 +23,8 @@ BEGIN
     SET last_refresh_at = ended,
         data_timestamp = CASE WHEN changed > 0 OR NOT s.is_populated THEN ended ELSE s.data_timestamp END,
         is_populated = true, status = 'ACTIVE', consecutive_errors = 0, needs_reinit = false,
-        effective_refresh_mode = outcome.action,
+        effective_refresh_mode = CASE WHEN s.refresh_mode = 'IMMEDIATE' AND s.program_state = 'compiled' THEN 'IMMEDIATE'
+                                      ELSE outcome.action END,
         last_full_ms = CASE WHEN outcome.action = 'FULL' THEN extract(epoch FROM ended - started) * 1000
                             ELSE s.last_full_ms END,
         last_error_message = NULL, last_error_at = NULL

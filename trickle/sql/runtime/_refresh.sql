@@ -38,6 +38,14 @@ BEGIN
         attempt := attempt + 1;
         checked := pg_current_snapshot()::text;
         IF pgtrickle._stale_stamp(_refresh.pgt_id) THEN
+            IF st.refresh_mode = 'IMMEDIATE' THEN
+                -- In the order of its writers: first the source, then the stream table.
+                PERFORM pgtrickle._lock_source(d.source_relid)
+                FROM (SELECT s.source_relid FROM pgtrickle.pgt_dependencies s
+                      WHERE s.pgt_id = _refresh.pgt_id AND s.source_id IS NOT NULL
+                        AND pgtrickle._capture_fault(s.source_relid, s.source_id) IS NOT NULL ORDER BY 1) d;
+                PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
+            END IF;
             why := concat_ws('; ', why, pgtrickle._revalidate(_refresh.pgt_id));
             why := nullif(why, '');
             SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
@@ -46,6 +54,12 @@ BEGIN
         IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
             why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
                                       ELSE 'full refresh asked for' END);
+            IF st.refresh_mode = 'IMMEDIATE' THEN
+                IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    PERFORM pgtrickle._refuse_isolation(_refresh.pgt_id);
+                END IF;
+                PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
+            END IF;
             EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
         ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
             -- An expression may fail over a row that came and went, and that the query never sees: then only a full

@@ -7,6 +7,8 @@ DECLARE
     source   record;
     id       int;
     keyless  boolean := false;
+    polled   text;
+    st       pgtrickle.pgt_stream_tables;
 BEGIN
     DELETE FROM pgtrickle.pgt_dependencies d
     WHERE d.pgt_id = _register_sources.pgt_id
@@ -41,6 +43,17 @@ BEGIN
                 source_name = excluded.source_name, source_id = excluded.source_id,
                 columns_used = excluded.columns_used, cdc_mode = excluded.cdc_mode;
     END LOOP;
-    UPDATE pgtrickle.pgt_stream_tables s SET has_keyless_source = keyless WHERE s.pgt_id = _register_sources.pgt_id;
+    UPDATE pgtrickle.pgt_stream_tables s SET has_keyless_source = keyless WHERE s.pgt_id = _register_sources.pgt_id
+    RETURNING s.* INTO st;
+    IF st.refresh_mode = 'IMMEDIATE' THEN
+        SELECT d.source_schema || '.' || d.source_name INTO polled FROM pgtrickle.pgt_dependencies d
+        WHERE d.pgt_id = st.pgt_id AND d.cdc_mode = 'POLL' ORDER BY d.source_relid LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'stream table %.% cannot be IMMEDIATE: it reads %, whose writes fire no triggers',
+                st.pgt_schema, st.pgt_name, polled
+                USING ERRCODE = '0A000', HINT = 'Use refresh_mode => ''DIFFERENTIAL'' or ''FULL'' with a schedule.';
+        END IF;
+        PERFORM pgtrickle._arrange_immediate();
+    END IF;
 END
 $fn$;

@@ -26,6 +26,9 @@ BEGIN
             RAISE INFO 'stream table % is as described: nothing done', label;
             RETURN;
         END IF;
+        IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+            PERFORM pgtrickle._exclude_writers(st.pgt_id);
+        END IF;
         PERFORM pgtrickle._alter(st, options || jsonb_build_object('refresh_mode', mode, 'schedule', schedule));
     ELSE
         PERFORM pgtrickle._alter_stream_table(st, query, creator_path, coalesce(schedule, 'calculated'), asked_mode, options, '{}');

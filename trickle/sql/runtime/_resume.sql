@@ -9,6 +9,7 @@ BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
     SET status = CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END, consecutive_errors = 0,
         last_error_message = NULL, last_error_at = NULL, updated_at = now(),
+        needs_reinit = s.needs_reinit OR s.refresh_mode = 'IMMEDIATE',
         fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'armed' ELSE s.fuse_state END
     WHERE s.pgt_id = st.pgt_id;
 END

@@ -6,13 +6,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     st       pgtrickle.pgt_stream_tables;
     view_oid oid := to_regclass(format('pgtrickle_programs.query_%s', _revalidate.pgt_id));
-    dep      record;
     checked  record;
     reasons  text[] := '{}';
     lost     text[];
-    different text;
-    compiled_in boolean;
-    redefined boolean := false;
+    found    record;
 BEGIN
     SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _revalidate.pgt_id;
     SELECT array_agg(d.source_schema || '.' || d.source_name ORDER BY d.source_name) INTO lost
@@ -32,29 +29,8 @@ BEGIN
        AND (st.function_oids <> '{}' OR checked.function_oids <> '{}') THEN
         reasons := reasons || 'a function it calls was replaced'::text;
     END IF;
-    FOR dep IN
-        SELECT d.*, pgtrickle._source_facts(d.source_relid) AS facts,
-               CASE WHEN d.source_id IS NOT NULL THEN pgtrickle._capture_fault(d.source_relid, d.source_id) END AS fault
-        FROM pgtrickle.pgt_dependencies d
-        WHERE d.pgt_id = _revalidate.pgt_id AND d.stamp IS DISTINCT FROM pgtrickle.source_stamp(d.source_relid)
-    LOOP
-        -- Triggers switched off and on again look healthy now, and their rows are lost: the stamp alone tells.
-        IF dep.fault IS NOT NULL THEN
-            reasons := reasons || dep.fault;
-        ELSIF dep.source_id IS NOT NULL AND pgtrickle._trigger_stamp(dep.source_relid) IS DISTINCT FROM dep.column_snapshot ->> 'triggers' THEN
-            reasons := reasons || format('capture triggers of %s were changed', dep.source_relid::regclass);
-        END IF;
-        -- A column that was added since is read by nobody: the query was bound before it came.
-        SELECT string_agg(k.key, ', ' ORDER BY k.key), coalesce(bool_or(k.key IN ('columns', 'definition', 'unique')), false)
-        INTO different, compiled_in
-        FROM jsonb_each(dep.facts) k
-        WHERE k.key <> 'triggers' AND k.value IS DISTINCT FROM dep.column_snapshot -> k.key
-          AND NOT (k.key = 'columns' AND k.value @> (dep.column_snapshot -> k.key));
-        redefined := redefined OR compiled_in;
-        IF different IS NOT NULL THEN
-            reasons := reasons || format('%s of %s changed', different, dep.source_relid::regclass);
-        END IF;
-    END LOOP;
+    SELECT * INTO found FROM pgtrickle._changed_sources(_revalidate.pgt_id);
+    reasons := reasons || found.reasons;
 
     PERFORM pgtrickle._register_sources(_revalidate.pgt_id);
     UPDATE pgtrickle.pgt_stream_tables s
@@ -69,7 +45,7 @@ BEGIN
     PERFORM pgtrickle._restamp(_revalidate.pgt_id);
     -- The stored view, its keys and what may not be NULL in it were compiled from what is no longer so: until the next
     -- compilation the storage holds the query's own columns, filled from the query itself.
-    IF redefined THEN
+    IF found.redefined THEN
         PERFORM pgtrickle._strip_program(_revalidate.pgt_id);
         PERFORM pgtrickle._install_full(_revalidate.pgt_id);
     END IF;

@@ -11,7 +11,7 @@ BEGIN
     FOR item IN
         SELECT p.oid::regprocedure AS signature FROM pg_proc p
         WHERE p.pronamespace = 'pgtrickle_programs'::regnamespace
-          AND p.proname ~ format('^refresh_%s(_[a-z0-9_]*)?$', _strip_program.pgt_id)
+          AND p.proname ~ format('^(refresh|immediate)_%s(_[a-z0-9_]*)?$', _strip_program.pgt_id)
     LOOP
         EXECUTE format('DROP FUNCTION %s', item.signature);
     END LOOP;

@@ -28,7 +28,8 @@ BEGIN
         'OR EXISTS (SELECT FROM pgtrickle_changes.markers x, f WHERE x.source_id = %1$s '
         'AND pgtrickle.is_new(x.xid, x.seq, f.snapshot, f.own_xid, f.own_seq))', d.source_id), ' OR '), 'false')
     INTO news
-    FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id AND d.source_id IS NOT NULL;
+    FROM pgtrickle.pgt_dependencies d
+    WHERE d.pgt_id = st.pgt_id AND d.source_id IS NOT NULL AND st.refresh_mode <> 'IMMEDIATE';
     fresh := format($sql$
         WITH f AS (SELECT * FROM pgtrickle.pgt_frontiers WHERE pgt_id = %1$s),
         missing AS (SELECT %2$s FROM %5$s EXCEPT ALL SELECT %2$s FROM %3$s),

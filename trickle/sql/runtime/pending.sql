@@ -11,6 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
            OR EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN source USING (source_relid)
                       WHERE d.pgt_id = s.pgt_id AND d.stamp IS DISTINCT FROM source.stamp)
            OR s.function_oids <> '{}' AND s.function_hashes IS DISTINCT FROM pgtrickle._functions_stamp(s.function_oids)
+           OR s.refresh_mode = 'IMMEDIATE' AND pgtrickle._immediate_fault(s.pgt_id)
            OR pgtrickle._has_changes(s.pgt_id)
     FROM pgtrickle.pgt_stream_tables s
     WHERE s.status IN ('INITIALIZING', 'ACTIVE')

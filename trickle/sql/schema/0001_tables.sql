@@ -104,6 +104,14 @@ CREATE TABLE pgtrickle.pgt_dependencies (
 CREATE INDEX pgt_dependencies_source_relid_idx ON pgtrickle.pgt_dependencies (source_relid);
 CREATE INDEX pgt_dependencies_source_id_idx ON pgtrickle.pgt_dependencies (source_id);
 
+-- Which IMMEDIATE stream tables a source's writers bring up to date, and in which order: derived from the dependencies.
+CREATE TABLE pgtrickle.pgt_immediate (
+    source_id int    NOT NULL REFERENCES pgtrickle.pgt_change_tracking (source_id) ON DELETE CASCADE,
+    pgt_id    bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    place     int    NOT NULL,
+    PRIMARY KEY (source_id, pgt_id)
+);
+
 -- What a stream table has consumed; snapshot NULL asks for a full refresh. Apart from the catalog row: it is hot.
 CREATE TABLE pgtrickle.pgt_frontiers (
     pgt_id        bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
@@ -134,7 +142,7 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
     error_code      text,
     error_message   text,
     status          text NOT NULL CHECK (status IN ('RUNNING', 'COMPLETED', 'FAILED', 'SKIPPED')),
-    initiated_by    text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL', 'SELF_MONITOR')),
+    initiated_by    text NOT NULL CHECK (initiated_by IN ('SCHEDULER', 'MANUAL', 'INITIAL', 'WRITER', 'SELF_MONITOR')),
     CHECK (end_time IS NULL OR end_time >= start_time)
 );
 CREATE INDEX pgt_refresh_history_data_idx ON pgtrickle.pgt_refresh_history (pgt_id, data_timestamp);

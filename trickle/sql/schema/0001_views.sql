@@ -5,7 +5,7 @@ SELECT s.*,
            'data_timestamp', s.data_timestamp,
            'sources', (SELECT jsonb_object_agg(d.source_relid::text, d.source_schema || '.' || d.source_name)
                        FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = s.pgt_id)) END AS frontier,
-       now() - s.last_refresh_at AS staleness,
+       pgtrickle._staleness(s) AS staleness,
        CASE WHEN s.schedule ~ '[\s@]' THEN NULL
             ELSE extract(epoch FROM now() - s.last_refresh_at) > pgtrickle.parse_duration_seconds(s.schedule) END AS stale,
        false AS is_topk
