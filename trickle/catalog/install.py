@@ -133,12 +133,14 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         _reshape(conn, table, program)
     name = ident(PROGRAMS, f"refresh_{pgt_id}")
     large = ident(PROGRAMS, f"refresh_{pgt_id}_large")
+    count = ident(PROGRAMS, f"refresh_{pgt_id}_changes")
     _run(
         conn,
         program.function,
         program.large_function,
-        f"REVOKE ALL ON FUNCTION {name}(), {large} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {name}() TO {_catalog_owner(conn)}",
+        program.count_function,
+        f"REVOKE ALL ON FUNCTION {name}(), {large}, {count} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name}(), {count} TO {_catalog_owner(conn)}",
     )
     _record(conn, pgt_id, "compiled", None, _explanation(program))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])

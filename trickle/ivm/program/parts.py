@@ -84,6 +84,8 @@ class Program:
     """CREATE FUNCTION text of the differential refresh."""
     large_function: str
     """CREATE FUNCTION text of what it calls for large changes: the same statement, planned for them."""
+    count_function: str
+    """CREATE FUNCTION text of what counts the new changes, for AUTO to choose by."""
     sources: tuple[int, ...]
     """Oids of the captured relations that it reads."""
     captured: Mapping[int, tuple[int, ...]]

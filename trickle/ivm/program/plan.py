@@ -17,6 +17,7 @@ from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
 from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
+from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
 from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
@@ -45,6 +46,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         storage=apply.storage,
         function=function,
         large_function=large_function,
+        count_function=count_text(target, buffers),
         sources=tuple(sorted(tables)),
         captured=_captured(apply.algebra),
         strategy=apply.strategy,

@@ -8,6 +8,7 @@ BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
     SET schedule = CASE WHEN changes ? 'schedule' THEN changes ->> 'schedule' ELSE s.schedule END,
         refresh_mode = coalesce(changes ->> 'refresh_mode', s.refresh_mode),
+        requested_mode = coalesce(changes ->> 'requested_mode', s.requested_mode),
         status = CASE WHEN changes ? 'status' THEN changes ->> 'status'
                       WHEN s.status = 'ERROR' THEN CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END
                       ELSE s.status END,
