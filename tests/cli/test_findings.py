@@ -27,6 +27,7 @@ TABLE = StreamTable(
     original_query="SELECT 1",
     schedule="1s",
     refresh_mode="DIFFERENTIAL",
+    requested_mode="AUTO",
     effective_refresh_mode="DIFFERENTIAL",
     status="ACTIVE",
     is_populated=True,

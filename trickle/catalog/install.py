@@ -128,9 +128,10 @@ def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
 def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
     """Put the storage's shape, the program and the filled table in place."""
     pgt_id = table["pgt_id"]
-    reshaped = table["stored_query"] != program.storage.query
+    stored = _stored_query(conn, table["stored_query"], program)
+    reshaped = table["stored_query"] != stored
     if reshaped:
-        _reshape(conn, table, program)
+        _reshape(conn, table, stored)
     name = ident(PROGRAMS, f"refresh_{pgt_id}")
     large = ident(PROGRAMS, f"refresh_{pgt_id}_large")
     count = ident(PROGRAMS, f"refresh_{pgt_id}_changes")
@@ -142,7 +143,7 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         f"REVOKE ALL ON FUNCTION {name}(), {large}, {count} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {name}(), {count} TO {_catalog_owner(conn)}",
     )
-    _record(conn, pgt_id, "compiled", None, _explanation(program))
+    _record(conn, pgt_id, "compiled", None, _explanation(program, stored))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
     conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
     conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
@@ -150,7 +151,21 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         _index(conn, table, program)
 
 
-def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+def _stored_query(conn: Connection, former: str | None, program: Program) -> str:
+    """The query to fill the storage by: the one it is filled by already, else the cheaper one by the planner."""
+    if program.as_written is None or former == program.storage.query:
+        return program.storage.query
+    if former == program.as_written:
+        return former
+    return min((program.storage.query, program.as_written), key=lambda query: _estimated_cost(conn, query))
+
+
+def _estimated_cost(conn: Connection, query: str) -> float:
+    row = conn.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchone()
+    return float(row[0][0]["Plan"]["Total Cost"]) if row is not None else 0.0
+
+
+def _reshape(conn: Connection, table: Mapping[str, Any], query: str) -> None:
     """Give the storage the hidden columns of this program, and no others, and a view that computes them."""
     pgt_id = table["pgt_id"]
     storage = ident(table["schema"], table["name"])
@@ -167,7 +182,7 @@ def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         *_names(conn, "install_stale_objects", pgt_id),
         *dropped,
         *freed,
-        f"CREATE VIEW {stored} AS\n{program.storage.query}",
+        f"CREATE VIEW {stored} AS\n{query}",
     )
     for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
         _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
@@ -189,13 +204,13 @@ def _index_name(pgt_id: int) -> str:
     return f"__pgt_key_{pgt_id}"
 
 
-def _explanation(program: Program) -> dict[str, str | bool]:
+def _explanation(program: Program, stored: str) -> dict[str, str | bool]:
     """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
     return {
         "strategy": program.strategy,
         "algebra": program.algebra,
         "delta": program.delta,
-        "stored": program.storage.query,
+        "stored": stored,
         "determinised": program.determinised,
     }
 

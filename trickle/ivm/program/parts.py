@@ -93,6 +93,8 @@ class Program:
     strategy: str
     algebra: str
     delta: str
+    as_written: str | None = None
+    """Another SELECT that fills the storage, with the user's query as it stands: to be used where it is cheaper."""
     determinised: bool = False
     """The stored query fixes an order that the user's leaves open."""
 

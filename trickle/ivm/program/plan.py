@@ -17,6 +17,7 @@ from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Rel
 from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
+from trickle.ivm.program.as_written import as_written
 from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
@@ -52,6 +53,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         strategy=apply.strategy,
         algebra=print_rel(apply.algebra),
         delta=print_rel(apply.delta),
+        as_written=as_written(root.facts, apply.storage) if block == root.block else None,
         determinised=block != root.block,
     )
 

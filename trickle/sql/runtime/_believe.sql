@@ -7,7 +7,7 @@ CREATE FUNCTION pgtrickle._believe(
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     ratio float8 := measured_ms / greatest(expected_ms, 1e-6);
-    step  float8 := greatest(CASE WHEN is_trial THEN 0.7 ELSE 0.2 END, 1.0 / (measured + 1));
+    step  float8 := greatest(CASE WHEN is_trial THEN 0.9 ELSE 0.2 END, 1.0 / (measured + 1));
 BEGIN
     IF ratio <= 2.5 THEN
         believed_ms := expected_ms + step * (measured_ms - expected_ms);
