@@ -33,7 +33,8 @@ def client(db: Database, orders: Connection) -> Iterator[Client]:
 def believe(conn: Connection, full_ms: float) -> None:
     """Whatever was measured: a full refresh takes this long."""
     conn.execute(
-        "UPDATE pgtrickle.pgt_full_costs SET ms = %s, source_bytes = (SELECT bytes FROM pgtrickle._source_size(pgt_id))",
+        "UPDATE pgtrickle.pgt_full_costs c SET ms = %s, source_bytes = s.bytes"
+        " FROM pgtrickle.pgt_stream_tables t, pgtrickle._source_size(t.pgt_id) s WHERE t.pgt_id = c.pgt_id",
         (full_ms,),
     )
     conn.execute("DELETE FROM pgtrickle.pgt_differential_costs")

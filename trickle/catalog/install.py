@@ -8,6 +8,7 @@ A changed shape of storage is filled in the same transaction, so readers see the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg.types.json import Jsonb
 from trickle.catalog.introspect import Connection, describe, read_facts
 from trickle.errors import MissingFacts, NotFound, Unsupported
 from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
+from trickle.ivm.program.because import because
 from trickle.ivm.program.quote import ident
 from trickle.sql import load
 
@@ -53,41 +55,6 @@ def compile_and_install(conn: Connection, pgt_id: int) -> CompileOutcome:
         return CompileOutcome("compiled")
 
 
-def explain_query(conn: Connection, query: str) -> Mapping[str, str]:
-    """Compile a query without creating anything.
-
-    Returns:
-        canonical, and either algebra, delta, program and strategy, or the reason why it is refreshed in full.
-    """
-    explained: dict[str, str] = {}
-    with conn.transaction(force_rollback=True):
-        row = conn.execute(
-            "SELECT pgtrickle._bind_query('explain_query', 'the query', %s, current_setting('search_path'))::int8",
-            [query],
-        ).fetchone()
-        facts = read_facts(conn, row[0] if row is not None else 0)
-        explained["canonical"] = facts.query
-        try:
-            for relation in facts.relations:
-                if relation.kind in ("r", "p"):
-                    conn.execute(
-                        "SELECT pgtrickle._ensure_capture(%s::oid, %s::smallint[])",
-                        [relation.oid, [column.number for column in relation.columns]],
-                    )
-            facts = read_facts(conn, row[0] if row is not None else 0)
-            program = _compile_facts(conn, facts, Target(0, "public", "explained"))
-        except Unsupported as unsupported:
-            explained["reason"] = unsupported.reason
-        else:
-            explained |= {
-                "strategy": program.strategy,
-                "algebra": program.algebra,
-                "delta": program.delta,
-                "program": program.function,
-            }
-    return explained
-
-
 def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(load("queries/install_stream_table").encode(), {"pgt_id": pgt_id}).fetchone()
@@ -99,14 +66,14 @@ def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
 def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
     target = Target(table["pgt_id"], table["schema"], table["name"])
     facts = read_facts(conn, table["view"], table["settings"])
-    program = _compile_facts(conn, facts, target)
+    program = compile_facts(conn, facts, target)
     if _widen_capture(conn, facts, program):
         facts = read_facts(conn, table["view"], table["settings"])
-        program = _compile_facts(conn, facts, target)
+        program = compile_facts(conn, facts, target)
     return program
 
 
-def _compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
+def compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
     """Compile, describing to the compiler whatever types it turns out to need."""
     while True:
         try:
@@ -157,10 +124,11 @@ def _stored_query(conn: Connection, former: str | None, program: Program) -> str
         return program.storage.query
     if former == program.as_written:
         return former
-    return min((program.storage.query, program.as_written), key=lambda query: _estimated_cost(conn, query))
+    return min((program.storage.query, program.as_written), key=lambda query: estimated_cost(conn, query))
 
 
-def _estimated_cost(conn: Connection, query: str) -> float:
+def estimated_cost(conn: Connection, query: str) -> float:
+    """What the planner expects the query to cost, in its own units."""
     row = conn.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchone()
     return float(row[0][0]["Plan"]["Total Cost"]) if row is not None else 0.0
 
@@ -204,7 +172,7 @@ def _index_name(pgt_id: int) -> str:
     return f"__pgt_key_{pgt_id}"
 
 
-def _explanation(program: Program, stored: str) -> dict[str, str | bool]:
+def _explanation(program: Program, stored: str) -> dict[str, Any]:
     """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
     return {
         "strategy": program.strategy,
@@ -212,7 +180,19 @@ def _explanation(program: Program, stored: str) -> dict[str, str | bool]:
         "delta": program.delta,
         "stored": stored,
         "determinised": program.determinised,
+        "because": because(program.strategy, determinised=program.determinised),
+        "lineage": _lineage(program),
+        "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
     }
+
+
+def _lineage(program: Program) -> list[dict[str, str]]:
+    """One entry for each column and origin; a column that is computed from none has an entry without."""
+    return [
+        {"output": output, **origin}
+        for output, origins in program.lineage
+        for origin in [dataclasses.asdict(o) for o in origins] or [{}]
+    ]
 
 
 def _settle(
@@ -226,9 +206,7 @@ def _settle(
     return CompileOutcome(state, reason)
 
 
-def _record(
-    conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, str | bool] | None
-) -> None:
+def _record(conn: Connection, pgt_id: int, state: str, reason: str | None, explain: Mapping[str, Any] | None) -> None:
     conn.execute(
         load("queries/install_state").encode(),
         {

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from trickle.ivm.algebra.relations import Block, Item, Rel
 from trickle.ivm.facts import Facts
+from trickle.ivm.lineage import Origin
+from trickle.ivm.lookups import Lookup
 from trickle.ivm.program.quote import ident
 
 OPERATION = "__pgt_op"
@@ -93,6 +95,10 @@ class Program:
     strategy: str
     algebra: str
     delta: str
+    lineage: tuple[tuple[str, tuple[Origin, ...]], ...] = ()
+    """From which stored columns each column of the user's is computed."""
+    lookups: tuple[Lookup, ...] = ()
+    """By which columns it looks into its sources while little has changed."""
     as_written: str | None = None
     """Another SELECT that fills the storage, with the user's query as it stands: to be used where it is cheaper."""
     determinised: bool = False

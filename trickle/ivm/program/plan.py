@@ -14,9 +14,11 @@ from dataclasses import replace
 from trickle.errors import Ours, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
-from trickle.ivm.algebra.relations import Aggregate, Rel
+from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.walk import scans
 from trickle.ivm.explain import print_rel
+from trickle.ivm.lineage import lineage
+from trickle.ivm.lookups import Lookup, lookups, read_again
 from trickle.ivm.program.as_written import as_written
 from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
@@ -53,6 +55,8 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         strategy=apply.strategy,
         algebra=print_rel(apply.algebra),
         delta=print_rel(apply.delta),
+        lineage=lineage(root.block, root.names),
+        lookups=_lookups(apply, block),
         as_written=as_written(root.facts, apply.storage) if block == root.block else None,
         determinised=block != root.block,
     )
@@ -71,6 +75,15 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     if key is not None:
         return by_key(root, key, numbering)
     return by_hash(root, target, numbering)
+
+
+def _lookups(apply: Apply, block: Block) -> tuple[Lookup, ...]:
+    """What the derivative looks up, and what is read again for groups that are computed anew."""
+    found = set(lookups(apply.delta)) if apply.delta is not None else set()
+    top = block.inputs[0] if len(block.inputs) == 1 else None
+    if isinstance(top, Aggregate) and top.keys and "recomputed" in apply.strategy:
+        found.update(lookups(read_again(top)))
+    return tuple(sorted(found))
 
 
 def _alone(root: Root, target: Target, algebra: Rel, numbering: Numbering) -> Alone | None:
