@@ -39,6 +39,7 @@ RUNTIME = (
     "_check_schedule",
     "_choose",
     "_choose_refresh",
+    "_cost_of_changes",
     "_create",
     "_create_options",
     "_create_storage",

@@ -41,7 +41,10 @@ def believe(conn: Connection, full_ms: float) -> None:
 
 
 def believe_differential(conn: Connection, fixed_ms: float) -> None:
-    conn.execute("UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = %s, measured = 9, doubt = NULL", (fixed_ms,))
+    conn.execute(
+        "UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = %s, measured = 9, largest = 9, doubt = NULL",
+        (fixed_ms,),
+    )
 
 
 def test_what_was_asked_for_is_kept(client: Client, orders: Connection) -> None:
@@ -151,6 +154,13 @@ def test_what_changes_together_is_learned_together(client: Client, orders: Conne
     assert outcome(orders, "t")[0] == "DIFFERENTIAL"
     sets = orders.execute("SELECT cardinality(changed) FROM pgtrickle.pgt_differential_costs ORDER BY 1").fetchall()
     assert sets == [(1,), (1,), (2,)]
+    # What was never seen together begins with what is known of the set most like it.
+    orders.execute("DELETE FROM pgtrickle.pgt_differential_costs WHERE cardinality(changed) = 2")
+    orders.execute("UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = 1000 * changed[1], largest = 10")
+    known = one(orders, "SELECT min(changed[1]) FROM pgtrickle.pgt_differential_costs")
+    begun = "SELECT c.fixed_ms, c.measured FROM pgtrickle._cost_of_changes(1, ARRAY[%s, 99]) c"
+    assert orders.execute(begun, (known,)).fetchone() == (1000 * known, 0)
+    assert orders.execute(begun, (known + 1,)).fetchone() == (1000 * (known + 1), 0)
     client.alter_stream_table("t", query="SELECT id FROM orders")
     assert one(orders, "SELECT count(*) FROM pgtrickle.pgt_differential_costs") == 0
 
@@ -202,7 +212,9 @@ def test_a_trial_is_a_refresh_like_any_other(client: Client, orders: Connection)
     believe(orders, 20)
     orders.execute("UPDATE orders SET amount = 0 WHERE id = 1")
     assert outcome(orders, "t")[0] == "DIFFERENTIAL"
-    orders.execute("UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = 10, measured = 9, credit_ms = 1000")
+    orders.execute(
+        "UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = 10, measured = 9, largest = 9, credit_ms = 1000"
+    )
     orders.execute("UPDATE orders SET amount = 0 WHERE id = 2")
     action, *_, reason = outcome(orders, "t")
     assert action == "FULL" and reason.startswith("tried to measure it anew")

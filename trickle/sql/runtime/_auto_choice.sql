@@ -28,8 +28,7 @@ BEGIN
     SELECT f.* INTO full_cost FROM pgtrickle.pgt_full_costs f WHERE f.pgt_id = st.pgt_id;
     choice.full_ms := pgtrickle._predicted_full_ms(full_cost.ms, full_cost.source_bytes, size.bytes);
     choice.changed := counted.changed;
-    SELECT c.* INTO cost FROM pgtrickle.pgt_differential_costs c
-    WHERE c.pgt_id = st.pgt_id AND c.changed = choice.changed;
+    cost := pgtrickle._cost_of_changes(st.pgt_id, choice.changed);
     choice.cautious_ms_per_change := pgtrickle._cautious_ms_per_change(choice.full_ms, size.row_count);
     most := least(2 * choice.full_ms / coalesce(nullif(cost.ms_per_change, 0), choice.cautious_ms_per_change), 1e8) + few;
     IF counted.changes > few THEN

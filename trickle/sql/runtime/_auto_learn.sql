@@ -13,6 +13,7 @@ DECLARE
     full_cost    pgtrickle.pgt_full_costs;
     learned      record;
     preferred_ms float8;
+    free_ms      float8;
 BEGIN
     IF full_ms IS NOT NULL THEN
         SELECT * INTO size FROM pgtrickle._source_size(_auto_learn.pgt_id);
@@ -30,10 +31,13 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT c.* INTO cost FROM pgtrickle.pgt_differential_costs c
-    WHERE c.pgt_id = _auto_learn.pgt_id AND c.changed = choice.changed;
-    IF NOT FOUND THEN
-        cost := (_auto_learn.pgt_id, choice.changed, 1, choice.cautious_ms_per_change, 0, 0, NULL, 'DIFFERENTIAL', 0, 0);
+    cost := pgtrickle._cost_of_changes(_auto_learn.pgt_id, choice.changed);
+    IF cost.pgt_id IS NULL THEN
+        -- A first fill says little of a full refresh: as long as there was nothing else, one trial is free.
+        SELECT CASE WHEN f.measured <= 2 THEN f.ms ELSE 0 END INTO free_ms
+        FROM pgtrickle.pgt_full_costs f WHERE f.pgt_id = _auto_learn.pgt_id;
+        cost := (_auto_learn.pgt_id, choice.changed, 1, choice.cautious_ms_per_change, 0, 0, NULL, 'DIFFERENTIAL',
+                 coalesce(free_ms, 0), 0);
     END IF;
     IF choice.action = 'DIFFERENTIAL' THEN
         cost := pgtrickle._learn_differential(cost, choice.changes, total_ms, choice.is_trial);

@@ -3,7 +3,7 @@
 CREATE FUNCTION pgtrickle._predicted_differential_ms(
     cost pgtrickle.pgt_differential_costs, changes bigint, cautious_ms_per_change float8) RETURNS float8
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $fn$
-    SELECT CASE WHEN (cost).measured IS NULL OR (cost).measured = 0 THEN 1 + changes * cautious_ms_per_change
+    SELECT CASE WHEN coalesce((cost).largest, 0) = 0 THEN 1 + changes * cautious_ms_per_change
                 WHEN changes > 8 * (cost).largest
                 THEN greatest((cost).fixed_ms + changes * (cost).ms_per_change, 1 + changes * cautious_ms_per_change)
                 ELSE (cost).fixed_ms + changes * (cost).ms_per_change END
