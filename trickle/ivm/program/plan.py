@@ -57,7 +57,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         delta=print_rel(apply.delta),
         lineage=lineage(root.block, root.names),
         lookups=_lookups(apply, block),
-        as_written=as_written(root.facts, apply.storage) if block == root.block else None,
+        as_written=as_written(root, apply) if block == root.block else None,
         determinised=block != root.block,
     )
 
