@@ -6,6 +6,7 @@ that nobody can read afterwards, a change that is lost when the choice is FULL.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -56,7 +57,10 @@ def test_what_was_asked_for_is_kept(client: Client, orders: Connection) -> None:
 
     client.alter_stream_table("t", schedule="9s")
     client.alter_stream_table("t", query=QUERY.replace("sum", "max"))
+    orders.execute("UPDATE orders SET amount = 0 WHERE id = 1; SELECT pgtrickle.refresh_stream_table('t')")
+    assert one(orders, "SELECT count(*) FROM pgtrickle.pgt_differential_costs") == 1
     orders.execute("SELECT pgtrickle.restore_stream_tables()")
+    assert one(orders, "SELECT count(*) FROM pgtrickle.pgt_differential_costs") == 0
     assert orders.execute(MODES).fetchone() == ("DIFFERENTIAL", "AUTO")
 
     client.alter_stream_table("t", refresh_mode="DIFFERENTIAL")
@@ -65,6 +69,12 @@ def test_what_was_asked_for_is_kept(client: Client, orders: Connection) -> None:
     assert orders.execute(MODES).fetchone() == ("FULL", "FULL")
     client.create_or_replace_stream_table("t", QUERY.replace("sum", "max"), schedule="9s", refresh_mode="AUTO")
     assert orders.execute(MODES).fetchone() == ("DIFFERENTIAL", "AUTO")
+
+
+def test_full_may_become_auto(client: Client, orders: Connection) -> None:
+    client.create_stream_table("t", QUERY, refresh_mode="FULL")
+    status = client.alter_stream_table("t", refresh_mode="AUTO")
+    assert (status.refresh_mode, status.requested_mode, status.program_state) == ("DIFFERENTIAL", "AUTO", "compiled")
 
 
 def test_a_query_that_could_only_be_full_is_auto_again_when_it_changes(orders: Connection) -> None:
@@ -221,6 +231,25 @@ def test_a_trial_is_a_refresh_like_any_other(client: Client, orders: Connection)
     assert is_equal(orders, "t")
     assert one(orders, "SELECT credit_ms FROM pgtrickle.pgt_differential_costs") <= 0
     assert one(orders, "SELECT last_choice FROM pgtrickle.pgt_differential_costs") == "DIFFERENTIAL"
+
+
+def test_the_two_ways_may_alternate(client: Client, orders: Connection) -> None:
+    """What one has written the other goes on from, hidden columns and frontier included."""
+    client.create_stream_table("t", QUERY.replace("sum(amount) AS total", "avg(amount) AS mean, max(note) AS last"))
+    client.create_stream_table("notes", "SELECT note, amount FROM orders WHERE amount > 3")
+    chance, seen = random.Random(17), set()
+    for _ in range(8):
+        low = chance.randint(1, 20_000)
+        orders.execute(
+            "UPDATE orders SET amount = amount + 1, customer = 3 - customer WHERE id BETWEEN %s AND %s", (low, low + 9)
+        )
+        orders.execute("DELETE FROM orders WHERE id = %s", (low + 11,))
+        orders.execute("UPDATE pgtrickle.pgt_full_costs SET ms = %s, doubt = NULL", (chance.choice([DEAR, 5]),))
+        believe_differential(orders, 1000)
+        for name in ("t", "notes"):
+            seen.add(outcome(orders, name)[0])
+            assert is_equal(orders, name)
+    assert seen == {"FULL", "DIFFERENTIAL"}
 
 
 def test_only_the_catalog_may_count(client: Client, db: Database) -> None:
