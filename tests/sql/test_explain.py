@@ -104,7 +104,7 @@ def test_the_report_tells_all_of_it(client: Client, totals: Connection) -> None:
         "Stream table public.totals (active)",
         "Refresh: AUTO, last DIFFERENTIAL",
         "Kept as: folded groups",
-        "no row of a source is read again",
+        "the group itself is not read again",
         "Source: public.orders (table, captured by triggers)",
         "Hidden column: __pgt_count, how many rows the group has",
         "Cost: in full about",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_ADDED = "a group's new values are its stored ones and the change: no row of a source is read again for them"
+_ADDED = "a group's new values are its stored ones and the change: the group itself is not read again"
 _REASONS = {
     "folded groups": (_ADDED,),
     "folded groups with recomputed groups": (
