@@ -90,8 +90,12 @@ class Unsupported(Exception):
 
 
 class MissingFacts(Exception):
-    """The compiler needs the types of these expressions, described by the server, before it can go on."""
+    """The compiler needs to have these described by the server before it can go on.
 
-    def __init__(self, expressions: Iterable[str]) -> None:
+    `expressions` are queries of one column whose type is asked for; of `queries` all columns are.
+    """
+
+    def __init__(self, expressions: Iterable[str] = (), queries: Iterable[str] = ()) -> None:
         self.expressions = tuple(expressions)
-        super().__init__(", ".join(self.expressions))
+        self.queries = tuple(queries)
+        super().__init__(", ".join((*self.expressions, *self.queries)))

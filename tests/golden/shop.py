@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from trickle.errors import MissingFacts
@@ -58,6 +59,8 @@ class Case:
     query: str
     output: tuple[ColumnFacts, ...]
     described: str = "integer"
+    kept: tuple[ColumnFacts, ...] = ()
+    """The columns of what it keeps in a table of its own."""
 
     def facts(self) -> Facts:
         return Facts(self.query, self.output, TABLES, AGGREGATES)
@@ -69,6 +72,7 @@ class Case:
                 return compile_query(facts, target)
             except MissingFacts as missing:
                 facts = facts.with_types(dict.fromkeys(missing.expressions, self.described))
+                facts = facts.with_described(dict.fromkeys(missing.queries, self.kept))
 
 
 def case(query: str, **output: str) -> Case:
@@ -156,6 +160,16 @@ CASES = {
         "SELECT o.customer, sum(o.amount) AS total FROM shop.orders o GROUP BY o.customer HAVING count(*) > 2",
         customer="integer",
         total="numeric",
+    ),
+    "first_groups": dataclasses.replace(
+        case(
+            "SELECT c.region, o.customer, sum(o.amount) AS total FROM shop.orders o JOIN shop.customers c"
+            " ON c.id = o.customer GROUP BY c.region, o.customer ORDER BY (sum(o.amount)) DESC, o.customer LIMIT 3",
+            region="text",
+            customer="integer",
+            total="numeric",
+        ),
+        kept=(column(1, "c1", "text"), column(2, "c2", "integer"), column(3, "c3", "numeric")),
     ),
     "odd_names": case(
         f'SELECT a."select", b."{"ü" * 31}" AS "a b"'

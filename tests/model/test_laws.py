@@ -80,7 +80,7 @@ def test_restricting_by_keys_gives_the_rows_of_these_keys(data: st.DataObject, s
     chosen = set(data.draw(st.lists(st.sampled_from(known), unique=True))) if known else set()
     chosen = chosen if keys else {()}
     world = State(state.before, state.after, {"touched": Counter(chosen)})
-    found = evaluate(restrict(child, keys, Given("touched", columns)), world)
+    found = evaluate(restrict(child, keys, Given("touched", columns), numbering), world)
     items = (*(copy_of(c) for c in child.columns), *aggregate.keys)
     width = len(child.columns)
     expected: Counter[tuple[object, ...]] = Counter()

@@ -14,7 +14,7 @@ from typing import Any
 
 from model.scalars import Row, value_of
 from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -89,6 +89,8 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return evaluate(child, state)
         case Copies(child, weight):
             return _copied(child, weight, state)
+        case Wanted(groups):
+            return evaluate(groups, state)
         case Given(name):
             return state.given[name]
         case _:

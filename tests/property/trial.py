@@ -145,9 +145,19 @@ class Trial:
         ).fetchall()
         if differences:
             raise Wrong(f"{table.name} differs from {table.query}:\n" + "\n".join(map(str, differences)))
+        self._compare_states(table)
         for name in hidden:
             if name.startswith("__pgt_count"):
                 self._require_none(table, f"{quoted(name)} < 0 OR {quoted(name)} IS NULL")
+
+    def _compare_states(self, table: StreamTable) -> None:
+        """What the program keeps for itself is right as well, to the last hidden column."""
+        kept = "SELECT state::text, view::text FROM pgtrickle._state_tables(%s)"
+        for state, view in self.connection.execute(kept, (table.pgt_id,)).fetchall():
+            wrong = f"(TABLE {view} EXCEPT ALL TABLE {state}) UNION ALL (TABLE {state} EXCEPT ALL TABLE {view})"
+            differences = self.connection.execute(wrong.encode()).fetchall()
+            if differences:
+                raise Wrong(f"{state} of {table.query} is not what {view} says:\n{differences}")
 
     def _require_none(self, table: StreamTable, condition: str) -> None:
         rows = self.connection.execute(f"SELECT * FROM {table.sql} WHERE {condition}".encode()).fetchall()

@@ -61,10 +61,10 @@ def captured(facts: Facts) -> Facts:
 def _made(conn: Connection, program: Program) -> dict[str, Any]:
     return {
         "strategy": program.strategy,
-        "recomputed": list(because(program.strategy, determinised=program.determinised)),
+        "recomputed": list(because(program.strategy, determinised=program.determinised, states=len(program.states))),
         "algebra": program.algebra,
         "delta": program.delta,
-        "state": list(program.storage.hidden),
+        "state": [*program.storage.hidden, *(state.storage.query for state in program.states)],
         "lineage": {
             output: [f"{origin.schema}.{origin.table}.{origin.column}" for origin in origins]
             for output, origins in program.lineage

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from trickle.catalog.introspect import Connection, describe, read_facts
+from trickle.catalog.introspect import Connection, describe, describe_columns, read_facts
 from trickle.errors import MissingFacts, NotFound, Unsupported
 from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
 from trickle.ivm.program.because import because
@@ -80,6 +80,7 @@ def compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
             return compile_query(facts, target)
         except MissingFacts as missing:
             facts = facts.with_types(describe(conn, missing.expressions))
+            facts = facts.with_described(describe_columns(conn, missing.queries))
 
 
 def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
@@ -97,8 +98,13 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     pgt_id = table["pgt_id"]
     stored = _stored_query(conn, table["stored_query"], program)
     reshaped = table["stored_query"] != stored
+    restated = (table["state_queries"] or []) != [state.storage.query for state in program.states]
     if reshaped:
         _reshape(conn, table, stored)
+    if restated:
+        _restate(conn, pgt_id, program)
+    if reshaped or restated:
+        conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
     name = ident(PROGRAMS, f"refresh_{pgt_id}")
     large = ident(PROGRAMS, f"refresh_{pgt_id}_large")
     count = ident(PROGRAMS, f"refresh_{pgt_id}_changes")
@@ -116,6 +122,8 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
     if reshaped and program.storage.index:
         _index(conn, table, program)
+    if restated:
+        _index_states(conn, program)
 
 
 def _stored_query(conn: Connection, former: str | None, program: Program) -> str:
@@ -154,7 +162,18 @@ def _reshape(conn: Connection, table: Mapping[str, Any], query: str) -> None:
     )
     for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
         _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
-    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+
+
+def _restate(conn: Connection, pgt_id: int, program: Program) -> None:
+    """Give the program its own tables, empty, each beside a view that fills it."""
+    conn.execute("SELECT pgtrickle._drop_states(%s)", [pgt_id])
+    for state in program.states:
+        view = ident(PROGRAMS, f"state_query_{pgt_id}_{state.number}")
+        _run(
+            conn,
+            f"CREATE VIEW {view} AS\n{state.storage.query}",
+            f"CREATE TABLE {state.table} AS TABLE {view} WITH NO DATA",
+        )
 
 
 def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
@@ -166,6 +185,19 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     for name in storage.certain:
         _run(conn, f"ALTER TABLE {table_name} ALTER COLUMN {ident(name)} SET NOT NULL")
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
+
+
+def _index_states(conn: Connection, program: Program) -> None:
+    """Index the program's own tables by what their rows are found by, and tell the planner their size."""
+    for state in program.states:
+        unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if state.storage.unique else ("", "")
+        key = ", ".join(ident(name) for name in state.storage.index)
+        _run(
+            conn,
+            *([f"CREATE {unique}INDEX ON {state.table} ({key}){distinct}"] if key else []),
+            *([f"CREATE INDEX ON {state.table} ({', '.join(state.order)})"] if state.order else []),
+            f"ANALYZE {state.table}",
+        )
 
 
 def _index_name(pgt_id: int) -> str:
@@ -180,9 +212,10 @@ def _explanation(program: Program, stored: str) -> dict[str, Any]:
         "delta": program.delta,
         "stored": stored,
         "determinised": program.determinised,
-        "because": because(program.strategy, determinised=program.determinised),
+        "because": because(program.strategy, determinised=program.determinised, states=len(program.states)),
         "lineage": _lineage(program),
         "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
+        "states": [state.storage.query for state in program.states],
     }
 
 

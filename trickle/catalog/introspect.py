@@ -12,6 +12,7 @@ from trickle.ivm import ColumnFacts, Facts, FunctionFacts, RelationFacts
 from trickle.sql import load
 
 Connection = psycopg.Connection[Any]
+_PROBE = "pgtrickle_programs.described"
 
 
 def read_facts(conn: Connection, view_oid: int, settings: Mapping[str, str] | None = None) -> Facts:
@@ -53,6 +54,18 @@ def describe(conn: Connection, questions: Iterable[str]) -> dict[str, str]:
         if row is not None:
             types[question] = row[0]
     return types
+
+
+def describe_columns(conn: Connection, queries: Iterable[str]) -> dict[str, tuple[ColumnFacts, ...]]:
+    """Ask the server for the columns of each query, as of a view that is gone again at once."""
+    described: dict[str, tuple[ColumnFacts, ...]] = {}
+    for query in queries:
+        with conn.transaction(force_rollback=True):
+            conn.execute(f"CREATE VIEW {_PROBE} AS\n{query}".encode())
+            row = conn.execute("SELECT %s::regclass::oid::int8", [_PROBE]).fetchone()
+            if row is not None:
+                described[query] = tuple(_columns(conn, [row[0]])[row[0]])
+    return described
 
 
 def _relation(row: Mapping[str, Any], columns: Iterable[ColumnFacts]) -> RelationFacts:

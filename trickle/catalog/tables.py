@@ -182,6 +182,7 @@ pgt_frontiers = Table(
     required("rows_deleted", BigInteger, "0"),
     required("markers", BigInteger, "0"),
     required("unfoldable", BigInteger, "0"),
+    required("state_faults", BigInteger, "0"),
 )
 
 pgt_refresh_history = Table(

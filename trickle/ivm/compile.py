@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trickle.errors import Ours, Unsupported
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.passes import fuse_blocks, push_filters
+from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.parts import Program, Root, Target
@@ -31,5 +31,9 @@ def compile_query(facts: Facts, target: Target) -> Program:
     rel, columns = read(facts, numbering)
     if len(columns) != len(facts.output):
         raise Ours(f"the query was read with {len(columns)} columns; it has {len(facts.output)}")
-    root = Root(facts, as_block(push_filters(fuse_blocks(rel))), tuple(column.name for column in facts.output))
+    root = Root(
+        facts,
+        as_block(plain_tests(push_filters(hoist_factors(fuse_blocks(rel))))),
+        tuple(column.name for column in facts.output),
+    )
     return plan(root, target, numbering)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, render
 from trickle.ivm.algebra.walk import children
@@ -58,6 +59,16 @@ def _line(rel: Rel) -> str:
             return f"Mark {mark.label} where {' and '.join(text(p) for p in predicates) or 'any'}"
         case OuterJoin(_, _, predicates, full):
             return f"{'Full' if full else 'Left'} join on {' and '.join(text(p) for p in predicates) or 'true'}"
+        case Kept(number):
+            return f"State {number}: the rows below, kept in a table"
+        case KeptBefore(kept):
+            return f"State {kept.number}, as it was"
+        case KeptChange(kept):
+            return f"Change of state {kept.number}"
+        case KeptFirst(kept, _, count):
+            return f"State {kept.number}, its first {count} rows and their peers"
+        case Wanted():
+            return "Wanted groups"
         case Given(name):
             return f"Given {name}"
         case Copies(_, weight):

@@ -86,6 +86,8 @@ class Facts:
     """Session settings pinned on the program, because STABLE functions depend on them."""
     types: Mapping[str, str] = field(default_factory=dict)
     """Types of described expressions, keyed by the describing query (see MissingFacts)."""
+    described: Mapping[str, tuple[ColumnFacts, ...]] = field(default_factory=dict)
+    """Columns of described queries (see MissingFacts)."""
     server_version: int = 180000
 
     def relation(self, schema: str, name: str) -> RelationFacts | None:
@@ -95,6 +97,10 @@ class Facts:
     def with_types(self, types: Mapping[str, str]) -> Facts:
         """Return the same facts knowing `types` as well."""
         return dataclasses.replace(self, types={**self.types, **types})
+
+    def with_described(self, columns: Mapping[str, tuple[ColumnFacts, ...]]) -> Facts:
+        """Return the same facts knowing the columns of some queries as well."""
+        return dataclasses.replace(self, described={**self.described, **columns})
 
     def to_json(self) -> str:
         """Print as JSON, stable and readable."""
@@ -125,5 +131,6 @@ class Facts:
             functions=tuple(FunctionFacts(**f) for f in data["functions"]),
             settings=data["settings"],
             types=data["types"],
+            described={query: tuple(column(c) for c in found) for query, found in data["described"].items()},
             server_version=data["server_version"],
         )

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.keeping import Kept, KeptChange, KeptFirst
+from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
@@ -47,15 +49,16 @@ def lookups(delta: Rel) -> tuple[Lookup, ...]:
             continue
         seen.add(id(rel))
         found.update(_made_by(rel))
-        stack.extend(children(rel))
+        # What a state table holds is not looked up where it came from: the table has an index of its own.
+        stack.extend(() if isinstance(rel, Kept | KeptFirst) else children(rel))
     return tuple(sorted(found))
 
 
-def read_again(aggregate: Aggregate) -> Rel:
+def read_again(aggregate: Aggregate, numbering: Numbering) -> Rel:
     """The rows below the touched groups of an aggregate, as they are read to compute these groups anew."""
     touched = Given("touched", tuple(key.column for key in aggregate.keys))
     keys = [Restriction(key.value, key.column, nullable=False) for key in aggregate.keys]
-    return restrict(aggregate.child, keys, touched)
+    return restrict(aggregate.child, keys, touched, numbering)
 
 
 def _made_by(rel: Rel) -> Iterator[Lookup]:
@@ -129,7 +132,7 @@ def _equalities(predicate: Scalar) -> Iterator[tuple[int, Scalar]]:
 def _is_small(rel: Rel) -> bool:
     """Is this no larger than the change, or a single row?"""
     match rel:
-        case Change() | Given():
+        case Change() | Given() | KeptChange() | KeptFirst():
             return True
         case Block(inputs):
             return any(_is_small(i) for i in inputs)

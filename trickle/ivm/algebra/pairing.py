@@ -2,6 +2,7 @@
 
     Mark         each row of the left, and whether some row of the right makes every predicate true
     OuterJoin    the rows of the join, and each row without a partner beside NULLs
+    Wanted       groups of which only those matter that some row of another relation meets
 
 EXISTS, IN and their negations are a Mark below a filter. An outer join is a join and the rows that a Mark finds lonely:
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trickle.ivm.algebra.relations import Rel, require
+from trickle.ivm.algebra.relations import Aggregate, Rel, require
 from trickle.ivm.algebra.scalars import Column, Scalar
 
 
@@ -48,3 +49,16 @@ class OuterJoin(Rel):
     @property
     def columns(self) -> tuple[Column, ...]:
         return self.left.columns + self.right.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted(Rel):
+    """The rows of `groups`. Nobody looks at those that no row of `among` meets, now or before: they may be wrong."""
+
+    groups: Aggregate
+    among: Rel
+    predicates: tuple[Scalar, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.groups.columns

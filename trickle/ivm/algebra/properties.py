@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
 from trickle.ivm.algebra.windows import Window
@@ -40,12 +41,18 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
         case Aggregate(child, keys):
             known = not_null_columns(child)
             return frozenset(k.column.number for k in keys if k.value.column in known)
-        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child):
+        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child) | Wanted(child):
             return not_null_columns(child)
         case Mark(left, _, _, mark):
             return not_null_columns(left) | {mark.number}
         case OuterJoin(left, _, _, full):
             return frozenset() if full else not_null_columns(left)
+        case Kept():
+            return not_null_columns(rel.rel)
+        case KeptBefore(kept) | KeptFirst(kept):
+            return not_null_columns(kept)
+        case KeptChange(kept, weight):
+            return not_null_columns(kept) | {weight.number}
         case _:
             return frozenset()
 
@@ -75,7 +82,11 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return origins(left) | {mark.number: _MARK}
         case OuterJoin(left, right):
             return origins(left) | origins(right)
-        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child):
+        case Kept(_, _, facts):
+            return {column.number: found for column, found in zip(rel.columns, facts, strict=True)}
+        case KeptBefore(kept) | KeptFirst(kept) | KeptChange(kept):
+            return origins(kept)
+        case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child) | Wanted(child):
             return origins(child)
         case _:
             return {}
@@ -99,6 +110,10 @@ def input_keys(rel: Rel) -> list[frozenset[int]]:
             return [frozenset(outputs[number] for number in key)]
         case Mark(left) | Window(left):
             return input_keys(left)
+        case Kept():
+            return input_keys(rel.rel)
+        case Wanted(groups):
+            return input_keys(groups)
         case OuterJoin(left, right, predicates, full):
             return [] if full else _keys_kept(left, right, predicates)
         case _:

@@ -14,6 +14,7 @@ from postgast import pg_query_pb2 as pb
 from trickle.ivm.algebra.properties import INTEGERS
 from trickle.ivm.algebra.scalars import column_number
 from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.syntax import nodes
 
 NUMERIC = re.compile(r"^numeric\(\d+(?:,(-?\d+))?\)$")
 
@@ -39,6 +40,47 @@ def fixed_scale(node: pb.Node, columns: Mapping[int, ColumnFacts]) -> int | None
             return _common([fixed_scale(value, columns) for value in values if not _is_null(value)])
         case _:
             return None
+
+
+def scale_beside_zero(node: pb.Node, columns: Mapping[int, ColumnFacts]) -> int | None:
+    """The scale of every value but a plain 0, as in `CASE … THEN price ELSE 0 END`.
+
+    A sum of such values shows that scale unless nothing but zeros was added; then it is 0, whatever it shows.
+    """
+    if node.WhichOneof("node") != "case_expr":
+        return None
+    case = node.case_expr
+    values = [when.case_when.result for when in case.args]
+    if case.defresult.WhichOneof("node"):
+        values.append(case.defresult)
+    return _common([fixed_scale(v, columns) for v in values if not _is_null(v) and not _is_zero(v)])
+
+
+def is_factor(node: pb.Node, column: int) -> bool:
+    """Is the expression 0 whenever the column is, because it is a product or a quotient of it?"""
+    match node.WhichOneof("node"):
+        case "column_ref":
+            return column_number(node) == column
+        case "a_expr" if node.a_expr.kind == pb.AEXPR_OP and len(node.a_expr.name) == 1:
+            operator: str = node.a_expr.name[0].string.sval
+            left, right = node.a_expr.lexpr, node.a_expr.rexpr
+            inside = [reads(side, column) for side in (left, right)]
+            if inside == [True, False]:
+                return operator in ("*", "/") and is_factor(left, column)
+            return inside == [False, True] and operator == "*" and is_factor(right, column)
+        case _:
+            return False
+
+
+def reads(node: pb.Node, column: int) -> bool:
+    """Does the expression read the column?"""
+    return any(n.WhichOneof("node") == "column_ref" and column_number(n) == column for n in nodes(node))
+
+
+def _is_zero(node: pb.Node) -> bool:
+    inner = node.type_cast.arg if node.WhichOneof("node") == "type_cast" else node
+    constant = inner.a_const
+    return inner.WhichOneof("node") == "a_const" and constant.WhichOneof("val") == "ival" and not constant.ival.ival
 
 
 def _column_scale(facts: ColumnFacts | None) -> int | None:

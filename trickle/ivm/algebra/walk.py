@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.keeping import Kept, KeptFirst
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
@@ -33,6 +34,9 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             | Expand(child)
             | Shared(child=child)
             | Copies(child)
+            | Kept(rel=child)
+            | Wanted(child)
+            | KeptFirst(kept=child)
         ):
             return (child,)
         case Join(left, right) | Mark(left, right) | OuterJoin(left, right):
@@ -45,13 +49,19 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return ()
 
 
-def scans(rel: Rel) -> Iterator[Scan]:
-    """Every scan below `rel`, also the ones whose changes are read."""
+def walk(rel: Rel) -> Iterator[Rel]:
+    """`rel` and every relation below it."""
     stack = [rel]
     while stack:
         found = stack.pop()
+        yield found
+        stack.extend(children(found))
+
+
+def scans(rel: Rel) -> Iterator[Scan]:
+    """Every scan below `rel`, also the ones whose changes are read."""
+    for found in walk(rel):
         if isinstance(found, Scan):
             yield found
         if isinstance(found, Change):
             yield found.scan
-        stack.extend(children(found))

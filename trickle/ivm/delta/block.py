@@ -18,7 +18,7 @@ from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta.chain import join_order, named, passed_on, predicates_between
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
-from trickle.ivm.delta.narrow import narrowed
+from trickle.ivm.delta.restrict import narrowed
 
 
 @rule.register

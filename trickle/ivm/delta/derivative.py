@@ -43,10 +43,12 @@ def _register_rules() -> None:
     import trickle.ivm.delta.block
     import trickle.ivm.delta.copies
     import trickle.ivm.delta.expand
+    import trickle.ivm.delta.kept
     import trickle.ivm.delta.mark
     import trickle.ivm.delta.outer_join
     import trickle.ivm.delta.scan
     import trickle.ivm.delta.union_all
+    import trickle.ivm.delta.wanted
     import trickle.ivm.delta.window  # noqa: F401
 
 

@@ -1,6 +1,6 @@
 """A mark changes with its row, and with what its row may meet:
 
-    Δ Mark(L, R)  =  Mark(ΔL, R)  ⊎  Mark(old L|K, R)  ⊎  −Mark(old L|K, old R|K)
+    Δ Mark(L, R)  =  Mark(ΔL, R)  ⊎  Mark(old L|K, R|K)  ⊎  −Mark(old L|K, old R|K)
 
 K holds the values that ΔR brings for the columns of R that the predicates equate to columns of L: a row of L with
 another value meets the same partners as before. NULL meets nobody by `=`, so K needs no NULL. Where nothing is
@@ -18,7 +18,7 @@ from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, U
 from trickle.ivm.algebra.scalars import Column, expression, reference
 from trickle.ivm.delta.before import before
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
-from trickle.ivm.delta.restrict import Restriction, restrict
+from trickle.ivm.delta.restrict import Restriction, narrowed, restrict
 
 
 @rule.register
@@ -29,13 +29,15 @@ def _(rel: Mark, numbering: Numbering) -> Delta | None:
     terms: list[Rel] = []
     if left is not None:
         left = shared(left, "change_of_rows", "the change of the rows that look for a partner")
-        arrived = Mark(left.rel, rel.right, rel.predicates, rel.mark)
+        met = narrowed(rel.right, left.rel, rel.predicates, numbering)
+        arrived = Mark(left.rel, met, rel.predicates, rel.mark)
         terms.append(Block((arrived,), (), (*outputs, Item(weight, reference(left.weight)))))
     if right is not None:
         right = shared(right, "change_of_partners", "the change of the rows that may be partners")
         changed = Block((right.rel,), (), ())
-        rows, partners = _old_states(rel, left, right, numbering)
-        for there, sign in ((rel.right, "1"), (partners, "-1")):
+        rows, partners = _touched(rel, left, right, numbering)
+        then = Shared("partners_before", "their partners as they were", before(partners, right, numbering))
+        for there, sign in ((partners, "1"), (then, "-1")):
             marked = Mark(rows, there, rel.predicates, rel.mark)
             terms.append(Block((marked,), (), (*outputs, Item(weight, expression(sign))), changed))
     if not terms:
@@ -43,23 +45,21 @@ def _(rel: Mark, numbering: Numbering) -> Delta | None:
     return Delta(terms[0] if len(terms) == 1 else UnionAll(tuple(terms), (*rel.columns, weight)), weight)
 
 
-def _old_states(rel: Mark, left: Delta | None, right: Delta, numbering: Numbering) -> tuple[Rel, Rel]:
-    """old L|K and old R|K."""
+def _touched(rel: Mark, left: Delta | None, right: Delta, numbering: Numbering) -> tuple[Rel, Rel]:
+    """old L|K and R|K."""
     met = _equated(rel)
     rows, partners, came = rel.left, rel.right, left
     if met:
         wanted = [Item(numbering.column("wanted"), reference(there)) for _, there in met]
         among = Shared("wanted_partners", "the keys whose partners change", Aggregate(right.rel, tuple(wanted), ()))
         here = _restrictions([number for number, _ in met], wanted)
-        rows = restrict(rel.left, here, among)
-        partners = restrict(rel.right, _restrictions([number for _, number in met], wanted), among)
-        came = None if left is None else Delta(restrict(left.rel, here, among), left.weight)
+        there = _restrictions([number for _, number in met], wanted)
+        rows = restrict(rel.left, here, among, numbering)
+        partners = Shared("partners_now", "their partners as they are", restrict(rel.right, there, among, numbering))
+        came = None if left is None else Delta(restrict(left.rel, here, among, numbering), left.weight)
     if came is not None:
         rows = before(rows, came, numbering)
-    law = "the rows whose partners change, as they were"
-    return Shared("rows_before", law, rows), Shared(
-        "partners_before", "their partners as they were", before(partners, right, numbering)
-    )
+    return Shared("rows_before", "the rows whose partners change, as they were", rows), partners
 
 
 def _restrictions(numbers: Sequence[int], wanted: Sequence[Item]) -> list[Restriction]:

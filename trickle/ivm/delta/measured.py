@@ -19,7 +19,7 @@ from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Uni
 from trickle.ivm.algebra.scalars import Column, Scalar, columns_of, expression, reference
 from trickle.ivm.delta.chain import join_order, named, numbers, passed_on, predicates_between
 from trickle.ivm.delta.derivative import Delta, derive, shared
-from trickle.ivm.delta.narrow import narrowed
+from trickle.ivm.delta.restrict import narrowed
 
 
 @dataclass(frozen=True, slots=True)

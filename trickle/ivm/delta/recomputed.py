@@ -18,20 +18,36 @@ from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, U
 from trickle.ivm.algebra.scalars import expression
 from trickle.ivm.delta.before import before
 from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.kept import as_found
 from trickle.ivm.delta.restrict import Restriction, restrict
 
 
 def recomputed(
-    rel: Rel, child: Rel, keys: Sequence[Item], over: Callable[[Rel], Rel], numbering: Numbering
+    rel: Rel,
+    child: Rel,
+    keys: Sequence[Item],
+    over: Callable[[Rel], Rel],
+    numbering: Numbering,
+    asked_for: Callable[[Rel], Rel] | None = None,
 ) -> Delta | None:
-    """Return the change of `rel`, which is `over(child)` and has `keys` of the child for its groups."""
+    """Return the change of `rel`, which is `over(child)` and has `keys` of the child for its groups.
+
+    Of the touched keys, `asked_for` returns those that matter.
+    """
     change = derive(child, numbering)
     if change is None:
         return None
     change = shared(change, "change_grouped", "the change of what is grouped")
-    now = _touched_rows(child, keys, change, numbering) if keys else child
-    now = Shared("rows_now", "the touched groups' rows as they are now", now)
-    then = before(now, change, numbering)
+    now: Rel = Shared("rows_now", "the touched groups' rows as they are now", child)
+    if keys:
+        restrictions, touched = _touched(child, keys, change, numbering)
+        if asked_for is not None:
+            touched = asked_for(touched)
+            change = Delta(restrict(change.rel, restrictions, touched, numbering), change.weight)
+        rows = restrict(child, restrictions, touched, numbering)
+        now = Shared("rows_now", "the touched groups' rows as they are now", rows)
+    found = None if keys else as_found(child)
+    then = found if found is not None else before(now, change, numbering)
     weight = numbering.column("__pgt_w")
     anything = Block((change.rel,), (), ())
     outputs = tuple(copy_of(column) for column in rel.columns)
@@ -42,12 +58,12 @@ def recomputed(
     return Delta(UnionAll(arms, (*rel.columns, weight)), weight)
 
 
-def _touched_rows(child: Rel, keys: Sequence[Item], change: Delta, numbering: Numbering) -> Rel:
-    """C|K."""
+def _touched(child: Rel, keys: Sequence[Item], change: Delta, numbering: Numbering) -> tuple[list[Restriction], Rel]:
+    """K, and how rows of the child meet it."""
     certain = not_null_columns(child)
     wanted = [Item(numbering.like(key.column), key.value) for key in keys]
     touched = Shared("touched_keys", "the keys that occur in the change", Aggregate(change.rel, tuple(wanted), ()))
     restrictions = [
         Restriction(key.value, w.column, key.value.column not in certain) for key, w in zip(keys, wanted, strict=True)
     ]
-    return restrict(child, restrictions, touched)
+    return restrictions, touched

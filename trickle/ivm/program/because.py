@@ -20,10 +20,15 @@ _REASONS = {
     ),
 }
 _BY_KEY = "the keys of the joined rows identify a row: only changed rows are found and written"
+_KEPT = (
+    "what stands below the place where all rows are looked at together is kept in tables of the program's own, "
+    "so it is not computed again: only what the change touches is read"
+)
 _COMPLETED = "the query leaves an order open; the stored one completes it, so that equal rows give equal results"
 
 
-def because(strategy: str, *, determinised: bool) -> tuple[str, ...]:
-    """The sentences for a strategy of `plan`."""
+def because(strategy: str, *, determinised: bool, states: int) -> tuple[str, ...]:
+    """The sentences for a strategy of `plan`, over so many state tables."""
     reasons = (_BY_KEY,) if strategy.startswith("rows by key") else _REASONS[strategy]
-    return (*reasons, _COMPLETED) if determinised else reasons
+    kept = (_KEPT,) if states else ()
+    return (*reasons, *kept, *((_COMPLETED,) if determinised else ()))

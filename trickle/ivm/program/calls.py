@@ -20,7 +20,7 @@ from trickle.errors import MissingFacts, Unsupported
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Call, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, render
-from trickle.ivm.algebra.scale import fixed_scale
+from trickle.ivm.algebra.scale import fixed_scale, is_factor, reads, scale_beside_zero
 from trickle.ivm.facts import ColumnFacts, Facts
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -93,19 +93,29 @@ def classify(call: Call, child: Rel, facts: Facts) -> Classified:
     return Classified(call, Kind.RECOMPUTED, argument, condition)
 
 
-def exact(calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[int, ColumnFacts]) -> list[Classified]:
+def exact(
+    calls: Sequence[Classified], items: Sequence[Item], columns: Mapping[int, ColumnFacts], *, inner: bool
+) -> list[Classified]:
     """Recompute the sums whose digits would show that they were folded.
 
     A folded sum has the right value, but the scale of what it once added; a quotient or a text shows it. A sum that
-    is selected as it is stays folded: its value is what counts.
+    is selected as it is stays folded: its value is what counts, unless another query reads it (`inner`). So does one
+    whose digits can differ only where it is 0, and all that is computed of it is 0 then.
     """
-    inside = {n for item in items if item.value.column is None for n in item.value.columns}
+    inside = {n for item in items if inner or item.value.column is None for n in item.value.columns}
 
     def digits_matter(classified: Classified) -> bool:
         if classified.sum_type != "numeric" or classified.argument is None:
             return False
-        used = classified.kind is Kind.AVERAGE or classified.call.column.number in inside
-        return used and fixed_scale(classified.argument.node, columns) is None and classified.argument_type == "numeric"
+        number = classified.call.column.number
+        used = classified.kind is Kind.AVERAGE or number in inside
+        if not used or classified.argument_type != "numeric":
+            return False
+        if fixed_scale(classified.argument.node, columns) is not None:
+            return False
+        only_factor = all(is_factor(i.value.node, number) for i in items if reads(i.value.node, number))
+        beside_zero = scale_beside_zero(classified.argument.node, columns) is not None
+        return inner or classified.kind is Kind.AVERAGE or not (beside_zero and only_factor)
 
     return [replace(c, kind=Kind.RECOMPUTED, sum_type=None) if digits_matter(c) else c for c in calls]
 

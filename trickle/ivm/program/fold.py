@@ -34,21 +34,22 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     """Keep the groups of `aggregate`, from which `root` selects its columns."""
     child = prune_columns(aggregate.child, _read(aggregate))
     aggregate = Aggregate(child, aggregate.keys, aggregate.calls, aggregate.scalar)
-    calls = exact([classify(call, child, root.facts) for call in aggregate.calls], root.items, origins(child))
+    classified = [classify(call, child, root.facts) for call in aggregate.calls]
+    calls = exact(classified, root.items, origins(child), inner=root.inner)
     names = {i.value.column: n for i, n in zip(root.items, root.names, strict=True) if i.value.column is not None}
     kept = tally(calls, names, numbering, not_null_columns(child))
     keys, hidden_keys = _keys(aggregate, names, child)
     storage, algebra = _storage(root, aggregate, kept, keys, hidden_keys)
     delta, grouped = _changes(aggregate, kept, numbering)
     written = Folding(root, aggregate, target, tuple(keys), kept, storage)
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     groups = renderer.select(grouped)
     renderer.add("change_groups", "the change of each group: rows, values and sums by weight", groups)
     renderer.add("matched", "each changed group beside its stored row", matched(written))
     if written.may_recompute:
         row = numbering.column("row")
         renderer.add("lost", "groups whose new values cannot be had by adding", lost(written, row))
-        fresh = _fresh(renderer, written, row)
+        fresh = _fresh(renderer, written, row, numbering)
         renderer.add("fresh", "those groups, computed anew from the sources as they are now", fresh)
     renderer.add("folded", "new = stored + change", folded(written))
     renderer.add("net", "groups that appear, change or disappear", net(written))
@@ -145,7 +146,7 @@ def _changes(aggregate: Aggregate, kept: Tally, numbering: Numbering) -> tuple[D
     return delta, Aggregate(delta.rel, keys, tuple(calls))
 
 
-def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:
+def _fresh(renderer: Renderer, f: Folding, row: Column, numbering: Numbering) -> str:
     """γ(C|lost): the groups that could not be folded, numbered as in `lost`."""
     calls = (*f.aggregate.calls, *(Call(s.column, s.value) for s in f.kept.states if s.hidden))
     if f.aggregate.scalar:
@@ -153,6 +154,6 @@ def _fresh(renderer: Renderer, f: Folding, row: Column) -> str:
         everything = Aggregate(f.aggregate.child, (), calls, scalar=True)
         asked = Block((Given("lost", (row,)),), (), ())
         return renderer.select(Block((everything,), (), one, asked), (ROW, *(call.column.label for call in calls)))
-    rows = restricted(f.aggregate.child, "lost", f.keys, row)
+    rows = restricted(f.aggregate.child, "lost", f.keys, row, numbering)
     grouped = Aggregate(rows, (Item(row, reference(row)),), calls)
     return renderer.select(grouped, (ROW, *(call.column.label for call in calls)))

@@ -17,14 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.changes import BUFFERS
 from trickle.ivm.program.layout import commented, dollar_tag, indented
 from trickle.ivm.program.parts import OPERATION, UNFOLDABLE, Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.state_ctes import faults, state_ctes, unfoldable
 
 PROGRAMS = "pgtrickle_programs"
 LARGE_ROWS = 2_000
-"""From how many captured rows on a change counts as large: about where PostgreSQL's own costs plan better."""
+LARGE_SHARE = 200
+"""A change counts as large when it has more captured rows than the first, and than the largest source has rows by the
+second: about where PostgreSQL's own costs plan better. A few thousand rows of millions are best followed by index."""
 
 
 def function_texts(
@@ -32,25 +36,28 @@ def function_texts(
     apply: Apply,
     alone: Alone | None,
     buffers: Sequence[int],
-    sources: Sequence[tuple[str, str]],
+    sources: Sequence[RelationFacts],
     settings: Mapping[str, str],
 ) -> tuple[str, str]:
     """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
     statement = _either(target, apply, alone, ids)
-    permitted = ", ".join(
-        f"(SELECT FROM {ident(schema, name)} WHERE false) s{i}" for i, (schema, name) in enumerate(sources)
-    )
+    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
+    large = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq"
-    attempt = f"""IF {_how_many_new(buffers)} > {LARGE_ROWS} THEN
+    wrong = "__pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted" + (
+        "\n    OR __pgt_counts.state_faults > 0" if apply.states else ""
+    )
+    counted = ", f.state_faults" if apply.states else ""
+    attempt = f"""IF {_how_many_new(buffers, large)} > {large} THEN
   __pgt_written := {large_name(target)}({large_arguments}, {"__pgt_alone" if alone else "false"});
 ELSE
 {indented(statement)}
 END IF;
 
-SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable INTO __pgt_counts
+SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{counted} INTO __pgt_counts
 FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
     body = f"""#variable_conflict use_column
 DECLARE
@@ -82,7 +89,7 @@ BEGIN
   IF __pgt_counts.unfoldable > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
-  IF __pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted THEN
+  IF {wrong} THEN
     RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
       DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
                       __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted, __pgt_written),
@@ -153,11 +160,11 @@ def _quoted(body: str) -> str:
     return f"{tag}\n{body}{tag}"
 
 
-def _how_many_new(buffers: Sequence[int]) -> str:
+def _how_many_new(buffers: Sequence[int], enough: int) -> str:
     """How many captured rows there are to read; counting ends where the change is known to be large."""
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
-        f" ORDER BY b.xid LIMIT {LARGE_ROWS + 1}) x)"
+        f" ORDER BY b.xid LIMIT {enough + 1}) x)"
         for buffer in buffers
         for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_xip)")
     )
@@ -192,7 +199,8 @@ def _new_markers(output: str, ids: str) -> str:
 
 def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = ()) -> str:
     """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
-    ctes = [f"{commented(comment)}\n{ident(name)} AS (\n{indented(body)}\n)" for name, comment, body in apply.ctes]
+    own = [_cte(name, comment, body) for name, comment, body in apply.ctes]
+    ctes = _state_ctes(apply, own, _ALONE if others else "") + own
     if others:
         tests = "\n    OR ".join(test for buffer in others for test in _new_in(buffer))
         law = "-- has nothing else changed, by the snapshot of this very statement?"
@@ -213,10 +221,29 @@ def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = (
     return f"WITH\n{body}\nMERGE INTO {target.table} t USING {net} ON {apply.match}\n" + "\n".join(clauses) + ";"
 
 
+def _cte(name: str, comment: str, body: str, how: str = "") -> str:
+    head = f"{commented(comment)}\n" if comment else ""
+    return f"{head}{ident(name)} AS {how}(\n{indented(body)}\n)"
+
+
+def _state_ctes(apply: Apply, readers: Sequence[str], guard: str) -> list[str]:
+    """The CTEs of all state tables: what is written, and of the ways to read them those that are used."""
+    made = [cte for state, kept in apply.states for cte in state_ctes(state, kept, guard)]
+    used: list[str] = []
+    texts = list(readers)
+    for cte in reversed(made):
+        if not cte.reads or any(ident(cte.name) in text for text in texts):
+            used.insert(0, _cte(cte.name, cte.comment, cte.body, "NOT MATERIALIZED " if cte.reads else ""))
+            texts.append(cte.body)
+    return used
+
+
 _ALONE = "(SELECT q.alone FROM quiet q)"
 
 
 def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
+    changing = [pair for pair in apply.states if pair[1] is not None]
+    checked = f",\n    state_faults = {faults(apply.states)}" if changing else ""
     deletions = apply.expected_deletions or f"count(*) FILTER (WHERE {OPERATION} = 'd')"
     return f"""frontier AS (
   UPDATE pgtrickle.pgt_frontiers SET
@@ -224,8 +251,8 @@ def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
     own_seq = nextval('pgtrickle_changes.change_seq'),
     (rows_inserted, rows_updated, rows_deleted, unfoldable) = (
       SELECT count(*) FILTER (WHERE {OPERATION} = 'i'), count(*) FILTER (WHERE {OPERATION} IN ('u', 'x')),
-        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}')
+        {deletions}, count(*) FILTER (WHERE {OPERATION} = '{UNFOLDABLE}'){unfoldable(apply.states)}
       FROM net),
-    markers = ({_new_markers("count(*)", ids)})
+    markers = ({_new_markers("count(*)", ids)}){checked}
   WHERE pgt_id = {target.pgt_id}{f" AND {_ALONE}" if alone else ""}
 )"""

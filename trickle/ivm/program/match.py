@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Given, Rel
 from trickle.ivm.algebra.scalars import Column, Scalar
 from trickle.ivm.delta.restrict import Restriction, restrict
@@ -61,7 +62,7 @@ def unchanged(new: str, old: str, facts: ColumnFacts | None) -> str:
     return f"{new}::text IS NOT DISTINCT FROM {old}::text"
 
 
-def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column) -> Rel:
+def restricted(child: Rel, cte: str, keys: Sequence[KeyColumn], row: Column, numbering: Numbering) -> Rel:
     """Rows of `child`, as it is now, whose keys stand in a CTE; `row` is the CTE's number for the key."""
     given = Given(cte, (row, *(key.column for key in keys)))
-    return restrict(child, [Restriction(k.value, k.column, k.nullable) for k in keys], given, (row,))
+    return restrict(child, [Restriction(k.value, k.column, k.nullable) for k in keys], given, numbering, (row,))

@@ -52,6 +52,20 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """A table of the program's own, which holds the rows of one part of the query."""
+
+    number: int
+    table: str
+    """Quoted name."""
+    storage: Storage
+    columns: tuple[str, ...]
+    """What the rest of the program calls its columns."""
+    order: tuple[str, ...] = ()
+    """Index columns, with directions, by which its first rows are found."""
+
+
+@dataclass(frozen=True, slots=True)
 class Apply:
     """The CTEs that end in `net`, and how its rows meet the stored ones."""
 
@@ -67,6 +81,8 @@ class Apply:
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""
+    states: tuple[tuple[State, Apply | None], ...] = ()
+    """The state tables it reads, each with how it is brought up to date; None where it cannot have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,8 @@ class Program:
     """Another SELECT that fills the storage, with the user's query as it stands: to be used where it is cheaper."""
     determinised: bool = False
     """The stored query fixes an order that the user's leaves open."""
+    states: tuple[State, ...] = ()
+    """The tables it keeps beside the stream table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +130,8 @@ class Root:
     facts: Facts
     block: Block
     names: tuple[str, ...]
+    inner: bool = False
+    """It is kept for the sake of another query, which may show every digit of its values."""
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -23,6 +23,7 @@ from trickle.ivm.program.as_written import as_written
 from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
+from trickle.ivm.program.keep import Keeper
 from trickle.ivm.program.parts import Alone, Apply, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
 from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
@@ -37,13 +38,15 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         MissingFacts: the types of some expressions have to be described first.
     """
     block = as_block(settled(root.block, root.facts))
-    apply = _choose(replace(root, block=block), target, numbering)
-    if apply.algebra is None or apply.delta is None:
-        raise Ours("a strategy did not say what it derived")
-    tables = {s.table.oid: s.table for s in scans(apply.algebra)}
+    keeper = Keeper(replace(root, block=block), target, numbering)
+    outer = replace(root, block=keeper.divided())
+    states = keeper.states(outer.block, _choose)
+    apply = replace(_choose(outer, target, numbering), states=states)
+    algebra, delta = _said(apply.algebra), _said(apply.delta)
+    tables = {s.table.oid: s.table for s in scans(algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
-    sources = sorted((t.schema, t.name) for t in tables.values())
-    alone = _alone(replace(root, block=block), target, apply.algebra, numbering)
+    sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
+    alone = _alone(outer, target, apply, keeper)
     function, large_function = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
@@ -51,14 +54,15 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         large_function=large_function,
         count_function=count_text(target, buffers),
         sources=tuple(sorted(tables)),
-        captured=_captured(apply.algebra),
+        captured=_captured(algebra),
         strategy=apply.strategy,
-        algebra=print_rel(apply.algebra),
-        delta=print_rel(apply.delta),
+        algebra=print_rel(algebra),
+        delta=print_rel(delta),
         lineage=lineage(root.block, root.names),
-        lookups=_lookups(apply, block),
+        lookups=_lookups(apply, numbering),
         as_written=as_written(root, apply) if block == root.block else None,
         determinised=block != root.block,
+        states=tuple(state for state, _ in states),
     )
 
 
@@ -77,31 +81,42 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     return by_hash(root, target, numbering)
 
 
-def _lookups(apply: Apply, block: Block) -> tuple[Lookup, ...]:
-    """What the derivative looks up, and what is read again for groups that are computed anew."""
-    found = set(lookups(apply.delta)) if apply.delta is not None else set()
-    top = block.inputs[0] if len(block.inputs) == 1 else None
-    if isinstance(top, Aggregate) and top.keys and "recomputed" in apply.strategy:
-        found.update(lookups(read_again(top)))
+def _lookups(apply: Apply, numbering: Numbering) -> tuple[Lookup, ...]:
+    """What the derivatives look up, and what is read again for groups that are computed anew."""
+    found: set[Lookup] = set()
+    for part in (apply, *(kept for _, kept in apply.states if kept is not None)):
+        found.update(lookups(_said(part.delta)))
+        top = part.algebra.inputs[0] if isinstance(part.algebra, Block) and len(part.algebra.inputs) == 1 else None
+        if isinstance(top, Aggregate) and top.keys and "recomputed" in part.strategy:
+            found.update(lookups(read_again(top, numbering)))
     return tuple(sorted(found))
 
 
-def _alone(root: Root, target: Target, algebra: Rel, numbering: Numbering) -> Alone | None:
+def _alone(root: Root, target: Target, general: Apply, keeper: Keeper) -> Alone | None:
     """The largest source as the only one that changes, which it mostly is: a much smaller statement.
 
     Of sources of one size the first in FROM is taken. Where all is computed anew there is nothing to save.
     """
-    read = sorted(scans(algebra), key=lambda scan: min((c.number for c in scan.columns), default=0))
+    read = sorted(scans(_said(general.algebra)), key=lambda scan: min((c.number for c in scan.columns), default=0))
     tables = {scan.table.oid: scan.table for scan in read}
-    if len(tables) < 2 or places_all_rows(root):
+    if len(tables) < 2 or (places_all_rows(root) and not general.states):
         return None
     largest = max(tables.values(), key=lambda table: table.rows)
     others = {oid: table.buffer for oid, table in tables.items() if oid != largest.oid}
+    still = keeper.numbering.assuming_still(others)
     try:
-        apply = _choose(root, target, numbering.assuming_still(others))
+        apply = _choose(root, target, still)
+        states = keeper.while_still([state for state, _ in general.states], _choose, still)
     except Unsupported:
         return None
-    return Alone(apply, tuple(sorted({buffer for buffer in others.values() if buffer is not None})))
+    buffers = tuple(sorted({buffer for buffer in others.values() if buffer is not None}))
+    return Alone(replace(apply, states=tuple(states)), buffers)
+
+
+def _said(rel: Rel | None) -> Rel:
+    if rel is None:
+        raise Ours("a strategy did not say what it derived")
+    return rel
 
 
 def _captured(rel: Rel) -> dict[int, tuple[int, ...]]:

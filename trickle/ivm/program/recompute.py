@@ -48,7 +48,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
     if delta is None:
         raise Unsupported("nothing this query reads can change")
 
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     row = numbering.column("row")
     everything = (Item(numbering.column("everything"), expression("true")),)
     touched = Aggregate(delta.rel, aggregate.keys or everything, ())
@@ -60,7 +60,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         "each touched key with a number to meet by",
         f"SELECT row_number() OVER () AS {ident(row.label)}, {numbered}\nFROM touched_groups",
     )
-    restriction = restricted(child, "touched", keys, row)
+    restriction = restricted(child, "touched", keys, row, numbering)
     fresh = Block(
         (Aggregate(restriction, (Item(row, reference(row)), *aggregate.keys), calls),),
         root.block.predicates,

@@ -50,7 +50,7 @@ def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:
     key_names = [outputs.get(n) or hidden_names[hidden.index(n)] for n in key]
     facts = _input_facts(root)
     typed = (*root.facts.output, *(facts[number] for number in hidden))
-    apply, names = _prepare(root, extra, hidden_names, tuple(key_names), numbering)
+    apply, _, names = _prepare(root, extra, hidden_names, tuple(key_names), numbering)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
     keys = [ident(name) for name in key_names]
     columns = ", ".join(f"x.{ident(name)}" for name in names)
@@ -96,11 +96,12 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
     """Keep the rows of `root` as a bag, found by a hidden hash; `whole`, by what is stored and should be."""
     hashed = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
     extra = (Item(numbering.column("hash"), _hash(hashed)),)
-    apply, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
+    apply, block, names = _prepare(root, extra, (HASH,), (HASH,), numbering)
     if whole:
         stored = f"SELECT {', '.join(ident(name) for name in names)}, -1 AS {WEIGHT} FROM {target.table}"
-        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(apply.storage.query)}\n) q"
-        apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=apply.algebra)
+        query = Renderer(from_states=True).select(block, names)
+        now = f"SELECT q.*, 1 AS {WEIGHT} FROM (\n{indented(query)}\n) q"
+        apply = replace(apply, ctes=(("change", "", f"{now}\nUNION ALL\n{stored}"),), delta=block)
     hash_facts = ColumnFacts(0, HASH, "bigint", "bigint", not_null=True)
     typed = (*root.facts.output, hash_facts)
     rows = [(f"d.{ident(name)}", name, column) for name, column in zip(names, typed, strict=True)]
@@ -143,14 +144,14 @@ def _prepare(
     hidden: tuple[str, ...],
     index: tuple[str, ...],
     numbering: Numbering,
-) -> tuple[Apply, tuple[str, ...]]:
+) -> tuple[Apply, Rel, tuple[str, ...]]:
     """Derive the root with its hidden columns; the last CTE holds the raw change, still to be netted."""
     block = prune_columns(Block(root.block.inputs, root.block.predicates, (*root.items, *extra)))
     names = root.names + hidden
     delta = derive(block, numbering)
     if delta is None:
         raise Unsupported("nothing this query reads can change")
-    renderer = Renderer()
+    renderer = Renderer(from_states=True)
     change = renderer.select(delta.rel, (*names, WEIGHT))
     storage = Storage(
         root.names,
@@ -161,7 +162,8 @@ def _prepare(
         certain=tuple(name for name in index if name in root.names),
     )
     ctes = tuple((c.name, c.comment, c.body) for c in renderer.ctes)
-    return Apply(storage, (*ctes, ("change", "", change)), "", (), algebra=block, delta=delta.rel), names
+    apply = Apply(storage, (*ctes, ("change", "", change)), "", (), algebra=block, delta=delta.rel)
+    return apply, block, names
 
 
 def _netted(apply: Apply, rows: Sequence[tuple[str, str, ColumnFacts]]) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -31,6 +32,14 @@ from trickle.ivm.program.layout import indented
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.source import Source
+from trickle.ivm.program.state_names import (
+    WEIGHT,
+    state_before,
+    state_change,
+    state_come,
+    state_left,
+    state_now,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,13 @@ class Cte:
 
 
 class Renderer:
-    """Renders relations of one statement, gathering the CTEs they share."""
+    """Renders relations of one statement, gathering the CTEs they share.
 
-    def __init__(self) -> None:
+    What is kept in state tables is read from them in a program (`from_states`), and written out elsewhere.
+    """
+
+    def __init__(self, *, from_states: bool = False) -> None:
+        self._from_states = from_states
         self.ctes: list[Cte] = []
         self._names: dict[int, str] = {}
         self._keep: list[Rel] = []
@@ -59,6 +72,8 @@ class Renderer:
         """Return SELECT text whose output columns are called `names` (their labels, when None)."""
         labels = list(names) if names is not None else [column.label for column in rel.columns]
         match rel:
+            case Wanted(groups):
+                return self.select(groups, labels)
             case UnionAll(branches):
                 return "\nUNION ALL\n".join(self.select(branch, labels) for branch in branches)
             case Aggregate():
@@ -178,6 +193,9 @@ class Renderer:
             tables.append(f"{only}{text}" if alias == text else f"{only}{text} AS {ident(alias)}")
             if isinstance(rel, Scan):
                 columns |= {column.number: (alias, facts.name) for column, facts in rel.attributes}
+            elif isinstance(rel, KeptChange):
+                columns |= {column.number: (alias, column.label) for column in rel.kept.columns}
+                columns[rel.weight.number] = (alias, WEIGHT)
             else:
                 columns |= {column.number: (alias, column.label) for column in rel.columns}
         return tables, columns
@@ -194,8 +212,28 @@ class Renderer:
                 return name, ident(name)
             case Given(name):
                 return name, ident(name)
+            case Kept(number) if self._from_states:
+                return (name := state_now(number)), ident(name)
+            case KeptBefore(kept):
+                return (name := state_before(kept.number)), ident(name)
+            case KeptChange(kept):
+                return (name := state_change(kept.number)), ident(name)
+            case KeptFirst() if self._from_states:
+                return "q", f"(\n{indented(self._first(rel))}\n)"
+            case Kept(_, part) | KeptFirst(Kept(_, part)):
+                return "q", f"(\n{indented(self.select(part))}\n)"
             case _:
                 return "q", f"(\n{indented(self.select(rel))}\n)"
+
+    def _first(self, rel: KeptFirst) -> str:
+        """The first of the rows that the change leaves in a state table, and all that it brings."""
+        names = {column.number: ident("t", column.label) for column in rel.columns}
+        columns = ", ".join(names.values())
+        order = ", ".join(sort_keys(rel.order, names.__getitem__))
+        number = rel.kept.number
+        stored = state_before(number) if rel.before else state_left(number)
+        first = f"SELECT {columns} FROM {ident(stored)} t\nORDER BY {order} FETCH FIRST {rel.count} ROWS WITH TIES"
+        return first if rel.before else f"({first})\nUNION ALL\nSELECT {columns} FROM {ident(state_come(number))} t"
 
     def _shared(self, rel: Shared) -> str:
         if id(rel) not in self._names:

@@ -1,4 +1,4 @@
--- Remove everything of one stream table in schema pgtrickle_programs: functions, stored view, query view.
+-- Remove everything of one stream table in schema pgtrickle_programs: functions, their own tables, stored view, query view.
 CREATE FUNCTION pgtrickle._drop_programs(pgt_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
@@ -11,6 +11,7 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', item.signature);
     END LOOP;
+    PERFORM pgtrickle._drop_states(_drop_programs.pgt_id);
     FOR item IN
         SELECT v AS signature FROM unnest(ARRAY['stored', 'query']) WITH ORDINALITY u(kind, n),
                to_regclass(format('pgtrickle_programs.%s_%s', kind, pgt_id)) v

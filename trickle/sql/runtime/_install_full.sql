@@ -1,5 +1,5 @@
 -- Write the program that refreshes a stream table in full: fill when empty, else apply the difference, so that only
--- rows that changed are written and downstream tables see a true delta. Rows are told apart by how they look, not only
+-- rows that changed are written and downstream tables see a true delta. The program's own tables are filled anew. Rows are told apart by how they look, not only
 -- by equality: 1.0 becomes 1.00 when the query says so. One statement reads, applies and advances
 -- the frontier. INSERT reads from the DELETE, which orders the two where a unique index needs it.
 CREATE FUNCTION pgtrickle._install_full(pgt_id bigint) RETURNS void
@@ -50,7 +50,7 @@ BEGIN
     UPDATE pgtrickle.pgt_frontiers
     SET snapshot = pg_current_snapshot(), own_xid = pg_current_xact_id(),
         own_seq = nextval('pgtrickle_changes.change_seq')
-    WHERE pgt_id = %s)$sql$, st.pgt_id);
+    WHERE pgt_id = %s)$sql$, st.pgt_id) || pgtrickle._full_states(st.pgt_id);
     diff := format($sql$
   WITH net AS MATERIALIZED (
     SELECT %1$s, sum(__pgt_w)::bigint AS __pgt_w

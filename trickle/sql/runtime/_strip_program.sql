@@ -1,4 +1,4 @@
--- Take away what the compiler added for the old query: its program, its stored view, hidden columns and indexes,
+-- Take away what the compiler added for the old query: its program with its own tables, its stored view, hidden columns and indexes,
 -- all named __pgt_… or after the stream table's number.
 CREATE FUNCTION pgtrickle._strip_program(pgt_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
@@ -15,6 +15,7 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', item.signature);
     END LOOP;
+    PERFORM pgtrickle._drop_states(_strip_program.pgt_id);
     IF to_regclass(format('pgtrickle_programs.stored_%s', _strip_program.pgt_id)) IS NOT NULL THEN
         EXECUTE format('DROP VIEW pgtrickle_programs.stored_%s', _strip_program.pgt_id);
     END IF;

@@ -117,7 +117,8 @@ CREATE TABLE pgtrickle.pgt_frontiers (
     rows_updated  bigint NOT NULL DEFAULT 0,
     rows_deleted  bigint NOT NULL DEFAULT 0,
     markers       bigint NOT NULL DEFAULT 0,
-    unfoldable    bigint NOT NULL DEFAULT 0
+    unfoldable    bigint NOT NULL DEFAULT 0,
+    state_faults  bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 CREATE TABLE pgtrickle.pgt_refresh_history (

@@ -3,6 +3,7 @@
     σ_p(Block(I, P, π)) = Block(I, P ∪ p∘π, π)
     π_f(Block(I, P, π)) = Block(I, P, f∘π)
     A ⋈_p B             = Block(I_A ∪ I_B, P_A ∪ P_B ∪ p∘(π_A, π_B), π_A ∪ π_B)
+    γ_{k;f}(Block(I, P, π)) = γ_{k∘π;f∘π}(Block(I, P, identity))
 
 One block is rendered as one flat SELECT, whose join order is PostgreSQL's to choose, and has one derivative.
 """
@@ -16,6 +17,7 @@ from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
     Block,
+    Call,
     Change,
     Copies,
     Filter,
@@ -39,8 +41,8 @@ def fuse_blocks(rel: Rel) -> Rel:
             return rel
         case UnionAll(branches, outputs):
             return UnionAll(tuple(_flat_branches(branches)), outputs)
-        case Aggregate(child, keys, calls, scalar):
-            return Aggregate(fuse_blocks(child), keys, calls, scalar)
+        case Aggregate(child):
+            return _over_inputs(replace(rel, child=fuse_blocks(child)))
         case Filter(child, predicates):
             block = as_block(fuse_blocks(child))
             return Block(block.inputs, block.predicates + _through(block, predicates), block.items)
@@ -75,6 +77,22 @@ def as_block(rel: Rel) -> Block:
     if isinstance(rel, Block):
         return rel
     return Block((rel,), (), tuple(copy_of(column) for column in rel.columns))
+
+
+def _over_inputs(rel: Aggregate) -> Aggregate:
+    """Group and add up what the inputs of a block hold, so that the block only selects."""
+    block = rel.child
+    if not isinstance(block, Block) or block.gate is not None:
+        return rel
+    keys = _through(block, tuple(key.value for key in rel.keys))
+    calls = _through(block, tuple(call.value for call in rel.calls))
+    columns = tuple(copy_of(column) for i in block.inputs for column in i.columns)
+    return Aggregate(
+        Block(block.inputs, block.predicates, columns),
+        tuple(Item(key.column, value) for key, value in zip(rel.keys, keys, strict=True)),
+        tuple(Call(call.column, value) for call, value in zip(rel.calls, calls, strict=True)),
+        rel.scalar,
+    )
 
 
 def _flat_branches(branches: tuple[Rel, ...]) -> list[Rel]:

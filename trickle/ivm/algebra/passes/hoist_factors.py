@@ -1,0 +1,64 @@
+"""What every alternative of a condition asks of one input is asked of that input by itself.
+
+    σ_{(a ∧ x) ∨ (b ∧ y)}(R × S) = σ_{(a ∧ x) ∨ (b ∧ y)}(σ_{a ∨ b}R × S)       a, b over R alone
+
+PostgreSQL finds this out for a query. A derivative joins its inputs one after another: without it a condition over the
+first and the last of them filters nothing before the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
+from trickle.ivm.algebra.scalars import Scalar, expression
+from trickle.ivm.algebra.windows import Window
+
+
+def hoist_factors(rel: Rel) -> Rel:
+    """Return an equal relation whose blocks ask of each input what all alternatives ask of it."""
+    match rel:
+        case Block(inputs, predicates):
+            factors = tuple(f for p in predicates for i in inputs if (f := _factor(p, i)) is not None)
+            fresh = tuple(f for f in dict.fromkeys(factors) if f not in predicates)
+            return replace(rel, inputs=tuple(hoist_factors(i) for i in inputs), predicates=(*predicates, *fresh))
+        case UnionAll(branches):
+            return replace(rel, branches=tuple(hoist_factors(branch) for branch in branches))
+        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
+            return replace(rel, child=hoist_factors(child))
+        case Mark(left, right) | OuterJoin(left, right):
+            return replace(rel, left=hoist_factors(left), right=hoist_factors(right))
+        case _:
+            return rel
+
+
+def _factor(predicate: Scalar, rel: Rel) -> Scalar | None:
+    """a ∨ b, or None where some alternative asks nothing of the relation alone."""
+    alternatives = _parts(predicate.node, pb.OR_EXPR)
+    here = frozenset(column.number for column in rel.columns)
+    if len(alternatives) < 2 or predicate.columns <= here:
+        return None
+    asked = [_over(_parts(alternative, pb.AND_EXPR), here) for alternative in alternatives]
+    if not all(asked):
+        return None
+    return _joined([_joined(parts, "AND") for parts in asked], "OR")
+
+
+def _over(parts: Sequence[pb.Node], columns: frozenset[int]) -> list[Scalar]:
+    return [scalar for part in parts if (scalar := Scalar(part)).columns and scalar.columns <= columns]
+
+
+def _parts(node: pb.Node, operator: int) -> list[pb.Node]:
+    if node.WhichOneof("node") == "bool_expr" and node.bool_expr.boolop == operator:
+        return [part for argument in node.bool_expr.args for part in _parts(argument, operator)]
+    return [node]
+
+
+def _joined(parts: Sequence[Scalar], word: str) -> Scalar:
+    names = {f"p{i}": part for i, part in enumerate(parts)}
+    return expression(f" {word} ".join(names), **names) if len(parts) > 1 else parts[0]

@@ -1,0 +1,156 @@
+"""State tables: which parts of a query get one, how each is kept, and how the first rows of one are found.
+
+A part that is kept is a small query of its own: its rows are found again, folded or recomputed by the same strategies
+as those of a stream table. Values that it hands on must be the very ones that the query would compute: where equal
+values may look different, and the one that is kept need not be the one that the query would show, nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from trickle.errors import MissingFacts
+from trickle.ivm.algebra.keeping import Kept, KeptFirst
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.passes import prune_columns
+from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.passes.keep_states import bare, keep_states
+from trickle.ivm.algebra.relations import Aggregate, Block, Rel
+from trickle.ivm.algebra.scalars import Scalar, expression, reference
+from trickle.ivm.algebra.walk import walk
+from trickle.ivm.algebra.windows import Window
+from trickle.ivm.delta import derive
+from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.calls import Kind, classify
+from trickle.ivm.program.parts import Apply, Root, State, Target
+from trickle.ivm.program.quote import ident
+from trickle.ivm.program.select import Renderer
+from trickle.ivm.program.sorting import sort_keys
+from trickle.ivm.query.grouping import function_name
+
+PROGRAMS = "pgtrickle_programs"
+ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
+Choose = Callable[[Root, Target, Numbering], Apply]
+StateApply = tuple[State, Apply | None]
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Collects the state tables of one program."""
+
+    root: Root
+    target: Target
+    numbering: Numbering
+    kept: list[Kept] = field(default_factory=list)
+
+    def divided(self) -> Block:
+        """The root over its state tables; as it is when it needs none."""
+        divided = as_block(keep_states(prune_columns(self.root.block), self.keep, self.foldable))
+        return with_first_rows(divided) if self.kept else self.root.block
+
+    def keep(self, rel: Rel) -> Rel:
+        """Put a relation into a state table, where its values are certain to be those of the query."""
+        if not rel.columns or derive(rel, self.numbering) is None:
+            return rel
+        question = Renderer().select(rel, _names(rel))
+        if question not in self.root.facts.described:
+            raise MissingFacts(queries=[question])
+        facts = self.root.facts.described[question]
+        if not self._certain(rel, facts):
+            return rel
+        made = Kept(len(self.kept) + 1, rel, facts)
+        self.kept.append(made)
+        return made
+
+    def foldable(self, total: Aggregate) -> bool:
+        """Can all its values be had by adding?"""
+        kinds = {classify(call, total.child, self.root.facts).kind for call in total.calls}
+        return kinds <= ADDED_UP
+
+    def _certain(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> bool:
+        """Groups show one of several equal keys or extremes: they must all look the same."""
+        top = bare(rel)
+        if not isinstance(top, Aggregate):
+            return True
+        kinds = {call.column.number: classify(call, top.child, self.root.facts).kind for call in top.calls}
+        computed = {number for number, kind in kinds.items() if kind not in (Kind.LEAST, Kind.GREATEST)}
+        items = as_block(rel).items
+        return all(
+            described.equal_is_identical or item.value.columns <= computed
+            for item, described in zip(items, facts, strict=True)
+        )
+
+    def states(self, outer: Block, choose: Choose) -> tuple[StateApply, ...]:
+        """The state tables, and how each is brought up to date."""
+        made: list[StateApply] = []
+        for kept in self.kept:
+            root, target = self._part(kept)
+            apply = choose(root, target, self.numbering)
+            labels = tuple(column.label for column in kept.columns)
+            made.append((State(kept.number, target.table, apply.storage, labels, _order(outer, kept)), apply))
+        return tuple(made)
+
+    def while_still(self, states: Sequence[State], choose: Choose, numbering: Numbering) -> Sequence[StateApply]:
+        """The same for when some tables stand still, as `numbering` assumes."""
+        made: list[StateApply] = []
+        for state, kept in zip(states, self.kept, strict=True):
+            changes = derive(kept.rel, numbering) is not None
+            made.append((state, choose(*self._part(kept), numbering) if changes else None))
+        return made
+
+    def _part(self, kept: Kept) -> tuple[Root, Target]:
+        target = Target(self.target.pgt_id, PROGRAMS, f"state_{self.target.pgt_id}_{kept.number}")
+        facts = replace(self.root.facts, output=kept.facts)
+        return Root(facts, as_block(kept.rel), _names(kept.rel), inner=True), target
+
+
+def with_first_rows(rel: Block) -> Block:
+    """Where only the first rows of a state table can be shown, read no more of it than those.
+
+    σ_{row_number() ≤ n}(ω(R)) = σ_{row_number() ≤ n}(ω(first n of R and their peers)), and so with rank().
+    """
+    inputs = tuple(with_first_rows(i) if isinstance(i, Block) else i for i in rel.inputs)
+    if len(inputs) == 1 and isinstance(inputs[0], Window):
+        window = inputs[0]
+        count = _shown_of(window, rel.predicates)
+        if count is not None:
+            inputs = (replace(window, child=_first(window.child, window.calls[0].value, count)),)
+    return replace(rel, inputs=inputs)
+
+
+def _shown_of(window: Window, predicates: Sequence[Scalar]) -> int | None:
+    """The n of `place <= n`, where the window numbers or ranks all rows and does nothing else."""
+    if window.keys or len(window.calls) != 1:
+        return None
+    call = window.calls[0]
+    if function_name(call.value.node.func_call) not in (("pg_catalog", "row_number"), ("pg_catalog", "rank")):
+        return None
+    for predicate in predicates:
+        test = predicate.node.a_expr
+        limit = test.rexpr.a_const.ival.ival
+        if limit > 0 and predicate == expression(f"n <= {limit}", n=reference(call.column)):
+            return int(limit)
+    return None
+
+
+def _first(child: Rel, order: Scalar, count: int) -> Rel:
+    block = as_block(child)
+    kept = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    if not isinstance(kept, Kept) or not order.columns <= {c.number for c in kept.columns}:
+        return child
+    return replace(block, inputs=(KeptFirst(kept, order, count),))
+
+
+def _order(rel: Rel, kept: Kept) -> tuple[str, ...]:
+    """By which columns of its table the first rows of a state table are found."""
+    names = {column.number: ident(name) for column, name in zip(kept.columns, _names(kept.rel), strict=True)}
+    for found in walk(rel):
+        if isinstance(found, KeptFirst) and found.kept.number == kept.number:
+            keys = sort_keys(found.order, names.__getitem__)
+            return () if any(" USING " in key for key in keys) else keys
+    return ()
+
+
+def _names(rel: Rel) -> tuple[str, ...]:
+    return tuple(f"c{i + 1}" for i in range(len(rel.columns)))
