@@ -43,7 +43,7 @@ def believe(conn: Connection, full_ms: float) -> None:
 
 def believe_differential(conn: Connection, fixed_ms: float) -> None:
     conn.execute(
-        "UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = %s, measured = 9, largest = 9, doubt = NULL",
+        "UPDATE pgtrickle.pgt_differential_costs SET fixed_ms = %s, measured = 9, largest = 9, credit_ms = 0",
         (fixed_ms,),
     )
 
