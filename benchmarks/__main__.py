@@ -53,7 +53,7 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         return immediate.run(made, rows, options.rounds, _say)
     if options.name == "tpch":
         scale = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
-        return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say)
+        return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say, options.mode)
     if options.name == "operators":
         rows = options.rows or (_QUICK_ROWS if options.quick else operators.STATED_ROWS)
         return operators.run(made, rows, options.rounds, operators.chosen(options.shapes), _say)
@@ -69,6 +69,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
     parser.add_argument("--shapes", help="a comma-separated choice of what 'refresh', 'tpch' or 'operators' keep")
+    modes = ("AUTO", "DIFFERENTIAL")
+    parser.add_argument("--mode", choices=modes, default="DIFFERENTIAL", help="what 'tpch' compares with FULL")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--postgres-url", help="a server to use; a database is created on it and dropped")
     return parser.parse_args(arguments)

@@ -20,6 +20,8 @@ from trickle.db import session
 from trickle.worker.jobs import Limits, Workbench, perform
 from trickle.worker.protocol import Outcome, Prune, Refresh
 
+Mode = Literal["AUTO", "DIFFERENTIAL", "FULL"]
+
 
 class NotDifferential(Exception):
     """A stream table was refreshed in another way than the one under measurement."""
@@ -47,13 +49,13 @@ class StreamTables:
     """Trickle, driven as its worker drives it: one long-lived session, one call per refresh."""
 
     name: str
-    mode: Literal["DIFFERENTIAL", "FULL"]
+    mode: Mode
     database: Database
     bench: Workbench
     pgt_ids: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, database: Database, mode: Literal["DIFFERENTIAL", "FULL"]) -> StreamTables:
+    def open(cls, database: Database, mode: Mode) -> StreamTables:
         conn = session.connect(database.url)
         conn.execute("SET synchronous_commit = off")  # as every other contender has it
         return cls(mode.lower(), mode, database, Workbench.prepare(conn, pooled=False, limits=Limits()))

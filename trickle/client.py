@@ -27,7 +27,8 @@ from psycopg import Connection, sql
 from psycopg.rows import tuple_row
 
 from trickle.catalog import stream_tables
-from trickle.catalog.install import compile_and_install, explain_query
+from trickle.catalog.explain import explain_query
+from trickle.catalog.install import compile_and_install
 from trickle.catalog.places import place_of_error
 from trickle.catalog.sqlstates import translated
 from trickle.catalog.status import StreamTableStatus, read_every_status, read_status
@@ -145,8 +146,8 @@ class Client:
         with translated("explain", self.connection), self.connection.cursor(row_factory=tuple_row) as cursor:
             return dict(cursor.execute("SELECT property, value FROM pgtrickle.explain_st(%s)", (name,)))
 
-    def explain_query(self, query: str) -> Mapping[str, str]:
-        """How a query would be maintained, without creating anything."""
+    def explain_query(self, query: str) -> Mapping[str, Any]:
+        """How a query would be maintained, without creating anything: text, or lists of text, by stage."""
         with self._defining("define", query):
             return dict(explain_query(self.connection, query))
 

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from trickle.catalog.stream_tables import Instance, StreamTable
-from trickle.cli.examination import BufferFacts, CaptureFacts, Examination, Holder, RightsFacts, ServerFacts
+from trickle.cli.examination import (
+    BufferFacts,
+    CaptureFacts,
+    Examination,
+    Holder,
+    MissingIndex,
+    RightsFacts,
+    ServerFacts,
+)
 from trickle.cli.findings import Level, findings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,6 +35,7 @@ TABLE = StreamTable(
     original_query="SELECT 1",
     schedule="1s",
     refresh_mode="DIFFERENTIAL",
+    requested_mode="AUTO",
     effective_refresh_mode="DIFFERENTIAL",
     status="ACTIVE",
     is_populated=True,
@@ -43,11 +52,11 @@ TABLE = StreamTable(
     program_version="1",
     program_reason=None,
 )
-HEALTHY = Examination("0.1.0", False, SERVER, (TABLE,), (INSTANCE,), (CAPTURE,), (RIGHTS,), (), ())
+HEALTHY = Examination("0.1.0", False, SERVER, (TABLE,), (INSTANCE,), (CAPTURE,), (RIGHTS,), (), (), ())
 
 
 def test_nothing_is_wrong() -> None:
-    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 9
+    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 10
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -62,6 +71,8 @@ IDLE = Holder("session 7", "bob", "psql", "idle in transaction", timedelta(minut
 SILENT = replace(INSTANCE, silent_for=timedelta(hours=1))
 STRANGER = replace(RIGHTS, is_owner=False, may_become_owner=False)
 BROKEN = CaptureFacts("public.orders", "capture trigger for insert is missing on orders")
+
+INDEXES = tuple(MissingIndex(name, "lines", "CREATE INDEX ON lines (order_id)") for name in ("public.a", "public.b"))
 
 FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
     (server(server_version_num=140012), "versions", Level.ERROR, "PostgreSQL 18.1"),
@@ -87,6 +98,7 @@ FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
     (table(is_populated=False), "stream tables", Level.WARNING, "waits for a full refresh"),
     (table(program_state="full_only", program_reason="LIMIT"), "programs", Level.WARNING, "in full: LIMIT"),
     (table(program_state="none"), "programs", Level.WARNING, "until it is compiled"),
+    ({"missing_indexes": INDEXES}, "indexes", Level.WARNING, "public.a, public.b would look rows of lines up"),
     ({"holders": (IDLE,)}, "transactions", Level.WARNING, "9 min 0 s"),
     ({"buffers": (BufferFacts("orders", 5, 3 << 30),)}, "buffers", Level.WARNING, "3072 MB"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -129,8 +130,28 @@ def test_explain(totals: Database, trickle: Any, tmp_path: Path) -> None:
     assert "orders" in trickle("explain", "totals").stdout
     file = tmp_path / "query.sql"
     file.write_text(TOTALS)
-    assert {"canonical", "algebra", "delta", "program"} <= set(trickle.json("explain", "--query", str(file)))
+    explained = trickle.json("explain", "--query", str(file))
+    assert {"canonical", "estimated_cost", "recomputed", "algebra", "delta", "program", "lineage"} <= set(explained)
+    assert trickle.json("explain", str(file)) == explained
+    assert json.loads(trickle("explain", "-", "--json", stdin=TOTALS).stdout) == explained
+    assert "total: public.orders.amount" in trickle("explain", str(file)).stdout
     assert len(trickle.json("list")) == 1
+
+
+def test_a_missing_index_is_named_until_it_is_there(totals: Database, trickle: Any) -> None:
+    with totals.connect() as owner:
+        owner.execute("CREATE TABLE customers (id int PRIMARY KEY, name text)")
+        owner.execute("INSERT INTO orders SELECT i, i % 9, i FROM generate_series(100, 3000) i; ANALYZE orders")
+    query = "SELECT o.id, c.name FROM orders o JOIN customers c ON c.id = o.customer"
+    create_index = "CREATE INDEX ON public.orders (customer)"
+    assert create_index in trickle("explain", "-", stdin=query).stdout
+    trickle("create", "named", query)
+    assert trickle.json("explain", "named")["missing_indexes"] == create_index
+    assert [f["hint"] for f in trickle.json("doctor") if f["check"] == "indexes"] == [create_index]
+    with totals.connect() as owner:
+        owner.execute(create_index.encode())
+    assert "missing_indexes" not in trickle.json("explain", "named")
+    assert [f["level"] for f in trickle.json("doctor") if f["check"] == "indexes"] == ["ok"]
 
 
 def test_verify(totals: Database, trickle: Any) -> None:

@@ -122,7 +122,7 @@ def test_rows_that_tie_are_told_apart(made: Trial, query: str) -> None:
     """The answer is one that PostgreSQL could give, and the same one however the rows lie on disk."""
     for statement in TABLES:
         must(made, statement)
-    made.client.create_stream_table(f"{made.schema}.st", query)
+    made.client.create_stream_table(f"{made.schema}.st", query, refresh_mode="DIFFERENTIAL")
     for step in STEPS:
         for statement in (step,) if isinstance(step, str) else step:
             must(made, statement)

@@ -85,9 +85,9 @@ class Trial:
     def create(self, name: str, query: str, *, compiled: bool = True) -> StreamTable:
         """Create a stream table; its query belongs to the class that compiles, unless said otherwise."""
         made = StreamTable(name, query)
-        self.script.append(f"SELECT pgtrickle.create_stream_table('{name}', $q${query}$q$);")
-        asked = "AUTO" if self.mode == "DIFFERENTIAL" else self.mode
-        self.client.create_stream_table(f"{self.schema}.{quoted(name)}", query, refresh_mode=asked)
+        mode = self.mode if compiled else "AUTO"
+        self.script.append(f"SELECT pgtrickle.create_stream_table('{name}', $q${query}$q$, refresh_mode => '{mode}');")
+        self.client.create_stream_table(f"{self.schema}.{quoted(name)}", query, refresh_mode=mode)
         row = self.connection.execute(
             "SELECT pgt_id, program_state, program_reason FROM pgtrickle.pgt_stream_tables"
             " WHERE pgt_schema = %s AND pgt_name = %s",

@@ -4,6 +4,7 @@
     tables          the same tables as SQLAlchemy Core describes them, for the comparison with a database
     introspect      a bound query in the server  →  Facts, frozen, for the pure compiler
     install         Facts → program, checked and installed with the rights of the stream table's owner
+    explain         a query  →  how it would be kept, without creating anything
     stream_tables   records of stream tables, claims and instances, read only
 
 The database is the truth and acts alone: creating, refreshing and dropping are functions in the schema

@@ -8,6 +8,7 @@ A changed shape of storage is filled in the same transaction, so readers see the
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg.types.json import Jsonb
 from trickle.catalog.introspect import Connection, describe, describe_columns, read_facts
 from trickle.errors import MissingFacts, NotFound, Unsupported
 from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
+from trickle.ivm.program.because import because
 from trickle.ivm.program.quote import ident
 from trickle.sql import load
 
@@ -53,41 +55,6 @@ def compile_and_install(conn: Connection, pgt_id: int) -> CompileOutcome:
         return CompileOutcome("compiled")
 
 
-def explain_query(conn: Connection, query: str) -> Mapping[str, str]:
-    """Compile a query without creating anything.
-
-    Returns:
-        canonical, and either algebra, delta, program and strategy, or the reason why it is refreshed in full.
-    """
-    explained: dict[str, str] = {}
-    with conn.transaction(force_rollback=True):
-        row = conn.execute(
-            "SELECT pgtrickle._bind_query('explain_query', 'the query', %s, current_setting('search_path'))::int8",
-            [query],
-        ).fetchone()
-        facts = read_facts(conn, row[0] if row is not None else 0)
-        explained["canonical"] = facts.query
-        try:
-            for relation in facts.relations:
-                if relation.kind in ("r", "p"):
-                    conn.execute(
-                        "SELECT pgtrickle._ensure_capture(%s::oid, %s::smallint[])",
-                        [relation.oid, [column.number for column in relation.columns]],
-                    )
-            facts = read_facts(conn, row[0] if row is not None else 0)
-            program = _compile_facts(conn, facts, Target(0, "public", "explained"))
-        except Unsupported as unsupported:
-            explained["reason"] = unsupported.reason
-        else:
-            explained |= {
-                "strategy": program.strategy,
-                "algebra": program.algebra,
-                "delta": program.delta,
-                "program": program.function,
-            }
-    return explained
-
-
 def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
     """Read and lock the catalog row. Writers of an IMMEDIATE stream table come to it the same way: their lock first."""
     conn.execute(load("queries/install_exclude_writers").encode(), {"pgt_id": pgt_id})
@@ -101,14 +68,14 @@ def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
 def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
     target = Target(table["pgt_id"], table["schema"], table["name"], immediate=table["refresh_mode"] == "IMMEDIATE")
     facts = read_facts(conn, table["view"], table["settings"])
-    program = _compile_facts(conn, facts, target)
+    program = compile_facts(conn, facts, target)
     if _widen_capture(conn, facts, program):
         facts = read_facts(conn, table["view"], table["settings"])
-        program = _compile_facts(conn, facts, target)
+        program = compile_facts(conn, facts, target)
     return program
 
 
-def _compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
+def compile_facts(conn: Connection, facts: Facts, target: Target) -> Program:
     """Compile, describing to the compiler whatever types it turns out to need."""
     while True:
         try:
@@ -131,23 +98,26 @@ def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
 def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
     """Put the storage's shape, the program and the filled table in place."""
     pgt_id = table["pgt_id"]
-    reshaped = table["stored_query"] != program.storage.query
+    stored = _stored_query(conn, table["stored_query"], program)
+    reshaped = table["stored_query"] != stored
     restated = (table["state_queries"] or []) != [state.storage.query for state in program.states]
     if reshaped:
-        _reshape(conn, table, program)
+        _reshape(conn, table, stored)
     if restated:
         _restate(conn, pgt_id, program)
     if reshaped or restated:
         conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
     name, large = (ident(PROGRAMS, function) for function in program.names)
+    count = ident(PROGRAMS, f"refresh_{pgt_id}_changes")
     _run(
         conn,
         program.function,
         program.large_function,
-        f"REVOKE ALL ON FUNCTION {name}, {large} FROM PUBLIC",
-        f"GRANT EXECUTE ON FUNCTION {name} TO {_catalog_owner(conn)}",
+        program.count_function,
+        f"REVOKE ALL ON FUNCTION {name}, {large}, {count} FROM PUBLIC",
+        f"GRANT EXECUTE ON FUNCTION {name}, {count} TO {_catalog_owner(conn)}",
     )
-    _record(conn, pgt_id, "compiled", None, _explanation(program))
+    _record(conn, pgt_id, "compiled", None, _explanation(program, stored))
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
     conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
     conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
@@ -157,7 +127,22 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         _index_states(conn, program)
 
 
-def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+def _stored_query(conn: Connection, former: str | None, program: Program) -> str:
+    """The query to fill the storage by: the one it is filled by already, else the cheaper one by the planner."""
+    if program.as_written is None or former == program.storage.query:
+        return program.storage.query
+    if former == program.as_written:
+        return former
+    return min((program.storage.query, program.as_written), key=lambda query: estimated_cost(conn, query))
+
+
+def estimated_cost(conn: Connection, query: str) -> float:
+    """What the planner expects the query to cost, in its own units."""
+    row = conn.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchone()
+    return float(row[0][0]["Plan"]["Total Cost"]) if row is not None else 0.0
+
+
+def _reshape(conn: Connection, table: Mapping[str, Any], query: str) -> None:
     """Give the storage the hidden columns of this program, and no others, and a view that computes them."""
     pgt_id = table["pgt_id"]
     storage = ident(table["schema"], table["name"])
@@ -174,7 +159,7 @@ def _reshape(conn: Connection, table: Mapping[str, Any], program: Program) -> No
         *_names(conn, "install_stale_objects", pgt_id),
         *dropped,
         *freed,
-        f"CREATE VIEW {stored} AS\n{program.storage.query}",
+        f"CREATE VIEW {stored} AS\n{query}",
     )
     for name, type_ in _pairs(conn, "install_hidden_columns", pgt_id):
         _run(conn, f"ALTER TABLE {storage} ADD COLUMN {ident(name)} {type_}")
@@ -226,16 +211,28 @@ def _index_name(pgt_id: int) -> str:
     return f"__pgt_key_{pgt_id}"
 
 
-def _explanation(program: Program) -> dict[str, Any]:
+def _explanation(program: Program, stored: str) -> dict[str, Any]:
     """What `explain` shows of a program; the stored query tells the next compilation whether the shape changed."""
     return {
         "strategy": program.strategy,
         "algebra": program.algebra,
         "delta": program.delta,
-        "stored": program.storage.query,
+        "stored": stored,
         "determinised": program.determinised,
+        "because": because(program.strategy, determinised=program.determinised, states=len(program.states)),
+        "lineage": _lineage(program),
+        "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
         "states": [state.storage.query for state in program.states],
     }
+
+
+def _lineage(program: Program) -> list[dict[str, str]]:
+    """One entry for each column and origin; a column that is computed from none has an entry without."""
+    return [
+        {"output": output, **origin}
+        for output, origins in program.lineage
+        for origin in [dataclasses.asdict(o) for o in origins] or [{}]
+    ]
 
 
 def _settle(

@@ -20,6 +20,7 @@ class StreamTableStatus:
     name: str
     status: str
     refresh_mode: str
+    requested_mode: str
     effective_refresh_mode: str | None
     schedule: str | None
     is_populated: bool
@@ -55,6 +56,7 @@ def _status(record: StreamTable, held_by: Mapping[int, str]) -> StreamTableStatu
         name=record.name,
         status=record.status,
         refresh_mode=record.refresh_mode,
+        requested_mode=record.requested_mode,
         effective_refresh_mode=record.effective_refresh_mode,
         schedule=record.schedule,
         is_populated=record.is_populated,

@@ -30,6 +30,7 @@ class StreamTable:
     original_query: str | None
     schedule: str | None
     refresh_mode: str
+    requested_mode: str
     effective_refresh_mode: str | None
     status: str
     is_populated: bool

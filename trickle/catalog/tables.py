@@ -100,6 +100,7 @@ pgt_stream_tables = Table(
     required("original_query", Text),
     Column("schedule", Text),
     required("refresh_mode", Text, "'DIFFERENTIAL'"),
+    required("requested_mode", Text, "'AUTO'"),
     required("status", Text, "'INITIALIZING'"),
     required("is_populated", Boolean, "false"),
     Column("data_timestamp", MOMENT),
@@ -212,6 +213,9 @@ pgt_refresh_history = Table(
     required("rows_deleted", BigInteger, "0"),
     required("delta_row_count", BigInteger, "0"),
     required("was_full_fallback", Boolean, "false"),
+    Column("changes_seen", BigInteger),
+    Column("predicted_differential_ms", Float(53)),
+    Column("predicted_full_ms", Float(53)),
     Column("reason", Text),
     Column("error_code", Text),
     Column("error_message", Text),
@@ -219,6 +223,31 @@ pgt_refresh_history = Table(
     required("initiated_by", Text),
     Index("pgt_refresh_history_data_idx", "pgt_id", "data_timestamp"),
     Index("pgt_refresh_history_start_idx", "pgt_id", "start_time"),
+)
+
+pgt_full_costs = Table(
+    "pgt_full_costs",
+    metadata,
+    stream_table_key(primary_key=True),
+    required("ms", Float(53)),
+    required("source_bytes", BigInteger),
+    required("measured", Integer, "0"),
+    Column("doubt", Float(53)),
+)
+
+pgt_differential_costs = Table(
+    "pgt_differential_costs",
+    metadata,
+    stream_table_key(primary_key=True),
+    Column("changed", ARRAY(Integer), primary_key=True),
+    required("fixed_ms", Float(53)),
+    required("ms_per_change", Float(53)),
+    required("measured", Integer, "0"),
+    required("largest", BigInteger, "0"),
+    Column("doubt", Float(53)),
+    required("last_choice", Text, "'DIFFERENTIAL'"),
+    required("credit_ms", Float(53), "0"),
+    required("confirmed", Integer, "0"),
 )
 
 pgt_instances = Table(

@@ -77,6 +77,15 @@ class BufferFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingIndex:
+    """An index that the differential program of a stream table would look its source up by."""
+
+    stream_table: str
+    source_table: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """Everything the findings are made from."""
 
@@ -89,6 +98,7 @@ class Examination:
     rights: tuple[RightsFacts, ...]
     holders: tuple[Holder, ...]
     buffers: tuple[BufferFacts, ...]
+    missing_indexes: tuple[MissingIndex, ...]
 
 
 def examine(connection: Connection[Any], trickle_version: str) -> Examination:
@@ -104,6 +114,7 @@ def examine(connection: Connection[Any], trickle_version: str) -> Examination:
         rights=_rows(connection, RightsFacts, "rights"),
         holders=_rows(connection, Holder, "holders", seconds=LONG_TRANSACTION_SECONDS),
         buffers=_rows(connection, BufferFacts, "buffers"),
+        missing_indexes=_rows(connection, MissingIndex, "indexes"),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from trickle.cli.examination import BufferFacts, CaptureFacts, Examination, RightsFacts, ServerFacts
+from trickle.cli.examination import BufferFacts, CaptureFacts, Examination, MissingIndex, RightsFacts, ServerFacts
 from trickle.cli.output import duration
 
 OLDEST_SERVER = 150_000
@@ -42,6 +42,9 @@ def findings(seen: Examination) -> tuple[Finding, ...]:
         *_or_ok("capture", _capture(seen.capture), f"complete on {len(seen.capture)} sources"),
         *_or_ok("stream tables", _states(seen), f"{len(seen.stream_tables)} without errors"),
         *_or_ok("programs", _programs(seen), "every stream table that can be differential is"),
+        *_or_ok(
+            "indexes", _indexes(seen.missing_indexes), "no program looks rows up without one in a table of any size"
+        ),
         *_or_ok("transactions", _holders(seen), "none is open for long, as far as this role may see"),
         *_or_ok("buffers", _buffers(seen.buffers), "every change buffer is small"),
     )
@@ -170,6 +173,15 @@ def _programs(seen: Examination) -> Iterator[Finding]:
         else:
             words = f"{table.name} is refreshed in full until it is compiled ({table.program_state})"
             yield Finding("programs", Level.WARNING, words, "a running worker compiles it")
+
+
+def _indexes(missing: Iterable[MissingIndex]) -> Iterator[Finding]:
+    readers: dict[tuple[str, str], list[str]] = {}
+    for index in missing:
+        readers.setdefault((index.source_table, index.statement), []).append(index.stream_table)
+    for (source, statement), names in readers.items():
+        words = f"{', '.join(names)} would look rows of {source} up by an index that is missing"
+        yield Finding("indexes", Level.WARNING, words, statement)
 
 
 def _holders(seen: Examination) -> Iterator[Finding]:

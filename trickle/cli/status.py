@@ -24,7 +24,16 @@ _INSTANCES = (
     "started_at",
     "silent_for",
 )
-_HISTORY = ("start_time", "action", "status", "rows_inserted", "rows_deleted", "duration_ms", "error_message")
+_HISTORY = (
+    "start_time",
+    "action",
+    "status",
+    "rows_inserted",
+    "rows_deleted",
+    "duration_ms",
+    "reason",
+    "error_message",
+)
 
 
 def status(
@@ -70,7 +79,7 @@ def _line(status: StreamTableStatus) -> dict[str, object]:
     return {
         "name": status.name,
         "status": status.status,
-        "mode": status.refresh_mode,
+        "mode": status.requested_mode,
         "last": status.effective_refresh_mode,
         "schedule": schedule(status),
         "staleness": status.staleness,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from trickle.ivm.algebra.relations import Block, Item, Rel
 from trickle.ivm.facts import Facts
+from trickle.ivm.lineage import Origin
+from trickle.ivm.lookups import Lookup
 from trickle.ivm.program.quote import ident
 
 OPERATION = "__pgt_op"
@@ -136,6 +138,8 @@ class Program:
     """CREATE FUNCTION text of the differential or immediate refresh."""
     large_function: str
     """CREATE FUNCTION text of what it calls for large changes: the same statement, planned for them."""
+    count_function: str
+    """CREATE FUNCTION text of what counts the new changes, for AUTO to choose by."""
     sources: tuple[int, ...]
     """Oids of the captured relations that it reads."""
     captured: Mapping[int, tuple[int, ...]]
@@ -143,6 +147,12 @@ class Program:
     strategy: str
     algebra: str
     delta: str
+    lineage: tuple[tuple[str, tuple[Origin, ...]], ...] = ()
+    """From which stored columns each column of the user's is computed."""
+    lookups: tuple[Lookup, ...] = ()
+    """By which columns it looks into its sources while little has changed."""
+    as_written: str | None = None
+    """Another SELECT that fills the storage, with the user's query as it stands: to be used where it is cheaper."""
     determinised: bool = False
     """The stored query fixes an order that the user's leaves open."""
     states: tuple[State, ...] = ()

@@ -18,10 +18,14 @@ from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
-from trickle.ivm.algebra.relations import Aggregate, Rel
+from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.walk import children, scans, walk
 from trickle.ivm.explain import print_rel
 from trickle.ivm.facts import RelationFacts
+from trickle.ivm.lineage import lineage
+from trickle.ivm.lookups import Lookup, lookups, read_again
+from trickle.ivm.program.as_written import as_written
+from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
 from trickle.ivm.program.function import function_texts
 from trickle.ivm.program.immediate import immediate_texts
@@ -62,11 +66,15 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         names=target.functions,
         function=texts[0],
         large_function=texts[1],
+        count_function=count_text(target, buffers),
         sources=tuple(sorted(tables)),
         captured=_captured(algebra),
         strategy=apply.strategy,
         algebra=print_rel(algebra),
         delta=print_rel(delta),
+        lineage=lineage(root.block, root.names),
+        lookups=_lookups(apply, numbering),
+        as_written=as_written(root, apply) if block == root.block else None,
         determinised=block != root.block or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
         states=tuple(state for state, _ in states),
     )
@@ -97,6 +105,17 @@ def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     if key is not None:
         return by_key(root, key, numbering)
     return by_hash(root, target, numbering)
+
+
+def _lookups(apply: Apply, numbering: Numbering) -> tuple[Lookup, ...]:
+    """What the derivatives look up, and what is read again for groups that are computed anew."""
+    found: set[Lookup] = set()
+    for part in (apply, *(kept for _, kept in apply.states if kept is not None)):
+        found.update(lookups(_said(part.delta)))
+        top = part.algebra.inputs[0] if isinstance(part.algebra, Block) and len(part.algebra.inputs) == 1 else None
+        if isinstance(top, Aggregate) and top.keys and "recomputed" in part.strategy:
+            found.update(lookups(read_again(top, numbering)))
+    return tuple(sorted(found))
 
 
 def _alone(root: Root, target: Target, general: Apply, keeper: Keeper) -> Alone | None:

@@ -9,6 +9,10 @@ BEGIN
     SET schedule = CASE WHEN coalesce(changes ->> 'refresh_mode', s.refresh_mode) = 'IMMEDIATE' THEN NULL
                         WHEN changes ? 'schedule' THEN changes ->> 'schedule' ELSE s.schedule END,
         refresh_mode = coalesce(changes ->> 'refresh_mode', s.refresh_mode),
+        requested_mode = coalesce(changes ->> 'requested_mode', s.requested_mode),
+        -- Left without a program because FULL was asked for, not because the query has none.
+        program_state = CASE WHEN s.refresh_mode = 'FULL' AND changes ->> 'refresh_mode' = 'DIFFERENTIAL'
+                                  AND s.program_state = 'full_only' THEN 'none' ELSE s.program_state END,
         status = CASE WHEN changes ? 'status' THEN changes ->> 'status'
                       WHEN s.status = 'ERROR' THEN CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END
                       ELSE s.status END,

@@ -14,6 +14,7 @@ BEGIN
     IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
         PERFORM pgtrickle._exclude_writers(st.pgt_id);
     END IF;
+    changes := changes || jsonb_strip_nulls(jsonb_build_object('requested_mode', mode));
     SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = st.pgt_id FOR NO KEY UPDATE;
     IF mode IS NOT NULL AND query IS NULL THEN
         mode := pgtrickle._mode_for(mode, st.query_volatility, st.volatility_reason, st.pgt_schema || '.' || st.pgt_name);
@@ -27,7 +28,7 @@ BEGIN
     END IF;
     IF query IS NOT NULL THEN
         PERFORM pgtrickle._change_query(st, query, creator_path,
-            coalesce(mode, CASE WHEN st.refresh_mode = 'FULL' AND st.query_volatility = 'v' THEN 'AUTO' ELSE st.refresh_mode END));
+            coalesce(mode, st.requested_mode));
         SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = st.pgt_id;
     END IF;
     PERFORM pgtrickle._alter(st, changes);

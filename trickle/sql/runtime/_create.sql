@@ -41,12 +41,12 @@ BEGIN
 
     INSERT INTO pgtrickle.pgt_stream_tables
         (pgt_id, pgt_relid, pgt_name, pgt_schema, pgt_owner, defining_query, original_query, schedule, refresh_mode,
-         query_volatility, volatility_reason, functions_used, function_oids, session_settings,
+         requested_mode, query_volatility, volatility_reason, functions_used, function_oids, session_settings,
          diamond_consistency, diamond_schedule_policy, requested_cdc_mode, is_append_only, pooler_compatibility_mode,
          max_differential_joins, max_delta_fraction)
     VALUES (id, pgtrickle._create_storage(id, schema_name, table_name), table_name, schema_name, current_user,
             pgtrickle._canonical_query(view_oid), query, schedule, mode,
-            checked.volatility, checked.reason, checked.functions, checked.function_oids,
+            refresh_mode, checked.volatility, checked.reason, checked.functions, checked.function_oids,
             pgtrickle._query_settings(checked.volatility),
             coalesce(options ->> 'diamond_consistency', 'atomic'), coalesce(options ->> 'diamond_schedule_policy', 'fastest'),
             options ->> 'cdc_mode', coalesce((options ->> 'append_only')::boolean, false),

@@ -16,7 +16,7 @@ BEGIN
         label,
         format('$%1$s$%2$s$%1$s$', tag, st.defining_query),
         'schedule => ' || quote_literal(coalesce(st.schedule, 'calculated')),
-        'refresh_mode => ' || quote_literal(st.refresh_mode),
+        'refresh_mode => ' || quote_literal(st.requested_mode),
         CASE WHEN st.diamond_consistency <> 'atomic' THEN 'diamond_consistency => ' || quote_literal(st.diamond_consistency) END,
         CASE WHEN st.diamond_schedule_policy <> 'fastest' THEN 'diamond_schedule_policy => ' || quote_literal(st.diamond_schedule_policy) END,
         'cdc_mode => ' || quote_literal(st.requested_cdc_mode),

@@ -16,6 +16,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         (1, 'pgt_name', i.pgt_schema || '.' || i.pgt_name),
         (2, 'defining_query', i.defining_query),
         (3, 'refresh_mode', i.refresh_mode),
+        (3, 'requested_mode', i.requested_mode),
         (4, 'effective_refresh_mode', i.effective_refresh_mode),
         (5, 'schedule', coalesce(i.schedule, CASE i.refresh_mode WHEN 'IMMEDIATE' THEN 'IMMEDIATE' ELSE 'calculated' END)),
         (6, 'status', i.status),
@@ -25,6 +26,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         (10, 'program_version', i.program_version),
         (11, 'program_reason', i.program_reason),
         (12, 'volatility', CASE i.query_volatility WHEN 'i' THEN 'immutable' ELSE i.volatility_reason END),
+        (13, 'strategy', i.program_explain ->> 'strategy'),
+        (13, 'recomputed', (
+            SELECT string_agg(b.value, '; ') FROM jsonb_array_elements_text(i.program_explain -> 'because') b)),
         (13, 'operator_tree', i.program_explain ->> 'algebra'),
         (14, 'delta', i.program_explain ->> 'delta'),
         (15, 'delta_query', (SELECT prosrc FROM program)),
@@ -42,7 +46,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         (20, 'refresh_timing_stats', (
             SELECT string_agg(format('%s: %s refreshes, %s ms on average', t.action, t.n, round(t.ms::numeric, 2)), '; '
                               ORDER BY t.action) FROM timing t)),
-        (21, 'last_error_message', i.last_error_message)
+        (21, 'missing_indexes', (
+            SELECT string_agg(m.statement, '; ') FROM pgtrickle._missing_indexes(i.program_explain -> 'lookups') m)),
+        (22, 'last_error_message', i.last_error_message)
     ) v(place, property, value)
     WHERE i.pgt_id = st.pgt_id AND v.value IS NOT NULL
     ORDER BY v.place

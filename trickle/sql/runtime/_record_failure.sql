@@ -20,5 +20,9 @@ BEGIN
                _record_failure.initiated_by, code, message
         FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _record_failure.pgt_id;
     END IF;
+    IF code = '57014' THEN
+        PERFORM pgtrickle._auto_overrun(s, extract(epoch FROM clock_timestamp() - started) * 1000)
+        FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _record_failure.pgt_id;
+    END IF;
 END
 $fn$;

@@ -2,7 +2,7 @@
 -- wait for the disk when that is all its transaction wrote, and not for another session that refreshes the table.
 CREATE FUNCTION pgtrickle._record_refresh(
     st pgtrickle.pgt_stream_tables, outcome pgtrickle.refresh_outcome, started timestamptz, initiated_by text,
-    fresh_transaction boolean) RETURNS void
+    fresh_transaction boolean, choice pgtrickle.refresh_choice) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
@@ -31,10 +31,11 @@ BEGIN
     WHERE s.pgt_id = st.pgt_id;
     INSERT INTO pgtrickle.pgt_refresh_history
         (pgt_id, data_timestamp, start_time, end_time, action, rows_inserted, rows_updated, rows_deleted,
-         delta_row_count, was_full_fallback, reason, status, initiated_by)
+         delta_row_count, was_full_fallback, changes_seen, predicted_differential_ms, predicted_full_ms, reason, status,
+         initiated_by)
     VALUES (st.pgt_id, ended, started, ended, outcome.action, coalesce(outcome.rows_inserted, 0),
             coalesce(outcome.rows_updated, 0), coalesce(outcome.rows_deleted, 0), changed,
             outcome.action = 'FULL' AND st.refresh_mode <> 'FULL' AND st.is_populated,
-            outcome.reason, 'COMPLETED', initiated_by);
+            choice.changes, choice.differential_ms, choice.full_ms, outcome.reason, 'COMPLETED', initiated_by);
 END
 $fn$;

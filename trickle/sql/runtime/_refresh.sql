@@ -14,6 +14,9 @@ DECLARE
     why      text;
     attempt  int := 0;
     checked  text;
+    choice   pgtrickle.refresh_choice;
+    begun    timestamptz;
+    begun_full timestamptz;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
     PERFORM pgtrickle._assert_identity();
@@ -37,6 +40,7 @@ BEGIN
     LOOP
         attempt := attempt + 1;
         checked := pg_current_snapshot()::text;
+        choice := NULL;
         IF pgtrickle._stale_stamp(_refresh.pgt_id) THEN
             IF st.refresh_mode = 'IMMEDIATE' THEN
                 -- In the order of its writers: first the source, then the stream table.
@@ -51,6 +55,8 @@ BEGIN
             SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
         END IF;
 
+        begun := clock_timestamp();
+        begun_full := begun;
         IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
             why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
                                       ELSE 'full refresh asked for' END);
@@ -62,15 +68,26 @@ BEGIN
             END IF;
             EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
         ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
+            IF st.requested_mode = 'AUTO' THEN
+                choice := pgtrickle._auto_choice(st);
+                begun := clock_timestamp();
+            END IF;
             -- An expression may fail over a row that came and went, and that the query never sees: then only a full
             -- refresh can tell whether the query fails as well.
             BEGIN
-                EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+                IF choice.action = 'NO_DATA' THEN
+                    outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+                ELSIF choice.action = 'FULL' THEN
+                    outcome := ('FULL_NEEDED', 0, 0, 0, choice.reason)::pgtrickle.refresh_outcome;
+                ELSE
+                    EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+                END IF;
             EXCEPTION WHEN data_exception OR cardinality_violation THEN
                 outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
             END;
             IF outcome.action = 'FULL_NEEDED' THEN
                 why := coalesce(outcome.reason, 'a source was truncated');
+                begun_full := clock_timestamp();
                 EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
             END IF;
         ELSIF pgtrickle._has_changes(_refresh.pgt_id) THEN
@@ -90,7 +107,10 @@ BEGIN
     PERFORM set_config('pg_trickle.refreshing', '', true);
 
     outcome.reason := coalesce(why, outcome.reason);
-    PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction);
+    IF outcome.action <> 'NO_DATA' AND (outcome.action = 'FULL' OR choice.action IS NOT NULL) THEN
+        PERFORM pgtrickle._auto_learn(_refresh.pgt_id, choice, outcome.action, begun, begun_full, clock_timestamp());
+    END IF;
+    PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction, choice);
     RETURN outcome;
 END
 $fn$;

@@ -15,9 +15,8 @@ BEGIN
     same := pgtrickle._canonical_query(next_oid) = st.defining_query;
     EXECUTE format('DROP VIEW pgtrickle_programs.next_%s', st.pgt_id);
     IF same THEN
-        mode := CASE WHEN asked_mode = 'AUTO' THEN st.refresh_mode
-                     ELSE pgtrickle._mode_for(asked_mode, st.query_volatility, st.volatility_reason, label) END;
-        IF mode = st.refresh_mode AND schedule IS NOT DISTINCT FROM st.schedule
+        mode := pgtrickle._mode_for(asked_mode, st.query_volatility, st.volatility_reason, label);
+        IF mode = st.refresh_mode AND asked_mode = st.requested_mode AND schedule IS NOT DISTINCT FROM st.schedule
            AND coalesce(options ->> 'diamond_consistency', st.diamond_consistency) = st.diamond_consistency
            AND coalesce(options ->> 'diamond_schedule_policy', st.diamond_schedule_policy) = st.diamond_schedule_policy
            AND coalesce(options ->> 'cdc_mode', st.requested_cdc_mode) IS NOT DISTINCT FROM st.requested_cdc_mode
@@ -29,7 +28,8 @@ BEGIN
         IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
             PERFORM pgtrickle._exclude_writers(st.pgt_id);
         END IF;
-        PERFORM pgtrickle._alter(st, options || jsonb_build_object('refresh_mode', mode, 'schedule', schedule));
+        PERFORM pgtrickle._alter(st, options || jsonb_build_object(
+            'refresh_mode', mode, 'requested_mode', asked_mode, 'schedule', schedule));
     ELSE
         PERFORM pgtrickle._alter_stream_table(st, query, creator_path, coalesce(schedule, 'calculated'), asked_mode, options, '{}');
     END IF;

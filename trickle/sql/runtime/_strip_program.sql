@@ -37,6 +37,7 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', storage, item.attname);
     END LOOP;
+    DELETE FROM pgtrickle.pgt_differential_costs c WHERE c.pgt_id = _strip_program.pgt_id;
     UPDATE pgtrickle.pgt_stream_tables s
     SET program_state = 'none', program_version = NULL, program_reason = NULL, program_explain = NULL
     WHERE s.pgt_id = _strip_program.pgt_id;

@@ -16,6 +16,9 @@ BEGIN
                                        own_seq = nextval('pgtrickle_changes.change_seq');
     UPDATE pgtrickle.pgt_dependencies SET source_id = NULL;
     DELETE FROM pgtrickle.pgt_instances;
+    -- They name sources by the numbers of their capture, which is made anew, and tell of another server.
+    DELETE FROM pgtrickle.pgt_differential_costs;
+    DELETE FROM pgtrickle.pgt_full_costs;
     DELETE FROM pgtrickle_changes.markers;
     FOR source IN SELECT t.source_id FROM pgtrickle.pgt_change_tracking t ORDER BY t.source_id LOOP
         PERFORM pgtrickle._drop_capture(source.source_id);

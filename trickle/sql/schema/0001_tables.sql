@@ -33,6 +33,9 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     schedule                 text,
     refresh_mode             text NOT NULL DEFAULT 'DIFFERENTIAL'
         CHECK (refresh_mode IN ('FULL', 'DIFFERENTIAL', 'IMMEDIATE')),
+    -- As it was asked for: with AUTO each refresh of a differential table chooses by predicted cost.
+    requested_mode           text NOT NULL DEFAULT 'AUTO'
+        CHECK (requested_mode IN ('AUTO', 'FULL', 'DIFFERENTIAL', 'IMMEDIATE')),
     status                   text NOT NULL DEFAULT 'INITIALIZING'
         CHECK (status IN ('INITIALIZING', 'ACTIVE', 'SUSPENDED', 'ERROR')),
     is_populated             boolean NOT NULL DEFAULT false,
@@ -138,6 +141,10 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
     rows_deleted    bigint NOT NULL DEFAULT 0,
     delta_row_count bigint NOT NULL DEFAULT 0,
     was_full_fallback boolean NOT NULL DEFAULT false,
+    -- What was known before an AUTO refresh; the outcome is end_time - start_time.
+    changes_seen    bigint,
+    predicted_differential_ms float8,
+    predicted_full_ms float8,
     reason          text,
     error_code      text,
     error_message   text,
@@ -147,6 +154,30 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
 );
 CREATE INDEX pgt_refresh_history_data_idx ON pgtrickle.pgt_refresh_history (pgt_id, data_timestamp);
 CREATE INDEX pgt_refresh_history_start_idx ON pgtrickle.pgt_refresh_history (pgt_id, start_time);
+
+-- What full refreshes have taken, at which size of the sources. Apart from the catalog row, as the frontier is.
+CREATE TABLE pgtrickle.pgt_full_costs (
+    pgt_id       bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    ms           float8 NOT NULL,
+    source_bytes bigint NOT NULL,
+    measured     int    NOT NULL DEFAULT 0,
+    doubt        float8
+) WITH (fillfactor = 50);
+
+-- What differential refreshes take, for each set of sources that changed together: fixed_ms + changes × ms_per_change.
+CREATE TABLE pgtrickle.pgt_differential_costs (
+    pgt_id        bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    changed       int[]  NOT NULL,
+    fixed_ms      float8 NOT NULL,
+    ms_per_change float8 NOT NULL,
+    measured      int    NOT NULL DEFAULT 0,
+    largest       bigint NOT NULL DEFAULT 0,
+    doubt         float8,
+    last_choice   text   NOT NULL DEFAULT 'DIFFERENTIAL' CHECK (last_choice IN ('FULL', 'DIFFERENTIAL')),
+    credit_ms     float8 NOT NULL DEFAULT 0,
+    confirmed     int    NOT NULL DEFAULT 0,
+    PRIMARY KEY (pgt_id, changed)
+) WITH (fillfactor = 50);
 
 CREATE TABLE pgtrickle.pgt_instances (
     instance_id  text PRIMARY KEY,
@@ -165,6 +196,18 @@ CREATE TYPE pgtrickle.refresh_outcome AS (
     rows_updated  bigint,
     rows_deleted  bigint,
     reason        text
+);
+
+-- How one refresh of an AUTO stream table is to be done, and from what that was predicted.
+CREATE TYPE pgtrickle.refresh_choice AS (
+    action          text,
+    changed         int[],
+    changes         bigint,
+    differential_ms float8,
+    full_ms         float8,
+    cautious_ms_per_change float8,
+    is_trial        boolean,
+    reason          text
 );
 
 -- One sequence for all buffers: a frontier keeps a single own_seq. Never cycled, never set back.
