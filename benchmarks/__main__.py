@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, immediate, operators, refresh, tpch
+from benchmarks import capture, immediate, nexmark, operators, refresh, suite, tpch
 from benchmarks.contenders import NotDifferential
 from benchmarks.measure import ResultsDiffer
 from benchmarks.report import Report, print_json, print_tables
@@ -25,7 +25,8 @@ _COLUMNS = {
     "refresh": refresh.COLUMNS,
     "capture": capture.COLUMNS,
     "immediate": immediate.COLUMNS,
-    "tpch": tpch.COLUMNS,
+    "tpch": suite.COLUMNS,
+    "nexmark": suite.COLUMNS,
     "operators": operators.COLUMNS,
 }
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_json(report)
     else:
         print_tables(report, _COLUMNS[options.name])
-    return 1 if tpch.failed(report) else 0
+    return 1 if suite.failed(report) else 0
 
 
 def _run(made: Database, options: argparse.Namespace) -> Report:
@@ -51,9 +52,11 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         return capture.run(made, rows, options.rounds, _say)
     if options.name == "immediate":
         return immediate.run(made, rows, options.rounds, _say)
-    if options.name == "tpch":
-        scale = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
-        return tpch.run(made, scale, options.rounds, tpch.chosen(options.shapes), _say, options.mode)
+    for queries in (tpch.SUITE, nexmark.SUITE):
+        if options.name == queries.name:
+            size = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
+            chosen_ones = suite.chosen(queries, options.shapes)
+            return suite.run(queries, made, size, options.rounds, chosen_ones, _say, options.mode)
     if options.name == "operators":
         rows = options.rows or (_QUICK_ROWS if options.quick else operators.STATED_ROWS)
         return operators.run(made, rows, options.rounds, operators.chosen(options.shapes), _say)
@@ -64,13 +67,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=tuple(_COLUMNS), help="which question to answer")
     parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
-    parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch' ({_SCALE:g})")
+    parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch', million events of 'nexmark' ({_SCALE:g})")
     small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
-    parser.add_argument("--shapes", help="a comma-separated choice of what 'refresh', 'tpch' or 'operators' keep")
+    parser.add_argument("--shapes", help="a comma-separated choice of what a benchmark keeps")
     modes = ("AUTO", "DIFFERENTIAL")
-    parser.add_argument("--mode", choices=modes, default="DIFFERENTIAL", help="what 'tpch' compares with FULL")
+    parser.add_argument("--mode", choices=modes, default="DIFFERENTIAL", help="what is compared with FULL")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--postgres-url", help="a server to use; a database is created on it and dropped")
     return parser.parse_args(arguments)

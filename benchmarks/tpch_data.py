@@ -19,7 +19,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -260,20 +259,6 @@ TABLES = ("region", "nation", "supplier", "customer", "part", "partsupp", "order
 
 class NoGenerator(Exception):
     """The generator of the data is not installed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """How much of lineitem a batch changes, as its name says it and in orders for each unit of scale factor."""
-
-    name: str
-    orders: float
-
-    def at(self, scale: float) -> int:
-        return max(1, round(self.orders * scale))
-
-
-RATES = (Rate("0.1 %", 375), Rate("0.01 %", 37.5))
 
 
 def generator() -> str | None:

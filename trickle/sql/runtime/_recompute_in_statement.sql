@@ -18,6 +18,6 @@ BEGIN
                                          WHEN st.program_state = 'none' THEN 'not compiled yet'
                                          WHEN st.program_state = 'stale' THEN 'not compiled again yet'
                                          ELSE st.program_reason END);
-    PERFORM pgtrickle._record_refresh(st, outcome, started, 'WRITER', false);
+    PERFORM pgtrickle._record_refresh(st, outcome, started, 'WRITER', false, NULL);
 END
 $fn$;
