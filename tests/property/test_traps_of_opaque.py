@@ -130,6 +130,8 @@ WHOLE_ROWS = (
     "SELECT t.id, to_jsonb(q) AS r FROM t LEFT JOIN (SELECT tid, max(w) AS most FROM u GROUP BY tid) q ON q.tid = t.id",
     'WITH q AS (SELECT id, w AS "W" FROM u) SELECT jsonb_agg(q ORDER BY q.id) AS r FROM q',
     "SELECT to_jsonb(seen) AS r FROM seen",
+    "SELECT l.id, to_jsonb(r) ->> 'w' AS w FROM t l LEFT JOIN (SELECT u.tid AS id, u.w FROM u) r ON l.id = r.id"
+    " ORDER BY 1, 2 LIMIT (SELECT count(*) / 2 FROM u)",
     "SELECT t.id FROM t LEFT JOIN u ON u.tid = t.id WHERE u IS NULL",
     "SELECT t.id, (SELECT jsonb_agg(u ORDER BY u.id) FROM u WHERE u.tid = t.id) AS us FROM t",
     "SELECT t.id, to_jsonb(x) AS x FROM t, LATERAL (SELECT w, t.g AS h FROM u WHERE u.tid = t.id) x",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -57,10 +58,14 @@ def describe(conn: Connection, questions: Iterable[str]) -> dict[str, str]:
 
 
 def describe_columns(conn: Connection, queries: Iterable[str]) -> dict[str, tuple[ColumnFacts, ...]]:
-    """Ask the server for the columns of each query, as of a view that is gone again at once."""
+    """Ask the server for the columns of each query, as of a view that is gone again at once.
+
+    A query whose rows no table could hold, such as rows without a type, has no columns.
+    """
     described: dict[str, tuple[ColumnFacts, ...]] = {}
     for query in queries:
-        with conn.transaction(force_rollback=True):
+        described[query] = ()
+        with suppress(psycopg.errors.InvalidTableDefinition), conn.transaction(force_rollback=True):
             conn.execute(f"CREATE VIEW {_PROBE} AS\n{query}".encode())
             row = conn.execute("SELECT %s::regclass::oid::int8", [_PROBE]).fetchone()
             if row is not None:

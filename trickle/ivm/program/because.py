@@ -18,6 +18,13 @@ _REASONS = {
         "each row's place among all others counts (LIMIT, a rank over all rows), so one change may move every row: "
         "the query is computed anew and what differs is written",
     ),
+    "rows by hash, walked from what has changed": (
+        "a recursion is followed from the rows that changed: what they led to goes, what they lead to comes",
+    ),
+    "rows by hash, walked from what has come": (
+        "a recursion is followed from the rows that came; where a row went, the query is computed anew, since another "
+        "way may lead to the same result",
+    ),
 }
 _BY_KEY = "the keys of the joined rows identify a row: only changed rows are found and written"
 _KEPT = (

@@ -23,7 +23,7 @@ from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
-from trickle.ivm.program.calls import Kind, classify, type_of
+from trickle.ivm.program.calls import Kind, classify
 from trickle.ivm.program.parts import Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -57,22 +57,16 @@ class Keeper:
         """Put a relation into a state table, where its values are certain to be those of the query."""
         if not rel.columns or derive(rel, self.numbering) is None:
             return rel
-        if isinstance(source_of(rel), Opaque) and self._has_records(rel):
-            return rel
         question = Renderer().select(rel, _names(rel))
         if question not in self.root.facts.described:
             raise MissingFacts(queries=[question])
         facts = self.root.facts.described[question]
-        if not self._certain(rel, facts):
+        # No description: rows that no table can hold.
+        if not facts or not self._certain(rel, facts):
             return rel
         made = Kept(len(self.kept) + 1, rel, facts)
         self.kept.append(made)
         return made
-
-    def _has_records(self, rel: Rel) -> bool:
-        """Has it a column of rows without a type, which no table can have?"""
-        types = [type_of(rel, reference(column), self.root.facts) for column in rel.columns]
-        return any(type.removesuffix("[]") == "record" for type in types)
 
     def foldable(self, total: Aggregate) -> bool:
         """Can all its values be had by adding?"""
