@@ -104,7 +104,7 @@ class Trial:
         """Can this server do this at all? Done if so."""
         try:
             self.connection.execute(statement.encode())
-        except psycopg.errors.FeatureNotSupported:
+        except (psycopg.errors.FeatureNotSupported, psycopg.errors.SyntaxError):
             return False
         return True
 
