@@ -47,8 +47,14 @@ IN_THE_QUERY = {
     "what went counts as what came": (r"WHEN -1 THEN \(- (\S+)\)", r"WHEN -1 THEN (\1)", "groups"),
 }
 IN_THE_FRONTIER = {
-    "transactions that were running are taken as seen": (r"b\.xid = ANY \(__pgt_xip\)", "b.xid = ANY ('{}'::xid8[])"),
-    "own later writes are taken as seen": (r"b\.xid = __pgt_own_xid AND b\.seq > __pgt_own_seq", "false"),
+    "transactions that were running are taken as seen": (
+        r"b\.xid = ANY \(__pgt_late\) AND \(b\.xid <> __pgt_own_xid OR",
+        "b.xid = ANY (__pgt_late) AND (false OR b.xid = __pgt_own_xid AND",
+    ),
+    "own later writes are taken as seen": (
+        r"b\.xid <> __pgt_own_xid OR b\.seq > __pgt_own_seq",
+        "b.xid <> __pgt_own_xid",
+    ),
     "own earlier writes are taken as new": (r"b\.seq > __pgt_own_seq", "true"),
     "own writes are new twice": (r" AND b\.xid <> __pgt_own_xid", ""),
     "the frontier stays where it was": (r"snapshot = pg_current_snapshot\(\), own_xid", "own_xid"),

@@ -10,6 +10,16 @@ from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.quote import ident
 
 BUFFERS = "pgtrickle_changes"
+NEW = (
+    "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
+    "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)",
+)
+"""Two index ranges, together exactly the rows that are new to the frontier.
+
+The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small part
+of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
+"""
+
 OWN = "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"
 """What the transaction itself has written since a number of its own."""
 
@@ -18,23 +28,13 @@ OWN_IN_ORDER = "b.xid >= __pgt_own_xid AND b.xid <= __pgt_own_xid AND b.seq > __
 
 
 def change_body(rel: Change) -> str:
-    """Read a change buffer: three index ranges, together exactly the rows that are new to the frontier.
-
-    Of a transaction's own changes there is one range: from a number of its own on.
-
-    The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small
-    part of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
-    """
+    """Read a change buffer: what is new to the frontier, or to a number within the transaction's own changes."""
     buffer = buffer_name(rel)
     columns = [
         *(f"b.c{facts.number} AS {ident(column.label)}" for column, facts in rel.scan.attributes),
         f"b.weight::int AS {ident(rel.weight.label)}",
     ]
-    others = (
-        "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
-        "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
-    )
-    arms = (OWN,) if rel.own else (*others, OWN)
+    arms = (OWN,) if rel.own else NEW
     return "\nUNION ALL\n".join(f"SELECT {', '.join(columns)} FROM {buffer} b WHERE {arm}" for arm in arms)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trickle.ivm.program.changes import BUFFERS
-from trickle.ivm.program.function import PROGRAMS
-from trickle.ivm.program.layout import dollar_tag
+from trickle.ivm.program.changes import BUFFERS, NEW
+from trickle.ivm.program.function import PROGRAMS, read_frontier
+from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.parts import Target
 from trickle.ivm.program.quote import ident
 
@@ -30,14 +30,12 @@ DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
   __pgt_last xid8 := '18446744073709551615';
-  __pgt_xip xid8[];
+  __pgt_late xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_counts bigint[];
 BEGIN
-  SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
-  INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
-  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
+{indented(read_frontier(target))};
   SELECT EXISTS (
       SELECT FROM pgtrickle_changes.markers m WHERE m.source_id IN ({ids})
         AND pgtrickle.is_new(m.xid, m.seq, __pgt_snapshot, __pgt_own_xid, __pgt_own_seq)),
@@ -67,12 +65,7 @@ def _count(buffer: int) -> str:
     """In index order, whatever the planner thinks of it: planned over an empty buffer it would choose to scan and sort,
     and go on to do so over the consumed rows of a full one."""
     table = ident(BUFFERS, f"changes_{buffer}")
-    ranges = (
-        "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
-        "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid",
-        "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq",
-    )
     return "\n    + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {table} b WHERE {condition} ORDER BY b.xid LIMIT __pgt_limit) x)"
-        for condition in ranges
+        for condition in NEW
     )

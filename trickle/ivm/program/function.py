@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
-from trickle.ivm.program.changes import BUFFERS
+from trickle.ivm.program.changes import BUFFERS, NEW
 from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.parts import Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
@@ -47,7 +47,7 @@ def function_texts(
     permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
     large = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
-    large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq"
+    large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq"
     wrong = "__pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted" + (
         "\n    OR __pgt_counts.state_faults > 0" if apply.states else ""
     )
@@ -65,25 +65,21 @@ DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
   __pgt_last xid8 := '18446744073709551615';
-  __pgt_xip xid8[];
+  __pgt_late xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_written bigint;
   __pgt_counts record;{_ALONE_DECLARED if alone else ""}
 BEGIN
-  SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
-  INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
-  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};
-  IF NOT ({_anything_new(buffers, ids)}) THEN
+{indented(read_frontier(target))};
+{indented(_peek(buffers, alone, ids))} THEN
     RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
   END IF;
 
-  SELECT f.snapshot, pg_snapshot_xmax(f.snapshot), ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq
-  INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_xip, __pgt_own_xid, __pgt_own_seq
-  FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id} FOR NO KEY UPDATE;
+{indented(read_frontier(target))} FOR NO KEY UPDATE;
   PERFORM FROM {permitted};
 
-{indented(_repeated(attempt, alone) if alone else attempt)}
+{indented(_repeated(attempt) if alone else attempt)}
   IF __pgt_counts.markers > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
   END IF;
@@ -114,7 +110,7 @@ END
         f"CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome\n"
         f"LANGUAGE plpgsql SECURITY DEFINER\n{shared} SET random_page_cost = 1.1\nAS {_quoted(body)}",
         f"CREATE OR REPLACE FUNCTION {large_name(target)}(\n"
-        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_xip xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
+        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_late xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
         " __pgt_alone boolean)\n"
         f"RETURNS bigint LANGUAGE plpgsql\n{shared} SET random_page_cost = 4\nAS {_quoted(large_body)}",
     )
@@ -134,12 +130,9 @@ def _either(target: Target, apply: Apply, alone: Alone | None, ids: str) -> str:
     return f"IF __pgt_alone THEN\n{indented(small)}\nELSE\n{indented(general)}\nEND IF;"
 
 
-def _repeated(attempt: str, alone: Alone) -> str:
+def _repeated(attempt: str) -> str:
     """Try the statement for one source alone; it does nothing if by its own snapshot another one has changed."""
-    quiet = "\n  OR ".join(test for buffer in alone.others for test in _new_in(buffer))
-    return f"""__pgt_alone := NOT (
-  {quiet});
-LOOP
+    return f"""LOOP
 {indented(attempt)}
   EXIT WHEN NOT __pgt_alone OR __pgt_counts.own_seq IS DISTINCT FROM __pgt_own_seq;
   __pgt_alone := false;
@@ -161,28 +154,44 @@ def _quoted(body: str) -> str:
     return f"{tag}\n{body}{tag}"
 
 
+def read_frontier(target: Target) -> str:
+    """Read what tells new rows from old ones into variables.
+
+    New is what was written by transactions that the frontier had not seen begin; and of those it saw at work or,
+    having advanced it themselves, not at their end, what it did not see. These may come late.
+    """
+    return f"""SELECT f.snapshot, pg_snapshot_xmax(f.snapshot),
+  ARRAY(SELECT pg_snapshot_xip(f.snapshot)) || f.own_xid, f.own_xid, f.own_seq
+INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq
+FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id}"""
+
+
 def _how_many_new(buffers: Sequence[int], enough: int) -> str:
     """How many captured rows there are to read; counting ends where the change is known to be large."""
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
         f" ORDER BY b.xid LIMIT {enough + 1}) x)"
         for buffer in buffers
-        for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_xip)")
+        for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_late)")
     )
 
 
-def _anything_new(buffers: Sequence[int], ids: str) -> str:
-    tests = [test for buffer in buffers for test in _new_in(buffer)]
-    return "\n    OR ".join([*tests, f"EXISTS ({_new_markers('1', ids)})"])
+def _peek(buffers: Sequence[int], alone: Alone | None, ids: str) -> str:
+    """Is nothing new? And if one source may have changed alone: have the others not?"""
+    markers = f"EXISTS ({_new_markers('1', ids)})"
+    if alone is None:
+        return f"IF NOT ({_any([*_tests(buffers), markers])})"
+    largest = [buffer for buffer in buffers if buffer not in alone.others]
+    others = _any([*_tests(alone.others), markers])
+    return f"__pgt_alone := NOT ({others});\nIF __pgt_alone AND NOT ({_any(_tests(largest))})"
 
 
-def _new_in(buffer: int) -> list[str]:
-    table = ident(BUFFERS, f"changes_{buffer}")
-    return [
-        _first(table, "b.xid >= __pgt_xmax AND b.xid <> __pgt_own_xid"),
-        _first(table, "b.xid = ANY (__pgt_xip) AND b.xid <> __pgt_own_xid"),
-        _first(table, "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"),
-    ]
+def _any(tests: Sequence[str]) -> str:
+    return "\n    OR ".join(tests)
+
+
+def _tests(buffers: Sequence[int]) -> list[str]:
+    return [_first(ident(BUFFERS, f"changes_{buffer}"), new) for buffer in buffers for new in NEW]
 
 
 def _first(table: str, condition: str) -> str:
@@ -202,7 +211,7 @@ def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = (
     """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
     ctes = named(apply, _ALONE if others else "")
     if others:
-        tests = "\n    OR ".join(test for buffer in others for test in _new_in(buffer))
+        tests = _any(_tests(others))
         law = "-- has nothing else changed, by the snapshot of this very statement?"
         ctes.insert(0, f"{law}\nquiet AS MATERIALIZED (\n  SELECT NOT (\n    {tests}) AS alone\n)")
     ctes.append(
