@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import postgast
 from google._upb import _message
@@ -18,6 +19,9 @@ from postgast import pg_query_pb2 as pb
 from trickle.errors import DefinitionError, Unsupported
 
 _message.SetAllowOversizeProtos(True)
+
+REMEMBERED = 4096
+"""How many expressions are remembered with their text, of some hundred bytes each."""
 
 PLACES = frozenset({"stmt_len", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"})
 """Fields beside `…location` that say where in the text something stood."""
@@ -65,6 +69,13 @@ def deparse_expression(node: pb.Node) -> str:
     Raises:
         Unsupported: libpg_query cannot print it faithfully, which reading the text back has shown.
     """
+    return _deparsed(node.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _deparsed(serialized: bytes) -> str:
+    """The text of a tree. One program prints the same few trees again and again, and each is read back."""
+    node = pb.Node.FromString(serialized)
     text = _print(node)
     try:
         again = parse_expression(text)
