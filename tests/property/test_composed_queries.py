@@ -19,8 +19,8 @@ from property.composed.play import Outcome, play
 from property.composed.smaller import smaller
 from property.composed.story import ABOVE, QUERIES, Story, stories
 
-# Failures are made smaller here and not by Hypothesis, which would play whole stories for it. Its own way to draw examples
-# draws many of them twice.
+# Failures are made smaller here and not by Hypothesis, which would play whole stories for it. Its own way to draw
+# examples draws many of them twice.
 DRAWN = settings(
     deadline=None,
     database=None,

@@ -138,3 +138,21 @@ def test_digits_of_sums_beside_zeros(made: Trial, value: str) -> None:
         "DELETE FROM sale WHERE id > 3",
     )
     scenario(made, tables, f"SELECT k, {value} AS v FROM sale GROUP BY k", *steps)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, sum((SELECT count(*) FROM u WHERE u.k = t.x)) AS v FROM t GROUP BY k",
+        "SELECT k, max((SELECT u.w FROM u WHERE u.k = t.k ORDER BY u.w LIMIT 1) + x) AS v FROM t GROUP BY k",
+        "SELECT k, count(*) FILTER (WHERE x NOT IN (SELECT w FROM u)) AS v FROM t GROUP BY ROLLUP (k)",
+        "SELECT sum((SELECT count(*) FROM u WHERE u.k = t.x)), (SELECT count(*) FROM u) AS n FROM t",
+        "SELECT k, string_agg(s, '' ORDER BY (SELECT max(w) FROM u WHERE u.k = t.x), id) AS v FROM t GROUP BY k",
+        "SELECT k FROM t GROUP BY k HAVING sum((SELECT count(*) FROM u WHERE u.k = t.k))"
+        " > (SELECT count(*) FROM u WHERE u.k = t.k)",
+        "SELECT k, sum((SELECT max(w) FROM u)) AS v, (SELECT max(w) FROM u) AS most FROM t GROUP BY k",
+    ],
+)
+def test_aggregates_of_what_subqueries_say(made: Trial, query: str) -> None:
+    """What an aggregate is called with is computed for each row, before the rows are grouped."""
+    scenario(made, TABLES, query, *STEPS)

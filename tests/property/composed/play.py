@@ -160,7 +160,8 @@ def _again(connection: psycopg.Connection[Any], tables: list[Followed], outcome:
     )
     before = connection.execute(places.encode()).fetchall()
     actions = connection.execute(
-        "SELECT i, (SELECT (r).action FROM pgtrickle._refresh(id) r) FROM unnest(%s::bigint[]) WITH ORDINALITY x(id, i)",
+        "SELECT i, (SELECT (r).action FROM pgtrickle._refresh(id) r)"
+        " FROM unnest(%s::bigint[]) WITH ORDINALITY x(id, i)",
         ([table.pgt_id for table in tables],),
         prepare=True,
     ).fetchall()

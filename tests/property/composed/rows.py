@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from property.composed.conditions import condition, test
 from property.composed.kinds import FORMS, SHOWN, TURNED
 from property.composed.made import Draw, Made, Typed, World, one, pair, pick, seldom, select, some
-from property.composed.conditions import condition, test
 
 
 def filtered(draw: Draw, world: World) -> Made:

@@ -44,10 +44,11 @@ class Story:
     def script(self) -> str:
         """All of it as one SQL script."""
         lines = [*self.setup]
-        for query in self.queries:
-            lines.append(
-                f"SELECT pgtrickle.create_stream_table('{query.name}', $q${query.made.sql}$q$, refresh_mode => 'DIFFERENTIAL')"
-            )
+        lines += [
+            f"SELECT pgtrickle.create_stream_table('{query.name}', $q${query.made.sql}$q$,"
+            " refresh_mode => 'DIFFERENTIAL')"
+            for query in self.queries
+        ]
         for cycle in self.cycles:
             for batch in cycle:
                 lines += batch if len(batch) == 1 else ["BEGIN", *batch, "COMMIT"]

@@ -13,13 +13,13 @@ from property.composed.made import Draw, Made, Typed, World, one, pair, pick, se
 def scalar(draw: Draw, world: World) -> Made:
     """Scalar subqueries among the columns, in expressions and in WHERE."""
     left, right = world.below(draw), world.beside(draw)
-    l, r = left.typed("l"), right.typed("r")
-    a, b, _ = pair(draw, l, r)
-    v, kind = one(draw, r)
+    near, far = left.typed("l"), right.typed("r")
+    a, b, _ = pair(draw, near, far)
+    v, kind = one(draw, far)
     inside = right.item("r")
-    where = pick(draw, (f"WHERE {b} = {a}", f"WHERE {b} = {a}", f"WHERE {b} = {a} AND {test(draw, r)}", ""))
+    where = pick(draw, (f"WHERE {b} = {a}", f"WHERE {b} = {a}", f"WHERE {b} = {a} AND {test(draw, far)}", ""))
     order = pick(draw, ("", " DESC")).join((right.all("r"), ""))
-    total, total_kind = call(draw, r)
+    total, total_kind = call(draw, far)
     inner, kind = draw(
         st.sampled_from(
             (
@@ -34,21 +34,21 @@ def scalar(draw: Draw, world: World) -> Made:
         )
     )
     if seldom(draw):
-        same = one(draw, l, (kind,), ("NULL", kind))[0]
+        same = one(draw, near, (kind,), ("NULL", kind))[0]
         rest = f"FROM {left.item('l')} WHERE {same} IS NOT DISTINCT FROM ({inner})"
-        return select(some(draw, l), rest, [left, right])
+        return select(some(draw, near), rest, [left, right])
     if seldom(draw, 3):
-        inner = f"coalesce(({inner}), {one(draw, l, (kind,), ('NULL', kind))[0]})"
-    return select([*some(draw, l, 2), (f"({inner})", kind)], f"FROM {left.item('l')}", [left, right])
+        inner = f"coalesce(({inner}), {one(draw, near, (kind,), ('NULL', kind))[0]})"
+    return select([*some(draw, near, 2), (f"({inner})", kind)], f"FROM {left.item('l')}", [left, right])
 
 
 def tied_twice(draw: Draw, world: World) -> Made:
     """Subqueries tied to the rows outside by more than an equality, and over two levels."""
     left, right = world.below(draw), world.beside(draw)
-    l, r = left.typed("l"), right.typed("r")
-    a, b, _ = pair(draw, l, r)
-    x = one(draw, l, ("int",), ("1", "int"))[0]
-    y = one(draw, r, ("int",), ("2", "int"))[0]
+    near, far = left.typed("l"), right.typed("r")
+    a, b, _ = pair(draw, near, far)
+    x = one(draw, near, ("int",), ("1", "int"))[0]
+    y = one(draw, far, ("int",), ("2", "int"))[0]
     source, column = world.source(draw)
     inside = right.item("r")
     inner = f"SELECT FROM {source.sql} n WHERE n.{column} = {x} AND n.{column} >= {y}"
@@ -60,49 +60,30 @@ def tied_twice(draw: Draw, world: World) -> Made:
         f"{x} <= (SELECT count(*) FROM {inside} WHERE {a} = {b} AND {y} > (SELECT min(n.{column}) FROM {source.sql} n"
         f" WHERE n.{column} >= {x}))",
     )
-    return select(some(draw, l), f"FROM {left.item('l')} WHERE {pick(draw, forms)}", [left, right])
+    return select(some(draw, near), f"FROM {left.item('l')} WHERE {pick(draw, forms)}", [left, right])
 
 
 def lateral(draw: Draw, world: World) -> Made:
     left, right = world.below(draw), world.beside(draw)
-    l, r = left.typed("l"), right.typed("r")
-    a, b, kind = pair(draw, l, r)
+    near, far = left.typed("l"), right.typed("r")
+    a, b, kind = pair(draw, near, far)
     tie = pick(draw, (f"{b} = {a}", f"{b} = {a}", f"{b} > {a}" if kind in ORDERED else f"{b} <> {a}"))
-    total, total_kind = call(draw, r)
-    v, v_kind = one(draw, r)
-    own, own_kind = one(draw, l)
-    inner, offered = draw(
-        st.sampled_from(
-            (
-                (f"SELECT r.* FROM {right.item('r')} WHERE {tie} ORDER BY {right.all('r')} LIMIT 2", right.typed("x")),
-                (
-                    f"SELECT {total} AS t, count(*) AS n FROM {right.item('r')} WHERE {tie}",
-                    _named(("t", total_kind), ("n", "int")),
-                ),
-                (
-                    f"SELECT DISTINCT {v} AS t, {own} AS n FROM {right.item('r')} WHERE {tie}",
-                    _named(("t", v_kind), ("n", own_kind)),
-                ),
-                (
-                    f"SELECT {v} AS t, count(*) AS n FROM {right.item('r')} WHERE {tie} GROUP BY {v}",
-                    _named(("t", v_kind), ("n", "int")),
-                ),
-                (
-                    f"SELECT {v} AS t FROM {right.item('r')} WHERE {tie} UNION ALL SELECT {own} WHERE {test(draw, l)}",
-                    _named(("t", v_kind)),
-                )
-                if v_kind == own_kind
-                else (f"SELECT {own} AS t", _named(("t", own_kind))),
-                (
-                    f"SELECT {v} AS t, row_number() OVER (ORDER BY {right.all('r')})::int AS n FROM {right.item('r')} WHERE {tie}",
-                    _named(("t", v_kind), ("n", "int")),
-                ),
-            )
-        )
-    )
+    total, total_kind = call(draw, far)
+    v, v_kind = one(draw, far)
+    own, own_kind = one(draw, near)
+    rows = f"FROM {right.item('r')} WHERE {tie}"
+    number = f"row_number() OVER (ORDER BY {right.all('r')})::int"
+    forms: list[tuple[str, list[Typed]]] = [
+        (f"SELECT r.* {rows} ORDER BY {right.all('r')} LIMIT 2", right.typed("x")),
+        (f"SELECT {total} AS t, count(*) AS n {rows}", [("x.t", total_kind), ("x.n", "int")]),
+        (f"SELECT DISTINCT {v} AS t, {own} AS n {rows}", [("x.t", v_kind), ("x.n", own_kind)]),
+        (f"SELECT {v} AS t, count(*) AS n {rows} GROUP BY {v}", [("x.t", v_kind), ("x.n", "int")]),
+        (f"SELECT {v} AS t, {number} AS n {rows}", [("x.t", v_kind), ("x.n", "int")]),
+        (f"SELECT {own} AS t WHERE {test(draw, near)}", [("x.t", own_kind)]),
+    ]
+    if v_kind == own_kind:
+        also = f"SELECT {own} WHERE {test(draw, near)}"
+        forms.append((f"SELECT {v} AS t {rows} UNION ALL {also}", [("x.t", v_kind)]))
+    inner, offered = draw(st.sampled_from(forms))
     word = pick(draw, ("CROSS JOIN LATERAL ({i}) x", "LEFT JOIN LATERAL ({i}) x ON true")).format(i=inner)
-    return select(some(draw, [*l, *offered], 4), f"FROM {left.item('l')} {word}", [left, right])
-
-
-def _named(*columns: Typed) -> list[Typed]:
-    return [(f"x.{name}", kind) for name, kind in columns]
+    return select(some(draw, [*near, *offered], 4), f"FROM {left.item('l')} {word}", [left, right])
