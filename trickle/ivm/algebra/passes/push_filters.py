@@ -17,8 +17,9 @@ from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import fuse_blocks
 from trickle.ivm.algebra.properties import origins
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Filter, Rel, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Block, Filter, Rel, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, reference, substitute
+from trickle.ivm.algebra.walk import over
 from trickle.ivm.algebra.windows import Window
 
 
@@ -36,14 +37,8 @@ def push_filters(rel: Rel) -> Rel:
             )
             kept = tuple(p for p, place in zip(predicates, places, strict=True) if place is None)
             return replace(rel, inputs=below, predicates=kept)
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(push_filters(branch) for branch in branches))
-        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
-            return replace(rel, child=push_filters(child))
-        case Mark(left, right) | OuterJoin(left, right):
-            return replace(rel, left=push_filters(left), right=push_filters(right))
         case _:
-            return rel
+            return over(rel, push_filters)
 
 
 def _place(predicate: Scalar, inputs: Sequence[Rel]) -> int | None:
