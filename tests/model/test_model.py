@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from support.databases import Database
 
@@ -44,7 +44,12 @@ def test_the_model_agrees_with_postgresql(empty_db: Database, how_many: settings
         def compare(data: st.DataObject, state: State) -> None:
             rel = rewritten(data.draw(drawn.relations(Numbering())))
             _fill(connection, state)
-            assert Counter(connection.execute(_text(rel).encode()).fetchall()) == evaluate(rel, state)
+            try:
+                found = connection.execute(_text(rel).encode()).fetchall()
+            except psycopg.errors.FeatureNotSupported:
+                # A full join on conditions that PostgreSQL has no way to follow.
+                reject()
+            assert Counter(found) == evaluate(rel, state)
 
         compare()
 
