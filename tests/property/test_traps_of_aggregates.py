@@ -156,3 +156,15 @@ def test_digits_of_sums_beside_zeros(made: Trial, value: str) -> None:
 def test_aggregates_of_what_subqueries_say(made: Trial, query: str) -> None:
     """What an aggregate is called with is computed for each row, before the rows are grouped."""
     scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, 2 IN (SELECT s.v FROM generate_series(0, 2) s(v)) AS two, avg(n) AS a FROM t GROUP BY k",
+        "SELECT k, sum(n) / (SELECT max(s.v) FROM generate_series(1, 2) s(v)) AS a FROM t GROUP BY k",
+        "SELECT id, (SELECT avg(q.n + q.m) FROM (SELECT v.n, v.n * 0.5 AS m FROM (VALUES (1), (2)) v(n)) q) FROM t",
+    ],
+)
+def test_a_subquery_beside_a_sum_has_columns_of_its_own(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)

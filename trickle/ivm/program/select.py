@@ -30,6 +30,7 @@ from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, subs
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.program.changes import change_body
 from trickle.ivm.program.layout import indented
+from trickle.ivm.program.looks import shown_extreme, shown_key
 from trickle.ivm.program.opaque import opaque_text
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
@@ -122,12 +123,13 @@ class Renderer:
     def _marked(self, rel: Mark, aliases: set[str]) -> Source:
         """The rows of the left; the mark stands for EXISTS over the right. No alias occurs on both levels.
 
+        The right may have marks too, and stand below two marks: each time they are written, they get other names.
         In WHERE that EXISTS stands by itself, so that PostgreSQL can join for it.
         """
         source, partners = self._source(rel.left, aliases), self._source(rel.right, aliases)
         both = Source([], [], source.columns | partners.columns, source.values | partners.values)
         meeting = [*partners.conditions, *(f"({both.text(predicate)})" for predicate in rel.predicates)]
-        stands_for = f"__pgt_{rel.mark.label}__"
+        stands_for = f"{_unused(f'__pgt_{rel.mark.label}', aliases)}__"
         source.columns[rel.mark.number] = (stands_for,)
         source.stand_ins.update(partners.stand_ins)
         source.stand_ins[stands_for] = f"EXISTS (\n{indented(_assemble([], partners.tables, meeting))}\n)"
@@ -135,10 +137,13 @@ class Renderer:
 
     def _aggregate(self, rel: Aggregate, labels: Sequence[str]) -> str:
         source = self._source(rel.child, set())
-        outputs = [*(k.value for k in rel.keys), *(c.value for c in rel.calls)]
+        types = dict(rel.loose)
+        keys = [(k.value, shown_key, types.get(k.column.number)) for k in rel.keys]
+        calls = [(c.value, shown_extreme, types.get(c.column.number)) for c in rel.calls]
+        outputs = [show(value, type) if type is not None else value for value, show, type in (*keys, *calls)]
         targets = [_aliased(source.text(value), label) for value, label in zip(outputs, labels, strict=True)]
-        grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
-        tail = f"\nGROUP BY {grouping}" if rel.keys else ""
+        groups = [str(i + 1) if type is None else f"({source.text(value)})" for i, (value, _, type) in enumerate(keys)]
+        tail = f"\nGROUP BY {', '.join(groups)}" if rel.keys else ""
         if not (rel.keys or rel.calls):
             # One row still, though nobody reads what was counted.
             tail = "\nHAVING true"
