@@ -203,9 +203,12 @@ class Client:
         record = stream_tables.get_stream_table(self.connection, name)
         if record.program_state not in ("none", "stale") and record.is_populated:
             return
+        if record.refresh_mode != "IMMEDIATE":
+            compile_and_install(self.connection, record.pgt_id)
+            return
         with self.connection.transaction():
             outcome = compile_and_install(self.connection, record.pgt_id)
-            if record.refresh_mode == "IMMEDIATE" and outcome.state != "compiled":
+            if outcome.state != "compiled":
                 raise DefinitionError(
                     f"unsupported operator for IMMEDIATE mode: {record.name} ({outcome.reason})",
                     hint="use refresh_mode FULL, or DIFFERENTIAL, with a schedule",

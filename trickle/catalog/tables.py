@@ -149,6 +149,8 @@ pgt_change_tracking = Table(
     required("source_name", Text),
     required("captured_attnums", ARRAY(SmallInteger), "'{}'"),
     required("capture_mode", Text, "'statement'"),
+    Column("polled_relid", OID),
+    Column("polled_at", MOMENT),
     required("created_at", MOMENT, "now()"),
     UniqueConstraint("source_id"),
 )

@@ -44,7 +44,7 @@ def function_texts(
     pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
     statement = _either(target, apply, alone, ids)
-    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
+    permitted = ", ".join(f"(SELECT FROM {ident(*s.shown_as)} WHERE false) s{i}" for i, s in enumerate(sources))
     large = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
     complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
     large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq"

@@ -2,6 +2,9 @@
 SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.session_settings AS settings,
        s.is_populated, s.program_explain ->> 'stored' AS stored_query, s.program_explain -> 'states' AS state_queries,
        to_regclass(format('pgtrickle_programs.query_%%s', s.pgt_id))::oid::int8 AS view,
+       s.pgt_relid::int8 AS storage,
+       EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+               WHERE i.indrelid = s.pgt_relid AND x.relname = format('__pgt_key_%%s', s.pgt_id)) AS is_indexed,
        pg_get_userbyid(c.relowner) AS owner,
        pg_has_role(c.relowner, 'USAGE') AS may_act
 FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid

@@ -87,6 +87,9 @@ CREATE TABLE pgtrickle.pgt_change_tracking (
     source_name       text NOT NULL,
     captured_attnums  smallint[] NOT NULL DEFAULT '{}',
     capture_mode      text NOT NULL DEFAULT 'statement' CHECK (capture_mode IN ('statement', 'row')),
+    -- Of a copy that is kept by polling: what it is a copy of, and when the two last differed.
+    polled_relid      oid,
+    polled_at         timestamptz,
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 
