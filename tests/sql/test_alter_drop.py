@@ -163,7 +163,7 @@ def leftovers(connection: Connection) -> list[tuple[str]]:
     return connection.execute(
         "SELECT relname::text FROM pg_class WHERE relnamespace IN"
         " ('pgtrickle_changes'::regnamespace, 'pgtrickle_programs'::regnamespace)"
-        " AND relname NOT IN ('change_seq', 'markers', 'markers_source_xid_idx')"
+        " AND relname NOT IN ('change_seq', 'statement_seq', 'markers', 'markers_source_xid_idx')"
         " UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace IN"
         " ('pgtrickle_changes'::regnamespace, 'pgtrickle_programs'::regnamespace)"
         " UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgname LIKE ' pgt%'"

@@ -7,10 +7,10 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.copies import through_copies
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.parts import Program, Root, Target
 from trickle.ivm.program.plan import plan
-from trickle.ivm.copies import through_copies
 from trickle.ivm.query.read import read, read_whole
 from trickle.ivm.query.reading import Named
 from trickle.ivm.stability import unstable_functions

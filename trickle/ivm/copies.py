@@ -1,8 +1,8 @@
 """Polled sources are read through their copies: the names in FROM change, in the text of the query and of every view.
 
 A foreign table or a materialized view fires no triggers. A copy of it that each refresh brings up to date does; and
-only the copy says what it held when the changes were found. Names are replaced where the parser says they stand, so that
-all else stays as PostgreSQL has printed it.
+only the copy says what it held when the changes were found. Names are replaced where the parser says they stand: all
+else stays as PostgreSQL has printed it.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ BEGIN
         begun := clock_timestamp();
         begun_full := begun;
         BEGIN
-            PERFORM pgtrickle._poll(_refresh.pgt_id);
+            IF st.has_keyless_source THEN
+                PERFORM pgtrickle._poll(_refresh.pgt_id);  -- a copy has no key
+            END IF;
             IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
                 why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
                                           ELSE 'full refresh asked for' END);

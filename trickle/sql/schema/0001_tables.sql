@@ -218,6 +218,10 @@ CREATE TYPE pgtrickle.refresh_choice AS (
 -- a frontier asks of them.
 CREATE SEQUENCE pgtrickle_changes.change_seq CACHE 64;
 
+-- Numbers of statements that write sources of IMMEDIATE stream tables. They are secret, so they begin anywhere.
+CREATE SEQUENCE pgtrickle_changes.statement_seq CACHE 64;
+SELECT setval('pgtrickle_changes.statement_seq', ('x' || substr(md5(gen_random_uuid()::text), 1, 15))::bit(60)::bigint);
+
 CREATE TABLE pgtrickle_changes.markers (
     source_id int    NOT NULL,
     seq       bigint NOT NULL,
