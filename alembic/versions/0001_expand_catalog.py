@@ -74,6 +74,7 @@ RUNTIME = (
     "_immediate_triggers",
     "_install_full",
     "_is_altered",
+    "_kept_storage",
     "_key_attnums",
     "_layout",
     "_learn_differential",

@@ -43,6 +43,7 @@ def test_options(chain: Connection) -> None:
         ("fuse_ceiling => 0", "22023"),
         ("schedule => '5x'", "22023"),
         ("refresh_mode => 'IMMEDIATE', append_only => true", "22023"),
+        ("refresh_mode => 'IMMEDIATE', cdc_mode => 'wal'", "22023"),
         ("query => 'SELECT nope FROM orders'", "42703"),
         ("query => 'SELECT id, customer FROM second, orders'", "3F000"),
         ("query => 'SELECT id, customer FROM first'", "3F000"),

@@ -43,12 +43,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
             SELECT string_agg(d.source_relid::text, ', ' ORDER BY d.source_relid)
             FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = i.pgt_id)),
         (19, 'frontier', i.frontier::text),
-        (20, 'refresh_timing_stats', (
+        (20, 'storage', (
+            SELECT string_agg(format('%s: %s, %s', k.holds, pg_size_pretty(k.bytes),
+                                     coalesce('about ' || k.row_count || ' rows', 'rows not counted yet')),
+                              E'\n' ORDER BY k.place, k.holds)
+            FROM pgtrickle._kept_storage(st) k)),
+        (21, 'refresh_timing_stats', (
             SELECT string_agg(format('%s: %s refreshes, %s ms on average', t.action, t.n, round(t.ms::numeric, 2)), '; '
                               ORDER BY t.action) FROM timing t)),
-        (21, 'missing_indexes', (
+        (22, 'missing_indexes', (
             SELECT string_agg(m.statement, '; ') FROM pgtrickle._missing_indexes(i.program_explain -> 'lookups') m)),
-        (22, 'last_error_message', i.last_error_message)
+        (23, 'last_error_message', i.last_error_message)
     ) v(place, property, value)
     WHERE i.pgt_id = st.pgt_id AND v.value IS NOT NULL
     ORDER BY v.place

@@ -23,7 +23,7 @@ BEGIN
         RETURN;
     END IF;
     st := pgtrickle._resolve(name, current_schema()::pg_catalog.text);
-    mode := pgtrickle._requested_mode(schedule, coalesce(refresh_mode, st.requested_mode));
+    mode := pgtrickle._requested_mode(schedule, coalesce(refresh_mode, st.requested_mode), cdc_mode);
     timing := pgtrickle._check_schedule(coalesce(schedule_seconds::pg_catalog.text, pgtrickle._schedule_word(schedule, mode)));
     options := pgtrickle._create_options(
             diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by,
