@@ -24,13 +24,12 @@ from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
-from trickle.ivm.program.parts import Apply, Root, State, Target
+from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.query.grouping import function_name
 
-PROGRAMS = "pgtrickle_programs"
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
 Choose = Callable[[Root, Target, Numbering], Apply]
 StateApply = tuple[State, Apply | None]
