@@ -440,9 +440,7 @@ def test_it_keeps_no_change_back_from_the_pruner(st: Connection) -> None:
 def test_a_differential_table_over_it_and_under_it(orders: Connection, client: trickle.Client) -> None:
     client.create_stream_table("below", "SELECT id, customer, amount FROM orders", refresh_mode="DIFFERENTIAL")
     client.create_stream_table("st", GROUPS.replace("orders", "below"), refresh_mode="IMMEDIATE")
-    client.create_stream_table(
-        "above", "SELECT n, count(*) AS groups FROM st GROUP BY n", refresh_mode="DIFFERENTIAL"
-    )
+    client.create_stream_table("above", "SELECT n, count(*) AS groups FROM st GROUP BY n", refresh_mode="DIFFERENTIAL")
     orders.execute("INSERT INTO orders VALUES (20, 1, 5), (21, 9, 5)")
     assert client.refresh_stream_table("below").action == "DIFFERENTIAL"
     assert is_equal(orders, "st") and not is_equal(orders, "above")

@@ -84,7 +84,13 @@ def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
 
 
 def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
-    target = Target(table["pgt_id"], table["schema"], table["name"], immediate=table["refresh_mode"] == "IMMEDIATE")
+    target = Target(
+        table["pgt_id"],
+        table["schema"],
+        table["name"],
+        immediate=table["refresh_mode"] == "IMMEDIATE",
+        append_only=table["is_append_only"],
+    )
     facts = read_facts(conn, table["view"], table["settings"])
     program = compile_facts(conn, facts, target)
     if _widen_capture(conn, facts, program):
@@ -250,6 +256,7 @@ def _explanation(program: Program, stored: str) -> dict[str, Any]:
         "stored": stored,
         "determinised": program.determinised,
         "because": because(program.strategy, determinised=program.determinised, states=len(program.states)),
+        "appends": program.appends,
         "lineage": _lineage(program),
         "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
         "states": [state.storage.query for state in program.states],

@@ -30,6 +30,8 @@ class Target:
     name: str
     immediate: bool = False
     """Kept by the transactions that write its sources, statement by statement."""
+    append_only: bool = False
+    """Rows of its sources are said to come and never to go."""
 
     @property
     def table(self) -> str:
@@ -102,6 +104,8 @@ class Apply:
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""
+    change: str = ""
+    """The change of the rows before identical ones have cancelled, where that is what `net` is made of."""
     touched: Touched | None = None
     """The stored rows that it may change, where they can be named before it runs."""
     recomputes: bool = False
@@ -118,6 +122,14 @@ class Alone:
     others: tuple[int, ...]
     changed: int
     """Oid of the one that changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How rows that came are inserted, while no row goes and the sources in the buffers `others` stand still."""
+
+    apply: Apply
+    others: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,8 @@ class Program:
     """The stored query fixes an order that the user's leaves open."""
     states: tuple[State, ...] = ()
     """The tables it keeps beside the stream table."""
+    appends: bool = False
+    """Rows that came are inserted, without a look at stored ones, as long as none goes."""
 
 
 @dataclass(frozen=True, slots=True)

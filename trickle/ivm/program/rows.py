@@ -199,7 +199,7 @@ def _prepare(
         certain=tuple(name for name in index if name in root.names),
     )
     ctes = tuple((c.name, c.comment, c.body) for c in renderer.ctes)
-    apply = Apply(storage, (*ctes, ("change", "", change)), "", (), algebra=block, delta=delta.rel)
+    apply = Apply(storage, (*ctes, ("change", "", change)), "", (), change=change, algebra=block, delta=delta.rel)
     return apply, block, names
 
 

@@ -1,5 +1,5 @@
 -- What an install has to know of a stream table; the row stays locked, so one compiler works on it at a time.
-SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.session_settings AS settings,
+SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.is_append_only, s.session_settings AS settings,
        s.is_populated, s.program_explain ->> 'stored' AS stored_query, s.program_explain -> 'states' AS state_queries,
        to_regclass(format('pgtrickle_programs.query_%%s', s.pgt_id))::oid::int8 AS view,
        s.pgt_relid::int8 AS storage,

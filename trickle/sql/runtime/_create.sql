@@ -34,10 +34,6 @@ BEGIN
     view_oid := pgtrickle._bind_query(format('query_%s', id), label, query, creator_path);
     SELECT * INTO checked FROM pgtrickle._check_query(view_oid, label);
     mode := pgtrickle._mode_for(refresh_mode, checked.volatility, checked.reason, label);
-    IF mode = 'IMMEDIATE' AND (options ->> 'append_only')::boolean THEN
-        RAISE EXCEPTION 'invalid argument: append_only needs refresh_mode "DIFFERENTIAL" and sources with a key'
-            USING ERRCODE = '22023';
-    END IF;
 
     INSERT INTO pgtrickle.pgt_stream_tables
         (pgt_id, pgt_relid, pgt_name, pgt_schema, pgt_owner, defining_query, original_query, schedule, refresh_mode,
@@ -55,6 +51,7 @@ BEGIN
     INSERT INTO pgtrickle.pgt_frontiers (pgt_id, own_xid, own_seq)
     VALUES (id, pg_current_xact_id(), nextval('pgtrickle_changes.change_seq'));
     PERFORM pgtrickle._register_sources(id);
+    PERFORM pgtrickle._assert_append_only(s) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id AND s.is_append_only;
     PERFORM pgtrickle._restamp(id);
     PERFORM pgtrickle._install_full(id);
     IF initialize THEN

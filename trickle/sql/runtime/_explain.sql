@@ -29,6 +29,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         (13, 'strategy', i.program_explain ->> 'strategy'),
         (13, 'recomputed', (
             SELECT string_agg(b.value, '; ') FROM jsonb_array_elements_text(i.program_explain -> 'because') b)),
+        (13, 'append_only', CASE WHEN i.is_append_only THEN
+            CASE WHEN (i.program_explain ->> 'appends')::boolean
+                 THEN 'rows that came are inserted and no stored row is looked for, until a row of a source goes'
+                 ELSE 'of no use for this query: a row that comes may change rows that are stored' END END),
         (13, 'operator_tree', i.program_explain ->> 'algebra'),
         (14, 'delta', i.program_explain ->> 'delta'),
         (15, 'delta_query', (SELECT prosrc FROM program)),

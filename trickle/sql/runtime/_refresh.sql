@@ -15,6 +15,7 @@ DECLARE
     attempt  int := 0;
     checked  text;
     choice   pgtrickle.refresh_choice;
+    appended text;
     begun    timestamptz;
     begun_full timestamptz;
 BEGIN
@@ -102,6 +103,10 @@ BEGIN
             ELSE
                 outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
             END IF;
+            IF outcome.action IN ('APPEND_ONLY', 'NOT_APPEND_ONLY') THEN
+                appended := outcome.action;
+                outcome.action := 'DIFFERENTIAL';
+            END IF;
             IF outcome.action <> 'NO_DATA' AND pgtrickle._is_altered(st) THEN
                 RAISE EXCEPTION 'stream table %.% was altered while it was being refreshed', st.pgt_schema, st.pgt_name
                     USING ERRCODE = '40001', HINT = 'Try again.';
@@ -129,6 +134,9 @@ BEGIN
         PERFORM pgtrickle._auto_learn(_refresh.pgt_id, choice, outcome.action, begun, begun_full, clock_timestamp());
     END IF;
     PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction, choice);
+    IF outcome.action = 'DIFFERENTIAL' AND appended IS NOT NULL THEN
+        PERFORM pgtrickle._note_append(st, appended = 'APPEND_ONLY');
+    END IF;
     RETURN outcome;
 END
 $fn$;
