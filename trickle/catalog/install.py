@@ -90,6 +90,7 @@ def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
         table["name"],
         immediate=table["refresh_mode"] == "IMMEDIATE",
         append_only=table["is_append_only"],
+        partitioned=bool(table["partition_columns"]),
     )
     facts = read_facts(conn, table["view"], table["settings"])
     program = compile_facts(conn, facts, target)
@@ -214,7 +215,9 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up. Readers are kept
     out last of all, until the commit that follows."""
     storage = program.storage
-    columns = ", ".join(ident(name) for name in storage.index)
+    # A unique index of a partitioned table has to have what its rows are parted by.
+    parted_by = [name for name in table["partition_columns"] if storage.unique and name not in storage.index]
+    columns = ", ".join(ident(name) for name in (*storage.index, *parted_by))
     unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if storage.unique else ("", "")
     table_name = ident(table["schema"], table["name"])
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")

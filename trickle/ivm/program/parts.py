@@ -18,6 +18,7 @@ OPERATION = "__pgt_op"
 """i insert, u update, d delete; x cannot be right; n cannot be had by addition."""
 UNFOLDABLE = "n"
 TUPLE = "__pgt_tid"
+PARTITION = "__pgt_part"
 ROW = "__pgt_row"
 
 
@@ -32,6 +33,8 @@ class Target:
     """Kept by the transactions that write its sources, statement by statement."""
     append_only: bool = False
     """Rows of its sources are said to come and never to go."""
+    partitioned: bool = False
+    """Its rows lie in partitions, each of which numbers its rows for itself."""
 
     @property
     def table(self) -> str:
@@ -43,6 +46,31 @@ class Target:
         """Names of the program and of what it calls for large changes."""
         name = f"{'immediate' if self.immediate else 'refresh'}_{self.pgt_id}"
         return name, f"{name}_large"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the place of a stored row is called in the CTEs of a program."""
+        return (TUPLE, PARTITION) if self.partitioned else (TUPLE,)
+
+    def place_of(self, row: str) -> str:
+        """Select the place of a stored row."""
+        partition = f", {row}.tableoid AS {PARTITION}" if self.partitioned else ""
+        return f"{row}.ctid AS {TUPLE}{partition}"
+
+    def carried(self, rows: str) -> str:
+        """Select the place that was found, from a CTE."""
+        return ", ".join(f"{rows}.{place}" for place in self.places)
+
+    @property
+    def nowhere(self) -> str:
+        """Select the place of a row that is not stored yet."""
+        return "NULL::tid, NULL::oid" if self.partitioned else "NULL::tid"
+
+    @property
+    def met(self) -> str:
+        """The condition under which a stored row `t` is the one that `n` was found as."""
+        partition = f" AND t.tableoid = n.{PARTITION}" if self.partitioned else ""
+        return f"t.ctid = n.{TUPLE}{partition}"
 
 
 @dataclass(frozen=True, slots=True)

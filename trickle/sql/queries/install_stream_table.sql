@@ -5,6 +5,9 @@ SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.i
        s.pgt_relid::int8 AS storage,
        EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
                WHERE i.indrelid = s.pgt_relid AND x.relname = format('__pgt_key_%%s', s.pgt_id)) AS is_indexed,
+       ARRAY(SELECT a.attname::text FROM pg_partitioned_table p
+             JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])
+             WHERE p.partrelid = s.pgt_relid ORDER BY a.attnum) AS partition_columns,
        pg_get_userbyid(c.relowner) AS owner,
        pg_has_role(c.relowner, 'USAGE') AS may_act
 FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid

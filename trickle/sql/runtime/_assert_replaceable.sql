@@ -25,7 +25,8 @@ BEGIN
        OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = st.pgt_relid) THEN
         RAISE EXCEPTION 'cannot change the columns of stream table %: it has row security', label
             USING ERRCODE = '2BP01', HINT = 'Take its policies away first and make them again afterwards.';
-    ELSIF EXISTS (SELECT FROM pg_inherits i WHERE st.pgt_relid IN (i.inhparent, i.inhrelid)) THEN
+    ELSIF EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = st.pgt_relid
+                  WHERE i.inhrelid = c.oid OR i.inhparent = c.oid AND c.relkind <> 'p') THEN
         RAISE EXCEPTION 'cannot change the columns of stream table %: it has, or is, an inheritance child', label
             USING ERRCODE = '2BP01', HINT = 'Detach it first.';
     END IF;

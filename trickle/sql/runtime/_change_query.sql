@@ -1,7 +1,8 @@
 -- Give a stream table another defining query. With the same columns the difference is written into its storage; with
 -- others its storage is replaced. Readers see what it held until this transaction commits, and then what it is to hold.
 CREATE FUNCTION pgtrickle._change_query(
-    st pgtrickle.pgt_stream_tables, query text, creator_path text, asked_mode text) RETURNS void
+    st pgtrickle.pgt_stream_tables, query text, creator_path text, asked_mode text,
+    reparted boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
@@ -21,7 +22,7 @@ BEGIN
     SELECT array_agg(d.source_id) INTO former FROM pgtrickle.pgt_dependencies d
     WHERE d.pgt_id = st.pgt_id AND d.source_id IS NOT NULL;
 
-    IF NOT same THEN
+    IF NOT same OR reparted THEN
         PERFORM pgtrickle._assert_replaceable(st);
     END IF;
     PERFORM pgtrickle._strip_program(st.pgt_id);
@@ -49,10 +50,10 @@ BEGIN
     END IF;
     PERFORM pgtrickle._assert_no_cycle(st.pgt_id);
     PERFORM pgtrickle._restamp(st.pgt_id);
-    IF same THEN
+    IF same AND NOT reparted THEN
         PERFORM pgtrickle._merge_query(st.pgt_id);
     ELSE
-        PERFORM pgtrickle._replace_storage(changed);
+        PERFORM pgtrickle._replace_storage(changed, CASE WHEN same THEN 'partitions' ELSE 'columns' END);
     END IF;
     PERFORM pgtrickle._drop_unused_capture(former);
 END

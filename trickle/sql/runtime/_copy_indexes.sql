@@ -19,8 +19,9 @@ BEGIN
         FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid
         CROSS JOIN LATERAL (
-            SELECT pg_get_indexdef(c.oid) AS text, format('CREATE %sINDEX %I ON %s',
-                CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname, old_storage) AS prefix) d
+            SELECT pg_get_indexdef(c.oid) AS text, format('CREATE %sINDEX %I ON %s%s',
+                CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, c.relname,
+                CASE WHEN c.relkind = 'I' THEN 'ONLY ' ELSE '' END, old_storage) AS prefix) d
         WHERE i.indrelid = old_storage AND i.indisvalid AND c.relname NOT LIKE '\_\_pgt\_%'
           AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.conrelid = old_storage)
         ORDER BY 2 DESC, 1

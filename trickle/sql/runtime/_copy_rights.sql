@@ -6,7 +6,9 @@ DECLARE
     granted record;
     item    record;
 BEGIN
-    EXECUTE format('ALTER TABLE %s OWNER TO %I', new_storage, pg_get_userbyid(owner));
+    FOR item IN SELECT m.member::regclass AS part FROM pgtrickle._members(new_storage) m LOOP
+        EXECUTE format('ALTER TABLE %s OWNER TO %I', item.part, pg_get_userbyid(owner));
+    END LOOP;
     FOR granted IN
         SELECT a.privilege_type, a.grantee, a.is_grantable, '' AS columns
         FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = old_storage AND a.grantee <> owner

@@ -40,12 +40,12 @@ BEGIN
     FROM (SELECT %2$s, 1 AS __pgt_w FROM %3$s UNION ALL SELECT %2$s, -1 FROM %4$s) u
     GROUP BY %5$s HAVING sum(__pgt_w) <> 0),
   doomed AS MATERIALIZED (
-    SELECT __pgt_tid FROM (
-      SELECT s.ctid AS __pgt_tid, n.__pgt_w, row_number() OVER (PARTITION BY n.__pgt_no) AS __pgt_n
+    SELECT __pgt_tid, __pgt_part FROM (
+      SELECT s.ctid AS __pgt_tid, s.tableoid AS __pgt_part, n.__pgt_w, row_number() OVER (PARTITION BY n.__pgt_no) AS __pgt_n
       FROM %4$s s
       JOIN (SELECT *, row_number() OVER () AS __pgt_no FROM net WHERE __pgt_w < 0) n ON %6$s = %7$s AND %8$s) f
     WHERE __pgt_n <= -__pgt_w),
-  gone AS (DELETE FROM %4$s s USING doomed d WHERE s.ctid = d.__pgt_tid RETURNING 1),
+  gone AS (DELETE FROM %4$s s USING doomed d WHERE s.ctid = d.__pgt_tid AND s.tableoid = d.__pgt_part RETURNING 1),
   added AS (
     INSERT INTO %4$s (%2$s)
     SELECT %9$s FROM (SELECT count(*) FROM gone) g, net n, generate_series(1, n.__pgt_w) WHERE n.__pgt_w > 0

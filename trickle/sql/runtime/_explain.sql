@@ -33,6 +33,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
             CASE WHEN (i.program_explain ->> 'appends')::boolean
                  THEN 'rows that came are inserted and no stored row is looked for, until a row of a source goes'
                  ELSE 'of no use for this query: a row that comes may change rows that are stored' END END),
+        (13, 'partition_by', i.st_partition_key),
         (13, 'operator_tree', i.program_explain ->> 'algebra'),
         (14, 'delta', i.program_explain ->> 'delta'),
         (15, 'delta_query', (SELECT prosrc FROM program)),

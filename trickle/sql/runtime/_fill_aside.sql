@@ -1,12 +1,14 @@
 -- Fill a table beside a stream table with what its query says, and move its frontier to the same snapshot, in one
 -- statement. Nobody who reads the stream table notices. Returns the number of rows.
-CREATE FUNCTION pgtrickle._fill_aside(st pgtrickle.pgt_stream_tables) RETURNS bigint
+CREATE FUNCTION pgtrickle._fill_aside(st pgtrickle.pgt_stream_tables, partition_by text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     added  bigint;
     before jsonb;
 BEGIN
-    EXECUTE format('CREATE TABLE pgtrickle_programs.__pgt_aside_%1$s AS TABLE pgtrickle_programs.query_%1$s WITH NO DATA', st.pgt_id);
+    PERFORM pgtrickle._make_storage(
+        format('pgtrickle_programs.__pgt_aside_%s', st.pgt_id), format('pgtrickle_programs.query_%s', st.pgt_id)::regclass,
+        partition_by, format('__pgt_aside_%s', st.pgt_id), st.pgt_relid::regclass);
     IF NOT st.is_populated THEN
         RETURN 0;
     END IF;

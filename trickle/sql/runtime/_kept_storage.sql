@@ -15,8 +15,10 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
             (4, 'copy of', to_regclass(format('pgtrickle_changes.polled_%s', d.source_id))::oid)) v(place, what, relid)
         WHERE d.pgt_id = st.pgt_id
     )
-    SELECT k.place, k.holds, pg_total_relation_size(k.relid),
-           CASE WHEN pg_stat_get_live_tuples(k.relid) > 0 OR c.reltuples = 0 THEN pg_stat_get_live_tuples(k.relid)
-                WHEN c.reltuples > 0 THEN c.reltuples::bigint END
-    FROM kept k JOIN pg_class c ON c.oid = k.relid
+    SELECT k.place, k.holds, sum(pg_total_relation_size(m.member))::bigint,
+           sum(CASE WHEN pg_stat_get_live_tuples(c.oid) > 0 OR c.reltuples = 0 THEN pg_stat_get_live_tuples(c.oid)
+                    WHEN c.reltuples > 0 THEN c.reltuples END)::bigint
+    FROM kept k CROSS JOIN LATERAL pgtrickle._members(k.relid) m JOIN pg_class c ON c.oid = m.member
+    WHERE c.relkind <> 'p'
+    GROUP BY k.place, k.holds
 $fn$;

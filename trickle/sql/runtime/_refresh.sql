@@ -37,6 +37,9 @@ BEGIN
             USING ERRCODE = '55000', HINT = 'Run SELECT pgtrickle.restore_stream_tables() once; each is then refreshed in full.';
     END IF;
 
+    IF st.st_partition_key IS NOT NULL THEN
+        PERFORM pgtrickle._guard_storage(st.pgt_id, st.pgt_relid::regclass);
+    END IF;
     PERFORM set_config('pg_trickle.refreshing', _refresh.pgt_id::text, true);
     LOOP
         attempt := attempt + 1;

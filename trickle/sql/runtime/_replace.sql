@@ -14,7 +14,7 @@ BEGIN
     next_oid := pgtrickle._bind_query(format('next_%s', st.pgt_id), label, query, creator_path);
     same := pgtrickle._canonical_query(next_oid) = st.defining_query;
     EXECUTE format('DROP VIEW pgtrickle_programs.next_%s', st.pgt_id);
-    IF same THEN
+    IF same AND coalesce(options ->> 'partition_by', st.st_partition_key, '') = coalesce(st.st_partition_key, '') THEN
         mode := pgtrickle._mode_for(asked_mode, st.query_volatility, st.volatility_reason, label);
         IF mode = st.refresh_mode AND asked_mode = st.requested_mode AND schedule IS NOT DISTINCT FROM st.schedule
            AND coalesce(options ->> 'diamond_consistency', st.diamond_consistency) = st.diamond_consistency

@@ -1,7 +1,7 @@
--- Put other storage, with the columns of the new query, in the place of a stream table's. It is filled and indexed aside,
+-- Put other storage, with the columns of the new query and partitions as wanted, in the place of a stream table's. It is filled and indexed aside,
 -- while everybody reads the old one; then names, rights and views change over, which takes as long as a few commands.
 -- What cannot follow was refused before, by _assert_replaceable, or is said in a warning.
-CREATE FUNCTION pgtrickle._replace_storage(st pgtrickle.pgt_stream_tables) RETURNS void
+CREATE FUNCTION pgtrickle._replace_storage(st pgtrickle.pgt_stream_tables, what text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
@@ -19,9 +19,11 @@ DECLARE
     detail   text;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
-    added := pgtrickle._fill_aside(st);
+    added := pgtrickle._fill_aside(st, st.st_partition_key);
     relid := format('pgtrickle_programs.__pgt_aside_%s', st.pgt_id)::regclass;
     renaming := pgtrickle._copy_indexes(st.pgt_relid, relid);
+    renaming := renaming || pgtrickle._partition_names(
+        st.pgt_relid, relid, st.pgt_schema, format('__pgt_aside_%s', st.pgt_id), st.pgt_name);
     EXECUTE format('ANALYZE %s', relid::regclass);
     PERFORM pgtrickle._copy_rights(st.pgt_relid, relid);
     PERFORM pgtrickle._guard_storage(st.pgt_id, relid::regclass);
@@ -68,9 +70,9 @@ BEGIN
     PERFORM pgtrickle._install_full(st.pgt_id);
     IF st.is_populated THEN
         PERFORM pgtrickle._record_refresh(
-            st, ('FULL', added, 0, removed, 'its columns were changed')::pgtrickle.refresh_outcome, started, 'INITIAL', false, NULL);
+            st, ('FULL', added, 0, removed, format('its %s were changed', what))::pgtrickle.refresh_outcome, started, 'INITIAL', false, NULL);
     END IF;
-    RAISE WARNING 'stream table % has other storage now, for its columns were changed', label
+    RAISE WARNING 'stream table % has other storage now, for its % were changed', label, what
         USING DETAIL = coalesce('Not kept: ' || lost || '.', 'Owner, grants, comments, indexes, triggers and views that '
                                                              'read it were kept.'),
               HINT = 'A transaction that took its snapshot before and reads the stream table only now finds it empty.';

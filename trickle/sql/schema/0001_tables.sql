@@ -66,6 +66,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     has_keyless_source       boolean NOT NULL DEFAULT false,
     is_append_only           boolean NOT NULL DEFAULT false,
     pooler_compatibility_mode boolean NOT NULL DEFAULT false,
+    st_partition_key         text,
     max_differential_joins   int,
     max_delta_fraction       float8,
     refresh_tier             text NOT NULL DEFAULT 'hot' CHECK (refresh_tier IN ('hot', 'warm', 'cold', 'frozen')),
