@@ -101,7 +101,8 @@ def test_a_good_query_is_filled(orders: Connection, query: str) -> None:
         ("diamond_consistency => 'none', diamond_schedule_policy => 'slowest'", "22023"),
         ("cdc_mode => 'bogus'", "22023"),
         ("max_differential_joins => -1", "22023"),
-        ("partition_by => 'id'", "0A000"),
+        ("partition_by => 'nothing'", "22023"),
+        ("partition_by => 'id', refresh_mode => 'IMMEDIATE'", "22023"),
     ],
 )
 def test_a_bad_option_is_refused(orders: Connection, arguments: str, code: str) -> None:

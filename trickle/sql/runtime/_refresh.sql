@@ -92,6 +92,10 @@ BEGIN
                     END IF;
                 EXCEPTION WHEN data_exception OR cardinality_violation THEN
                     outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
+                WHEN undefined_column OR undefined_function OR undefined_object OR datatype_mismatch THEN
+                    -- A type or an operator that no stamp tells of has changed. The query follows it by itself, as a view.
+                    UPDATE pgtrickle.pgt_stream_tables s SET program_state = 'stale' WHERE s.pgt_id = _refresh.pgt_id;
+                    outcome := ('FULL_NEEDED', 0, 0, 0, 'its program is of the past: ' || SQLERRM)::pgtrickle.refresh_outcome;
                 END;
                 IF outcome.action = 'FULL_NEEDED' THEN
                     why := coalesce(outcome.reason, 'a source was truncated');
