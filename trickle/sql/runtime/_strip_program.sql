@@ -1,7 +1,7 @@
 -- Take away what the compiler made for the old query beside the storage: its program with its own tables, its stored view.
 -- All are named after the stream table's number.
 CREATE FUNCTION pgtrickle._strip_program(pgt_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
 DECLARE
     item record;
