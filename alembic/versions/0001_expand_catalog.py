@@ -81,6 +81,7 @@ RUNTIME = (
     "_layout",
     "_learn_differential",
     "_lineage",
+    "_lock_immediate",
     "_lock_source",
     "_lock_storage",
     "_members",

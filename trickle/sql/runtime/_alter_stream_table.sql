@@ -12,7 +12,9 @@ DECLARE
 BEGIN
     PERFORM pgtrickle._assert_may_create();
     PERFORM pgtrickle._assert_owner(st);
-    IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+    IF 'IMMEDIATE' IN (st.refresh_mode, mode) AND mode <> st.refresh_mode THEN
+        PERFORM pgtrickle._lock_immediate(st.pgt_id, mode = 'IMMEDIATE');
+    ELSIF st.refresh_mode = 'IMMEDIATE' THEN
         PERFORM pgtrickle._exclude_writers(st.pgt_id);
     END IF;
     changes := changes || jsonb_strip_nulls(jsonb_build_object('requested_mode', mode));

@@ -25,7 +25,9 @@ BEGIN
             RAISE INFO 'stream table % is as described: nothing done', label;
             RETURN;
         END IF;
-        IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+        IF 'IMMEDIATE' IN (st.refresh_mode, mode) AND mode <> st.refresh_mode THEN
+            PERFORM pgtrickle._lock_immediate(st.pgt_id, mode = 'IMMEDIATE');
+        ELSIF st.refresh_mode = 'IMMEDIATE' THEN
             PERFORM pgtrickle._exclude_writers(st.pgt_id);
         END IF;
         PERFORM pgtrickle._alter(st, options || jsonb_build_object(
