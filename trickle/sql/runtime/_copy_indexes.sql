@@ -1,7 +1,7 @@
 -- Make the users' indexes and constraints of one storage on another, which is to take its place. Where a column is gone
 -- they are left out, with a notice. Names must wait until the old ones are free: returns the statements that give them.
 CREATE FUNCTION pgtrickle._copy_indexes(old_storage regclass, new_storage regclass) RETURNS text[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     item     record;
     number   int := 0;

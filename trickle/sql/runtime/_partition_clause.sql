@@ -1,7 +1,7 @@
 -- What partition_by says, as the PARTITION BY clause of the storage: 'a' or 'a,b' by range, 'LIST:a', 'HASH:a' or 'HASH:a:8'.
 -- Columns are those of `relation`; `pieces` is how many hash partitions there are to be, 0 otherwise.
 CREATE FUNCTION pgtrickle._partition_clause(partition_by text, relation regclass, OUT clause text, OUT pieces int)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     found   text[] := regexp_match(partition_by, '^\s*(?:(range|list|hash)\s*:)?\s*(.*?)\s*(?::\s*(\d{1,4}))?\s*$', 'i');
     method  text := upper(coalesce(found[1], 'RANGE'));

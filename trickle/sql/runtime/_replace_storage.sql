@@ -2,7 +2,7 @@
 -- while everybody reads the old one; then names, rights and views change over, which takes as long as a few commands.
 -- What cannot follow was refused before, by _assert_replaceable, or is said in a warning.
 CREATE FUNCTION pgtrickle._replace_storage(st pgtrickle.pgt_stream_tables, what text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
 DECLARE
     label    text := st.pgt_schema || '.' || st.pgt_name;

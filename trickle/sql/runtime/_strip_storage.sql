@@ -1,7 +1,7 @@
 -- Take away what the compiler has put into a stream table's storage: indexes and hidden columns, named __pgt_…, and what
 -- it declared NOT NULL. Changes the catalogs only, and keeps readers out until this transaction ends.
 CREATE FUNCTION pgtrickle._strip_storage(storage regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     item    record;
     changes text;
