@@ -199,13 +199,18 @@ class Client:
             return
 
     def _compile_if_needed(self, name: str) -> None:
-        """Compile what has no program. One that is IMMEDIATE must have one: else each write would recompute it."""
+        """Compile what has no program, or wants another. One that is IMMEDIATE must have one: else each write would
+        recompute it."""
         record = stream_tables.get_stream_table(self.connection, name)
-        if record.program_state not in ("none", "stale") and record.is_populated:
+        has_program = record.program_state not in ("none", "stale") and record.program_version is not None
+        if has_program and record.is_populated:
+            return
+        if record.refresh_mode != "IMMEDIATE":
+            compile_and_install(self.connection, record.pgt_id)
             return
         with self.connection.transaction():
             outcome = compile_and_install(self.connection, record.pgt_id)
-            if record.refresh_mode == "IMMEDIATE" and outcome.state != "compiled":
+            if outcome.state != "compiled":
                 raise DefinitionError(
                     f"unsupported operator for IMMEDIATE mode: {record.name} ({outcome.reason})",
                     hint="use refresh_mode FULL, or DIFFERENTIAL, with a schedule",

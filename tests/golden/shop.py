@@ -62,12 +62,13 @@ class Case:
     kept: tuple[ColumnFacts, ...] = ()
     """The columns of what it keeps in a table of its own."""
     immediate: bool = False
+    append_only: bool = False
 
     def facts(self) -> Facts:
         return Facts(self.query, self.output, TABLES, AGGREGATES)
 
     def compile(self) -> Program:
-        facts, target = self.facts(), Target(7, "shop", "st", self.immediate)
+        facts, target = self.facts(), Target(7, "shop", "st", self.immediate, self.append_only)
         while True:
             try:
                 return compile_query(facts, target)
@@ -216,6 +217,14 @@ CASES = {
             n="bigint",
         ),
         immediate=True,
+    ),
+    "append_only": dataclasses.replace(
+        case(
+            "SELECT o.id, c.region FROM shop.orders o JOIN shop.customers c ON c.id = o.customer",
+            id="integer",
+            region="text",
+        ),
+        append_only=True,
     ),
     "odd_names": case(
         f'SELECT a."select", b."{"ü" * 31}" AS "a b"'

@@ -43,6 +43,7 @@ def test_options(chain: Connection) -> None:
         ("fuse_ceiling => 0", "22023"),
         ("schedule => '5x'", "22023"),
         ("refresh_mode => 'IMMEDIATE', append_only => true", "22023"),
+        ("refresh_mode => 'IMMEDIATE', cdc_mode => 'wal'", "22023"),
         ("query => 'SELECT nope FROM orders'", "42703"),
         ("query => 'SELECT id, customer FROM second, orders'", "3F000"),
         ("query => 'SELECT id, customer FROM first'", "3F000"),
@@ -163,7 +164,7 @@ def leftovers(connection: Connection) -> list[tuple[str]]:
     return connection.execute(
         "SELECT relname::text FROM pg_class WHERE relnamespace IN"
         " ('pgtrickle_changes'::regnamespace, 'pgtrickle_programs'::regnamespace)"
-        " AND relname NOT IN ('change_seq', 'markers', 'markers_source_xid_idx')"
+        " AND relname NOT IN ('change_seq', 'statement_seq', 'markers', 'markers_source_xid_idx')"
         " UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace IN"
         " ('pgtrickle_changes'::regnamespace, 'pgtrickle_programs'::regnamespace)"
         " UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgname LIKE ' pgt%'"

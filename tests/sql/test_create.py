@@ -96,10 +96,13 @@ def test_a_good_query_is_filled(orders: Connection, query: str) -> None:
         ("schedule_seconds => 0", "22023"),
         ("refresh_mode => 'bogus'", "22023"),
         ("schedule => 'IMMEDIATE', append_only => true", "22023"),
+        ("schedule => 'IMMEDIATE', cdc_mode => 'WAL'", "22023"),
+        ("refresh_mode => 'immediate', cdc_mode => 'wal'", "22023"),
         ("diamond_consistency => 'none', diamond_schedule_policy => 'slowest'", "22023"),
         ("cdc_mode => 'bogus'", "22023"),
         ("max_differential_joins => -1", "22023"),
-        ("partition_by => 'id'", "0A000"),
+        ("partition_by => 'nothing'", "22023"),
+        ("partition_by => 'id', refresh_mode => 'IMMEDIATE'", "22023"),
     ],
 )
 def test_a_bad_option_is_refused(orders: Connection, arguments: str, code: str) -> None:

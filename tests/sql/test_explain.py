@@ -180,8 +180,9 @@ def test_the_index_that_is_named_is_used(client: Client, orders: Connection) -> 
         ("SELECT now() AS n FROM orders", {("volatility", "not immutable: now()", "WARNING")}),
         ("SELECT a FROM bag", {("key", "public.bag has no key: its rows are told apart by all their columns",
                                 "WARNING")}),
-        ("SELECT a FROM seen", {("source", "public.seen cannot be captured and is read anew each time", "WARNING"),
-                                ("resolved_refresh_mode", "FULL", "WARNING")}),
+        ("SELECT a FROM seen", {("source", "public.seen fires no triggers and is polled: each refresh reads it and"
+                                           " compares it with a copy", "WARNING"),
+                                ("resolved_refresh_mode", "DIFFERENTIAL", "INFO")}),
         ("SELECT nothing FROM orders", {("resolved_refresh_mode", None, "ERROR"),
                                         ("query", 'the query: column "nothing" does not exist', "ERROR")}),
         ("DELETE FROM orders", {("resolved_refresh_mode", None, "ERROR")}),
@@ -214,3 +215,23 @@ def test_rights_are_part_of_validating(db: Database, orders: Connection) -> None
         (f"app_owner must act as {clerk} to capture public.secret", "ERROR"),
         ("app_owner reads public.secret through a view only", "WARNING"),
     ]
+
+
+def test_what_is_kept_and_how_large_it_is(client: Client, orders: Connection) -> None:
+    orders.execute("CREATE MATERIALIZED VIEW m AS SELECT customer AS c FROM orders GROUP BY customer")
+    client.create_stream_table(
+        "kept", "SELECT o.id, o.amount FROM orders o JOIN m ON m.c = o.customer ORDER BY amount DESC, id LIMIT 3"
+    )
+    orders.execute("INSERT INTO orders SELECT i, 1, i FROM generate_series(100, 199) i")
+    client.refresh_stream_table("kept")
+    orders.execute("VACUUM ANALYZE")
+    said = one(orders, "SELECT value FROM pgtrickle.explain_st('kept') WHERE property = 'storage'").splitlines()
+    assert [line.split(":")[0] for line in said] == [
+        "stream table",
+        *(["state table 1"] if any("state table" in line for line in said) else []),
+        "changes of public.m",
+        "changes of public.orders",
+        "copy of public.m",
+    ]
+    assert said[0].endswith("about 3 rows") and said[-1].endswith("about 3 rows")
+    assert all(" kB, " in line or " bytes, " in line for line in said)

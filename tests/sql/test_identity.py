@@ -34,7 +34,8 @@ def restored(db: Database, orders: Connection, tmp_path: Path) -> Iterator[Conne
     orders.execute("ALTER TABLE p ATTACH PARTITION pb FOR VALUES IN ('b')")
     orders.execute("INSERT INTO p VALUES (1, 'a'), (2, 'b')")
     orders.execute(
-        "SELECT pgtrickle.create_stream_table('totals', 'SELECT customer, sum(amount) AS s FROM orders GROUP BY 1')"
+        "SELECT pgtrickle.create_stream_table('totals', 'SELECT customer, sum(amount) AS s FROM orders GROUP BY 1',"
+        " partition_by => 'HASH:customer:2')"
     )
     orders.execute("SELECT pgtrickle.create_stream_table('grand', 'SELECT sum(s) AS s FROM totals')")
     orders.execute("SELECT pgtrickle.create_stream_table('parts', 'SELECT k, count(*) AS n FROM p GROUP BY k')")

@@ -277,7 +277,7 @@ def test_what_reads_more_than_its_own_rows_refuses_an_old_snapshot(
 
 
 def test_verify_of_a_table_below_it(orders: Connection, client: trickle.Client) -> None:
-    client.create_stream_table("below", "SELECT id, customer, amount FROM orders")
+    client.create_stream_table("below", "SELECT id, customer, amount FROM orders", refresh_mode="DIFFERENTIAL")
     client.create_stream_table(
         "st", "SELECT customer, max(amount) AS m FROM below GROUP BY 1", refresh_mode="IMMEDIATE"
     )
@@ -438,9 +438,9 @@ def test_it_keeps_no_change_back_from_the_pruner(st: Connection) -> None:
 
 
 def test_a_differential_table_over_it_and_under_it(orders: Connection, client: trickle.Client) -> None:
-    client.create_stream_table("below", "SELECT id, customer, amount FROM orders")
+    client.create_stream_table("below", "SELECT id, customer, amount FROM orders", refresh_mode="DIFFERENTIAL")
     client.create_stream_table("st", GROUPS.replace("orders", "below"), refresh_mode="IMMEDIATE")
-    client.create_stream_table("above", "SELECT n, count(*) AS groups FROM st GROUP BY n")
+    client.create_stream_table("above", "SELECT n, count(*) AS groups FROM st GROUP BY n", refresh_mode="DIFFERENTIAL")
     orders.execute("INSERT INTO orders VALUES (20, 1, 5), (21, 9, 5)")
     assert client.refresh_stream_table("below").action == "DIFFERENTIAL"
     assert is_equal(orders, "st") and not is_equal(orders, "above")
@@ -511,3 +511,47 @@ def test_writers_of_different_groups_do_not_wait_for_each_other(db: Database, st
         for writer in writers:
             writer.close()
     assert is_equal(st, "st")
+
+
+@pytest.mark.parametrize("forged", ["{2,0}", "{1,0}", "{3,9000000000000000000,1}", "anything"])
+def test_a_writer_cannot_keep_it_from_following(db: Database, st: Connection, forged: str) -> None:
+    """The setting in which a statement in progress is noted may be written by everybody."""
+    clerk = db.create_role()
+    st.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO {clerk}".encode())
+    with db.connect_as(clerk) as writer:
+        writer.execute("SELECT set_config('pg_trickle.statement', %s, false)", (forged,))
+        with pytest.raises(errors.ObjectNotInPrerequisiteState):
+            writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 1")
+        writer.execute("RESET pg_trickle.statement")
+        writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 2")
+        writer.execute("SELECT set_config('pg_trickle.statement', %s, false)", (forged,))
+        writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 3")
+        with writer.transaction():
+            writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 4")
+            writer.execute("SELECT set_config('pg_trickle.statement', %s, true)", (forged,))
+            writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 5")
+    assert one(st, "SELECT equal FROM pgtrickle.verify('st')")
+
+
+def test_nor_from_within_its_statement(db: Database, st: Connection) -> None:
+    clerk = db.create_role()
+    st.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO {clerk}".encode())
+    with db.connect_as(clerk) as writer:
+        writer.execute(
+            "CREATE FUNCTION pg_temp.evil(v numeric, said text) RETURNS numeric LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM set_config('pg_trickle.statement', said, true); RETURN v + 1; END $$"
+        )
+        writer.execute(
+            "CREATE FUNCTION pg_temp.look(v numeric) RETURNS numeric LANGUAGE plpgsql AS $$ BEGIN"
+            " PERFORM set_config('evil.saved', current_setting('pg_trickle.statement'), false); RETURN v + 1; END $$"
+        )
+        writer.execute("UPDATE orders SET amount = pg_temp.look(amount) WHERE id = 1")
+        saved = one(writer, "SELECT current_setting('evil.saved')")
+        assert saved.startswith("{1,")
+        for said in ("", "{2,0}", saved, "{2" + saved[2:]):
+            with pytest.raises(errors.ObjectNotInPrerequisiteState):
+                writer.execute("UPDATE orders SET amount = pg_temp.evil(amount, %s) WHERE id = 2", (said,))
+            # Left from one statement to the next, it is not taken for one that is still in progress.
+            writer.execute("SELECT set_config('pg_trickle.statement', %s, false)", (said,))
+            writer.execute("UPDATE orders SET amount = amount + 1 WHERE id = 3")
+    assert one(st, "SELECT equal FROM pgtrickle.verify('st')")

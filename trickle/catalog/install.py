@@ -1,9 +1,11 @@
-"""Programs into PostgreSQL: compile a stream table's query and install what came out, in one transaction.
+"""Programs into PostgreSQL: compile a stream table's query and install what came out.
 
     facts ─▶ compile ─▶ hidden columns, stored view ─▶ program ─▶ full refresh ─▶ index ─▶ catalog
 
 A query without a delta rule is not an error: its stream table stays refreshed in full, and the catalog says why.
-A changed shape of storage is filled in the same transaction, so readers see the old table or the new one.
+Readers see the rows of before until the rows of after are committed. Where somebody may be reading, what keeps readers
+out (hidden columns come and go) is a short transaction of its own, and the fill another; between the two, and should
+the second never come, the stream table is one without a program. Inside a caller's transaction all is one.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -36,22 +39,38 @@ class CompileOutcome:
 def compile_and_install(conn: Connection, pgt_id: int) -> CompileOutcome:
     """Compile one stream table and install its program; fill the table if its storage changed or is empty.
 
-    Works in a transaction of its own, or in a savepoint of the caller's.
+    Works in transactions of its own, or in a savepoint of the caller's; then its readers wait for the caller.
 
     Raises:
         NotFound: there is no such stream table.
-        psycopg.Error: the server refused; nothing was changed.
+        psycopg.Error: the server refused; without a program, the stream table is refreshed in full as before.
     """
+    if conn.info.transaction_status is TransactionStatus.IDLE:
+        with conn.transaction():
+            outcome = _attempt(conn, pgt_id, staged=True)
+        if outcome is not None:
+            return outcome
     with conn.transaction():
-        table = _table(conn, pgt_id)
-        if table["refresh_mode"] == "FULL":
-            return _settle(conn, table, "full_only", None, fill=not table["is_populated"])
-        try:
-            program = _compile(conn, table)
-        except Unsupported as unsupported:
-            return _settle(conn, table, "full_only", unsupported.reason, fill=not table["is_populated"])
-        _install(conn, table, program)
-        return CompileOutcome("compiled")
+        outcome = _attempt(conn, pgt_id, staged=False)
+    assert outcome is not None
+    return outcome
+
+
+def _attempt(conn: Connection, pgt_id: int, *, staged: bool) -> CompileOutcome | None:
+    """Compile and install; None when, `staged`, only the shape of the storage was prepared."""
+    table = _table(conn, pgt_id)
+    if table["refresh_mode"] == "FULL":
+        return _settle(conn, table, "full_only", None, fill=not table["is_populated"])
+    try:
+        program = _compile(conn, table)
+    except Unsupported as unsupported:
+        return _settle(conn, table, "full_only", unsupported.reason, fill=not table["is_populated"])
+    stored = _stored_query(conn, table["stored_query"], program)
+    if staged and table["is_populated"] and table["refresh_mode"] != "IMMEDIATE" and table["stored_query"] != stored:
+        _prepare(conn, table, program, stored)
+        return None
+    _install(conn, table, program, stored)
+    return CompileOutcome("compiled")
 
 
 def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
@@ -65,7 +84,14 @@ def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:
 
 
 def _compile(conn: Connection, table: Mapping[str, Any]) -> Program:
-    target = Target(table["pgt_id"], table["schema"], table["name"], immediate=table["refresh_mode"] == "IMMEDIATE")
+    target = Target(
+        table["pgt_id"],
+        table["schema"],
+        table["name"],
+        immediate=table["refresh_mode"] == "IMMEDIATE",
+        append_only=table["is_append_only"],
+        partitioned=bool(table["partition_columns"]),
+    )
     facts = read_facts(conn, table["view"], table["settings"])
     program = compile_facts(conn, facts, target)
     if _widen_capture(conn, facts, program):
@@ -94,10 +120,18 @@ def _widen_capture(conn: Connection, facts: Facts, program: Program) -> bool:
     return bool(missing)
 
 
-def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
+def _prepare(conn: Connection, table: Mapping[str, Any], program: Program, stored: str) -> None:
+    """Give the storage the shape of this program and leave the table without one: the next refresh in full fills it."""
+    pgt_id = table["pgt_id"]
+    conn.execute("SELECT pgtrickle._drop_states(%s)", [pgt_id])
+    _reshape(conn, table, stored)
+    conn.execute("SELECT pgtrickle._install_full(%s)", [pgt_id])
+    _record(conn, pgt_id, "none", None, {**_explanation(program, stored), "states": []})
+
+
+def _install(conn: Connection, table: Mapping[str, Any], program: Program, stored: str) -> None:
     """Put the storage's shape, the program and the filled table in place."""
     pgt_id = table["pgt_id"]
-    stored = _stored_query(conn, table["stored_query"], program)
     reshaped = table["stored_query"] != stored
     restated = (table["state_queries"] or []) != [state.storage.query for state in program.states]
     if reshaped:
@@ -120,7 +154,7 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program) -> No
     conn.execute("SELECT pgtrickle._restamp(%s)", [pgt_id])
     conn.execute("SELECT * FROM pgtrickle._refresh(%s, 'INITIAL', true)", [pgt_id])
     conn.execute(load("queries/install_effective").encode(), {"pgt_id": pgt_id})
-    if reshaped and program.storage.index:
+    if program.storage.index and (reshaped or not table["is_indexed"]):
         _index(conn, table, program)
     if restated:
         _index_states(conn, program)
@@ -144,6 +178,7 @@ def estimated_cost(conn: Connection, query: str) -> float:
 def _reshape(conn: Connection, table: Mapping[str, Any], query: str) -> None:
     """Give the storage the hidden columns of this program, and no others, and a view that computes them."""
     pgt_id = table["pgt_id"]
+    conn.execute("SELECT pgtrickle._lock_storage(%s::bigint::oid)", [table["storage"]])
     storage = ident(table["schema"], table["name"])
     stored = ident(PROGRAMS, f"stored_{pgt_id}")
     dropped = [
@@ -177,18 +212,23 @@ def _restate(conn: Connection, pgt_id: int, program: Program) -> None:
 
 
 def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
-    """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up."""
+    """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up. Readers are kept
+    out last of all, until the commit that follows."""
     storage = program.storage
-    columns = ", ".join(ident(name) for name in storage.index)
+    # A unique index of a partitioned table has to have what its rows are parted by.
+    parted_by = [name for name in table["partition_columns"] if storage.unique and name not in storage.index]
+    columns = ", ".join(ident(name) for name in (*storage.index, *parted_by))
     unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if storage.unique else ("", "")
     table_name = ident(table["schema"], table["name"])
-    for name in storage.certain:
-        _run(conn, f"ALTER TABLE {table_name} ALTER COLUMN {ident(name)} SET NOT NULL")
     _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
     if storage.lookups:
         columns = ", ".join(ident(name) for name in storage.lookups)
         name = ident(f"__pgt_walk_{table['pgt_id']}")
         _run(conn, f"CREATE INDEX {name} ON {table_name} ({columns})")
+    if storage.certain:
+        certain = ", ".join(f"ALTER COLUMN {ident(name)} SET NOT NULL" for name in storage.certain)
+        conn.execute("SELECT pgtrickle._lock_storage(%s::bigint::oid)", [table["storage"]])
+        _run(conn, f"ALTER TABLE {table_name} {certain}")
 
 
 def _index_states(conn: Connection, program: Program) -> None:
@@ -219,6 +259,7 @@ def _explanation(program: Program, stored: str) -> dict[str, Any]:
         "stored": stored,
         "determinised": program.determinised,
         "because": because(program.strategy, determinised=program.determinised, states=len(program.states)),
+        "appends": program.appends,
         "lineage": _lineage(program),
         "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
         "states": [state.storage.query for state in program.states],

@@ -89,6 +89,7 @@ def _relation(row: Mapping[str, Any], columns: Iterable[ColumnFacts]) -> Relatio
         buffer=row["buffer"],
         captured=tuple(row["captured"]),
         rows=row["rows"],
+        copied_to=row["copied_to"],
     )
 
 

@@ -127,6 +127,7 @@ pgt_stream_tables = Table(
     required("has_keyless_source", Boolean, "false"),
     required("is_append_only", Boolean, "false"),
     required("pooler_compatibility_mode", Boolean, "false"),
+    Column("st_partition_key", Text),
     Column("max_differential_joins", Integer),
     Column("max_delta_fraction", Float(53)),
     required("refresh_tier", Text, "'hot'"),
@@ -149,6 +150,8 @@ pgt_change_tracking = Table(
     required("source_name", Text),
     required("captured_attnums", ARRAY(SmallInteger), "'{}'"),
     required("capture_mode", Text, "'statement'"),
+    Column("polled_relid", OID),
+    Column("polled_at", MOMENT),
     required("created_at", MOMENT, "now()"),
     UniqueConstraint("source_id"),
 )

@@ -7,6 +7,7 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Rel
+from trickle.ivm.copies import through_copies
 from trickle.ivm.facts import Facts
 from trickle.ivm.program.parts import Program, Root, Target
 from trickle.ivm.program.plan import plan
@@ -29,6 +30,7 @@ def compile_query(facts: Facts, target: Target) -> Program:
     unstable = unstable_functions(facts.functions)
     if unstable:
         raise Unmaintainable(f"{unstable[0]} may change without a change of data")
+    facts = through_copies(facts)
     numbering = Numbering(own=target.immediate)
     try:
         return _compiled(facts, target, numbering, *read(facts, numbering))

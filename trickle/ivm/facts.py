@@ -55,6 +55,15 @@ class RelationFacts:
     """Id of the change buffer, when the relation is captured."""
     captured: tuple[int, ...] = ()
     rows: float = 0.0
+    copied_to: str | None = None
+    """Table of schema pgtrickle_changes that stands in for the relation, which is polled; all but the name is its."""
+    stands_for: tuple[str, str] | None = None
+    """Schema and name of the relation that this one is a copy of."""
+
+    @property
+    def shown_as(self) -> tuple[str, str]:
+        """Schema and name by which the user knows it."""
+        return self.stands_for or (self.schema, self.name)
 
     def column(self, name: str) -> ColumnFacts | None:
         """Return the column called `name`, or None."""
@@ -121,6 +130,7 @@ class Facts:
                     "columns": tuple(column(c) for c in raw["columns"]),
                     "keys": tuple(tuple(k) for k in raw["keys"]),
                     "captured": tuple(raw["captured"]),
+                    "stands_for": tuple(raw["stands_for"]) if raw["stands_for"] else None,
                 }
             )
 

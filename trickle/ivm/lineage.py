@@ -44,7 +44,7 @@ def _origins(rel: Rel) -> Origins:
         below |= _origins(child)
     match rel:
         case Scan(table, attributes):
-            return {c.number: frozenset({Origin(table.schema, table.name, facts.name)}) for c, facts in attributes}
+            return {c.number: frozenset({Origin(*table.shown_as, facts.name)}) for c, facts in attributes}
         case Block(_, _, items):
             return {item.column.number: _of(item.value, below) for item in items}
         case Aggregate(_, keys, calls):

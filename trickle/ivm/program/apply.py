@@ -52,3 +52,10 @@ def merge(target: Target, apply: Apply, net: str) -> str:
         clauses.append(f"WHEN MATCHED AND n.{OPERATION} = 'u' THEN UPDATE SET {settings}")
     clauses.append(f"WHEN NOT MATCHED AND n.{OPERATION} = 'i' THEN INSERT ({', '.join(columns)}) VALUES ({values})")
     return f"MERGE INTO {target.table} t USING {net} ON {apply.match}\n" + "\n".join(clauses) + ";"
+
+
+def insert(target: Target, apply: Apply, net: str) -> str:
+    """Write the rows of `net`, which are all new, into the storage."""
+    columns = [ident(c) for c in apply.storage.columns]
+    values = ", ".join(f"n.{c}" for c in columns)
+    return f"INSERT INTO {target.table} ({', '.join(columns)}) SELECT {values} FROM {net};"

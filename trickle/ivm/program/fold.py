@@ -25,7 +25,7 @@ from trickle.ivm.program.calls import classify, exact
 from trickle.ivm.program.folding import Folding, folded, lost, matched, net
 from trickle.ivm.program.match import KeyColumn, restricted, touched_groups
 from trickle.ivm.program.measures import measurable
-from trickle.ivm.program.parts import ROW, TUPLE, Apply, Root, Storage, Target
+from trickle.ivm.program.parts import ROW, Apply, Root, Storage, Target
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.states import Tally, tally
 
@@ -56,7 +56,7 @@ def fold(root: Root, aggregate: Aggregate, target: Target, numbering: Numbering)
     return Apply(
         storage,
         tuple((c.name, c.comment, c.body) for c in renderer.ctes),
-        match=f"t.ctid = n.{TUPLE}",
+        match=target.met,
         updated=written.settable,
         algebra=algebra,
         delta=delta.rel,

@@ -60,7 +60,7 @@ def matched(f: Folding) -> str:
         changed += [f"d.{ident(c.label)} IS NOT NULL" for c in (extreme.came, extreme.went)]
     if f.kept.recomputed:
         changed = ["true"]
-    outputs = f"s.ctid AS {TUPLE}, d.*, {', '.join(stored)}"
+    outputs = f"{f.target.place_of('s')}, d.*, {', '.join(stored)}"
     rows = against_stored("change_groups", f.target, f.keys, outputs, " OR ".join(changed))
     if not f.may_recompute:
         return rows
@@ -105,7 +105,7 @@ def folded(f: Folding) -> str:
         *(f"m.{ident(k.column.label)}" for k in f.keys),
         *(chosen(_value(c, f.kept), c.call.column) for c in f.kept.calls),
         *(chosen(_stored_value(s, f.kept), s.column) for s in f.kept.states if s.column.number not in called),
-        f"m.{TUPLE}",
+        f.target.carried("m"),
         f"{_new(f.kept.rows)} AS __pgt_rows",
         f"{_unfoldable(f)} AS __pgt_unfoldable",
     ]
@@ -130,12 +130,12 @@ def net(f: Folding) -> str:
             " WHEN folded.__pgt_rows = 0 THEN 'd' ELSE 'u' END"
         )
         source = f"FROM folded\nWHERE NOT (folded.{TUPLE} IS NULL AND folded.__pgt_rows = 0)"
-    select = f"SELECT {operation} AS {OPERATION}, folded.{TUPLE}, {', '.join(_outputs(f))}"
+    select = f"SELECT {operation} AS {OPERATION}, {f.target.carried('folded')}, {', '.join(_outputs(f))}"
     if not f.may_recompute:
         return f"{select}\n{source}"
     facts = {c.name: c for c in f.root.facts.output}
     same = " AND ".join(unchanged(f"x.{ident(name)}", f"x.{ident(was)}", facts.get(name)) for name, was in f.before)
-    outputs = ", ".join(f"x.{ident(name)}" for name in (OPERATION, TUPLE, *f.storage.columns))
+    outputs = ", ".join(f"x.{ident(name)}" for name in (OPERATION, *f.target.places, *f.storage.columns))
     was = ", ".join(f"folded.{ident(name)}" for _, name in f.before)
     inner = indented(f"{select}, {was}\n{source}")
     return f"SELECT {outputs}\nFROM (\n{inner}\n) x\nWHERE NOT (x.{OPERATION} = 'u' AND {same})"

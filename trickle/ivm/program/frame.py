@@ -77,7 +77,7 @@ _WRITTEN = "GET DIAGNOSTICS __pgt_written = ROW_COUNT;"
 
 def permit(sources: Sequence[RelationFacts]) -> str:
     """Have the executor check the owner's right to every source, also where only buffers are read."""
-    looks = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
+    looks = ", ".join(f"(SELECT FROM {ident(*s.shown_as)} WHERE false) s{i}" for i, s in enumerate(sources))
     return f"PERFORM FROM {looks};"
 
 

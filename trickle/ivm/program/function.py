@@ -7,16 +7,16 @@
     check      as many rows were written as the delta says, else an error: never silent drift
 
 Where one source may have changed alone, the largest, its statement stands in a smaller form as well; that form asks by
-its own snapshot whether it may, and else does nothing, not even move the frontier.
+its own snapshot whether it may, and else does nothing, not even move the frontier. So does the form of an append-only
+stream table, which inserts what came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
-from trickle.ivm.program.apply import expected, merge, named
-from trickle.ivm.program.changes import BUFFERS, NEW
+from trickle.ivm.program.apply import expected, insert, merge, named
 from trickle.ivm.program.frame import (
     by_size,
     complain,
@@ -28,8 +28,8 @@ from trickle.ivm.program.frame import (
     permit,
 )
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.parts import Alone, Apply, Target
-from trickle.ivm.program.quote import ident
+from trickle.ivm.program.news import changed, either_of, how_many_new, new_markers, read_frontier, taken_away
+from trickle.ivm.program.parts import Alone, Appended, Apply, Target
 from trickle.ivm.program.state_ctes import faults
 
 
@@ -37,6 +37,7 @@ def function_texts(
     target: Target,
     apply: Apply,
     alone: Alone | None,
+    appends: Appended | None,
     buffers: Sequence[int],
     sources: Sequence[RelationFacts],
     settings: Mapping[str, str],
@@ -44,7 +45,8 @@ def function_texts(
     """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
     ids = ", ".join(str(b) for b in buffers)
     statement = either(
-        _statement(target, apply, ids), _statement(target, alone.apply, ids, alone.others) if alone else None
+        _statement(target, apply, ids),
+        _statement(target, alone.apply, ids, (_QUIET, changed(alone.others))) if alone else None,
     )
     call = (
         f"{large_name(target)}(__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq,"
@@ -52,11 +54,16 @@ def function_texts(
     )
     many = large_from(sources)
     state_faults = ", f.state_faults" if apply.states else ""
-    attempt = f"""{by_size(_how_many_new(buffers, many), many, call, statement)}
+    outcome = f"""
 
 SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{state_faults}
 INTO __pgt_counts
 FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
+    attempt = by_size(how_many_new(buffers, many), many, call, statement) + outcome
+    if alone:
+        attempt = _repeated(attempt)
+    if appends:
+        attempt = _appended_first(target, appends, buffers, ids, outcome, attempt)
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
@@ -65,7 +72,7 @@ DECLARE
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_written bigint;
-  __pgt_counts record;{_ALONE_DECLARED if alone else ""}
+  __pgt_counts record;{_ALONE_DECLARED if alone else ""}{_APPENDS_DECLARED if appends else ""}
 BEGIN
 {indented(read_frontier(target))};
 {indented(_peek(buffers, alone, ids))} THEN
@@ -75,7 +82,7 @@ BEGIN
 {indented(read_frontier(target))} FOR NO KEY UPDATE;
   {permit(sources)}
 
-{indented(_repeated(attempt) if alone else attempt)}
+{indented(attempt)}
   IF __pgt_counts.markers > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
   END IF;
@@ -83,7 +90,7 @@ BEGIN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
 {indented(complain(target, _WRITTEN, " OR __pgt_counts.state_faults > 0" if apply.states else ""))}
-  RETURN ROW('DIFFERENTIAL', {", ".join(_WRITTEN)},
+  RETURN ROW({_ACTION if appends else "'DIFFERENTIAL'"}, {", ".join(_WRITTEN)},
              NULL)::pgtrickle.refresh_outcome;
 END
 """
@@ -99,6 +106,10 @@ END
 
 _ALONE_DECLARED = """
   __pgt_alone boolean;"""
+_APPENDS_DECLARED = """
+  __pgt_taken boolean;
+  __pgt_added boolean;"""
+_ACTION = """CASE WHEN __pgt_added THEN 'APPEND_ONLY' WHEN __pgt_taken THEN 'NOT_APPEND_ONLY' ELSE 'DIFFERENTIAL' END"""
 _LAST = """
   __pgt_last xid8 := '18446744073709551615';"""
 _WRITTEN = ("__pgt_counts.rows_inserted", "__pgt_counts.rows_updated", "__pgt_counts.rows_deleted")
@@ -113,73 +124,65 @@ def _repeated(attempt: str) -> str:
 END LOOP;"""
 
 
-def read_frontier(target: Target) -> str:
-    """Read what tells new rows from old ones into variables.
-
-    New is what was written by transactions that the frontier had not seen begin; and of those it saw at work or,
-    having advanced it themselves, not at their end, what it did not see. These may come late.
-    """
-    return f"""SELECT f.snapshot, pg_snapshot_xmax(f.snapshot),
-  ARRAY(SELECT pg_snapshot_xip(f.snapshot)) || f.own_xid, f.own_xid, f.own_seq
-INTO STRICT __pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq
-FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id}"""
-
-
-def _how_many_new(buffers: Sequence[int], enough: int) -> str:
-    """How many captured rows there are to read; counting ends where the change is known to be large."""
-    return " + ".join(
-        f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
-        f" ORDER BY b.xid LIMIT {enough + 1}) x)"
-        for buffer in buffers
-        for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_late)")
-    )
+def _appended_first(
+    target: Target, appends: Appended, buffers: Sequence[int], ids: str, outcome: str, attempt: str
+) -> str:
+    """While the table is append-only and no row went, try to insert what came; it does nothing if by its own snapshot
+    a row went or another source has changed. Then, or when the table is append-only no more, the usual statement."""
+    others = [*changed(appends.others), f"EXISTS ({new_markers('1', ids)})"]
+    taken = taken_away(buffers)
+    law = "was nothing taken away, and has no other source changed, by the snapshot of this very statement?"
+    insertion = _statement(target, appends.apply, ids, (law, [*others, *taken]), insert)
+    return f"""SELECT coalesce(bool_or(s.is_append_only), false) INTO __pgt_added
+FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = {target.pgt_id};
+__pgt_taken := __pgt_added AND (
+    {either_of(taken)});
+__pgt_added := __pgt_added AND NOT (__pgt_taken
+    OR {either_of(others)});
+IF __pgt_added THEN
+{indented(insertion)}
+  GET DIAGNOSTICS __pgt_written = ROW_COUNT;
+{indented(outcome.strip())}
+  __pgt_added := __pgt_counts.own_seq IS DISTINCT FROM __pgt_own_seq;
+END IF;
+IF NOT __pgt_added THEN
+{indented(attempt)}
+END IF;"""
 
 
 def _peek(buffers: Sequence[int], alone: Alone | None, ids: str) -> str:
     """Is nothing new? And if one source may have changed alone: have the others not?"""
-    markers = f"EXISTS ({_new_markers('1', ids)})"
+    markers = f"EXISTS ({new_markers('1', ids)})"
     if alone is None:
-        return f"IF NOT ({_any([*_tests(buffers), markers])})"
+        return f"IF NOT ({either_of([*changed(buffers), markers])})"
     largest = [buffer for buffer in buffers if buffer not in alone.others]
-    others = _any([*_tests(alone.others), markers])
-    return f"__pgt_alone := NOT ({others});\nIF __pgt_alone AND NOT ({_any(_tests(largest))})"
+    others = either_of([*changed(alone.others), markers])
+    return f"__pgt_alone := NOT ({others});\nIF __pgt_alone AND NOT ({either_of(changed(largest))})"
 
 
-def _any(tests: Sequence[str]) -> str:
-    return "\n    OR ".join(tests)
+_QUIET = "has nothing else changed, by the snapshot of this very statement?"
 
 
-def _tests(buffers: Sequence[int]) -> list[str]:
-    return [_first(ident(BUFFERS, f"changes_{buffer}"), new) for buffer in buffers for new in NEW]
-
-
-def _first(table: str, condition: str) -> str:
-    """Is there such a row? Asked for in index order: the planner believes such rows are common and scans the
-    table from its start, where the consumed ones lie; EXISTS would drop the ORDER BY."""
-    return f"(SELECT true FROM {table} b WHERE {condition} ORDER BY b.xid LIMIT 1) IS TRUE"
-
-
-def _new_markers(output: str, ids: str) -> str:
-    return (
-        f"SELECT {output} FROM pgtrickle_changes.markers m WHERE m.source_id IN ({ids})"
-        " AND pgtrickle.is_new(m.xid, m.seq, __pgt_snapshot, __pgt_own_xid, __pgt_own_seq)"
-    )
-
-
-def _statement(target: Target, apply: Apply, ids: str, others: Sequence[int] = ()) -> str:
-    """The one statement: every CTE with its law, the frontier, and the MERGE; done only if the `others` stand still."""
-    ctes = named(apply, _ALONE if others else "")
-    if others:
-        tests = _any(_tests(others))
-        law = "-- has nothing else changed, by the snapshot of this very statement?"
-        ctes.insert(0, f"{law}\nquiet AS MATERIALIZED (\n  SELECT NOT (\n    {tests}) AS alone\n)")
+def _statement(
+    target: Target,
+    apply: Apply,
+    ids: str,
+    unless: tuple[str, Sequence[str]] | None = None,
+    write: Callable[[Target, Apply, str], str] = merge,
+) -> str:
+    """The one statement: every CTE with its law, the frontier, and the MERGE; nothing is done if a test of `unless`
+    holds, which comes with the question that the tests answer."""
+    ctes = named(apply, _ALONE if unless else "")
+    if unless:
+        law, tests = unless
+        ctes.insert(0, f"-- {law}\nquiet AS MATERIALIZED (\n  SELECT NOT (\n    {either_of(tests)}) AS alone\n)")
     ctes.append(
         "-- the new frontier: snapshot of this statement, and its place in its transaction\n"
-        + _frontier(target, apply, ids, alone=bool(others))
+        + _frontier(target, apply, ids, alone=bool(unless))
     )
-    net = f"(SELECT * FROM net WHERE {_ALONE}) n" if others else "net n"
+    net = f"(SELECT * FROM net WHERE {_ALONE}) n" if unless else "net n"
     body = ",\n".join(ctes)
-    return f"WITH\n{body}\n{merge(target, apply, net)}"
+    return f"WITH\n{body}\n{write(target, apply, net)}"
 
 
 _ALONE = "(SELECT q.alone FROM quiet q)"
@@ -195,6 +198,6 @@ def _frontier(target: Target, apply: Apply, ids: str, *, alone: bool) -> str:
     (rows_inserted, rows_updated, rows_deleted, unfoldable) = (
       SELECT {expected(apply)}
       FROM net),
-    markers = ({_new_markers("count(*)", ids)}){checked}
+    markers = ({new_markers("count(*)", ids)}){checked}
   WHERE pgt_id = {target.pgt_id}{f" AND {_ALONE}" if alone else ""}
 )"""

@@ -18,6 +18,7 @@ OPERATION = "__pgt_op"
 """i insert, u update, d delete; x cannot be right; n cannot be had by addition."""
 UNFOLDABLE = "n"
 TUPLE = "__pgt_tid"
+PARTITION = "__pgt_part"
 ROW = "__pgt_row"
 
 
@@ -30,6 +31,10 @@ class Target:
     name: str
     immediate: bool = False
     """Kept by the transactions that write its sources, statement by statement."""
+    append_only: bool = False
+    """Rows of its sources are said to come and never to go."""
+    partitioned: bool = False
+    """Its rows lie in partitions, each of which numbers its rows for itself."""
 
     @property
     def table(self) -> str:
@@ -41,6 +46,31 @@ class Target:
         """Names of the program and of what it calls for large changes."""
         name = f"{'immediate' if self.immediate else 'refresh'}_{self.pgt_id}"
         return name, f"{name}_large"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What the place of a stored row is called in the CTEs of a program."""
+        return (TUPLE, PARTITION) if self.partitioned else (TUPLE,)
+
+    def place_of(self, row: str) -> str:
+        """Select the place of a stored row."""
+        partition = f", {row}.tableoid AS {PARTITION}" if self.partitioned else ""
+        return f"{row}.ctid AS {TUPLE}{partition}"
+
+    def carried(self, rows: str) -> str:
+        """Select the place that was found, from a CTE."""
+        return ", ".join(f"{rows}.{place}" for place in self.places)
+
+    @property
+    def nowhere(self) -> str:
+        """Select the place of a row that is not stored yet."""
+        return "NULL::tid, NULL::oid" if self.partitioned else "NULL::tid"
+
+    @property
+    def met(self) -> str:
+        """The condition under which a stored row `t` is the one that `n` was found as."""
+        partition = f" AND t.tableoid = n.{PARTITION}" if self.partitioned else ""
+        return f"t.ctid = n.{TUPLE}{partition}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +132,8 @@ class Apply:
     algebra: Rel | None = None
     delta: Rel | None = None
     strategy: str = ""
+    change: str = ""
+    """The change of the rows before identical ones have cancelled, where that is what `net` is made of."""
     touched: Touched | None = None
     """The stored rows that it may change, where they can be named before it runs."""
     recomputes: bool = False
@@ -118,6 +150,14 @@ class Alone:
     others: tuple[int, ...]
     changed: int
     """Oid of the one that changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """How rows that came are inserted, while no row goes and the sources in the buffers `others` stand still."""
+
+    apply: Apply
+    others: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +200,8 @@ class Program:
     """The stored query fixes an order that the user's leaves open."""
     states: tuple[State, ...] = ()
     """The tables it keeps beside the stream table."""
+    appends: bool = False
+    """Rows that came are inserted, without a look at stored ones, as long as none goes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from trickle.ivm.explain import print_rel
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.lineage import lineage
 from trickle.ivm.lookups import Lookup, lookups, read_again
+from trickle.ivm.program.append import appended
 from trickle.ivm.program.as_written import as_written
 from trickle.ivm.program.count import count_text
 from trickle.ivm.program.fold import fold
@@ -58,11 +59,12 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
     fixed = block != root.block or (not places_all_rows(outer) and _orders_rows(block))
     alone = _alone(outer, target, apply, keeper)
+    appends = appended(apply, alone, len(tables)) if target.append_only and not target.immediate else None
     if target.immediate:
         designated = _designated(apply, alone, tables)
         texts = immediate_texts(target, apply, alone, designated, buffers, sources, root.facts.settings)
     else:
-        texts = function_texts(target, apply, alone, buffers, sources, root.facts.settings)
+        texts = function_texts(target, apply, alone, appends, buffers, sources, root.facts.settings)
     return Program(
         storage=apply.storage,
         names=target.functions,
@@ -79,6 +81,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         as_written=None if fixed else as_written(root, apply),
         determinised=fixed or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
         states=tuple(state for state, _ in states),
+        appends=appends is not None,
     )
 
 

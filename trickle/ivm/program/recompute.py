@@ -75,7 +75,7 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         )
     renderer.add("fresh", "the touched groups as they are now", renderer.select(fresh, (*columns, ROW)))
     old_columns = ", ".join(f"s.{ident(c)}" for c in columns)
-    outputs = f"d.{ident(row.label)} AS {ROW}, s.ctid AS {TUPLE}, {old_columns}"
+    outputs = f"d.{ident(row.label)} AS {ROW}, {target.place_of('s')}, {old_columns}"
     renderer.add(
         "old",
         "the touched groups as they are stored",
@@ -86,9 +86,9 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
         Storage(root.names, hidden_names, Renderer().select(stored, columns), tuple(k.stored for k in keys)),
         (
             *((c.name, c.comment, c.body) for c in renderer.ctes),
-            ("net", "touched groups that appear, change or disappear", _net(root, columns, updated)),
+            ("net", "touched groups that appear, change or disappear", _net(root, target, columns, updated)),
         ),
-        match=f"t.ctid = n.{TUPLE}",
+        match=target.met,
         updated=updated,
         algebra=stored,
         delta=delta.rel,
@@ -98,13 +98,13 @@ def recompute(root: Root, aggregate: Aggregate, target: Target, numbering: Numbe
     )
 
 
-def _net(root: Root, columns: tuple[str, ...], updated: tuple[str, ...]) -> str:
+def _net(root: Root, target: Target, columns: tuple[str, ...], updated: tuple[str, ...]) -> str:
     operation = f"CASE WHEN o.{TUPLE} IS NULL THEN 'i' WHEN f.{ROW} IS NULL THEN 'd' ELSE 'u' END"
     values = ", ".join(f"f.{ident(c)}" for c in columns)
     facts = {c.name: c for c in root.facts.output}
     differs = [f"NOT ({unchanged(f'f.{ident(c)}', f'o.{ident(c)}', facts.get(c))})" for c in updated]
     return (
-        f"SELECT {operation} AS {OPERATION}, o.{TUPLE}, {values}\n"
+        f"SELECT {operation} AS {OPERATION}, {target.carried('o')}, {values}\n"
         f"FROM fresh f FULL JOIN old o ON f.{ROW} = o.{ROW}\n"
         f"WHERE {' OR '.join([f'o.{TUPLE} IS NULL', f'f.{ROW} IS NULL', *differs])}"
     )

@@ -28,7 +28,7 @@ from trickle.ivm.delta.opaque import any_of
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.changes import net_rows
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.parts import OPERATION, TUPLE, Apply, Root, Storage, Target, Touched
+from trickle.ivm.program.parts import OPERATION, Apply, Root, Storage, Target, Touched
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 
@@ -143,8 +143,8 @@ def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Ap
     same = " AND ".join(_same(ident(c.name), c) for c in root.facts.output)
     columns = ", ".join(ident(name) for name in names)
     gone = (
-        f"SELECT x.{TUPLE}, {', '.join(f'x.{ident(n)}' for n in names)}\nFROM (\n"
-        f"  SELECT t.ctid AS {TUPLE}, n.*,"
+        f"SELECT {target.carried('x')}, {', '.join(f'x.{ident(n)}' for n in names)}\nFROM (\n"
+        f"  SELECT {target.place_of('t')}, n.*,"
         f" row_number() OVER (PARTITION BY n.__pgt_row) AS __pgt_copy\n"
         f"  FROM (SELECT row_number() OVER () AS __pgt_row, * FROM net_rows WHERE {WEIGHT} < 0) n\n"
         f"  JOIN {target.table} t ON t.{HASH} = n.{HASH}{' AND ' + same if same else ''}\n"
@@ -153,8 +153,8 @@ def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Ap
     # As generate_series would, of which the planner believes that it makes a thousand rows of each.
     copies = f"unnest(array_fill(1, ARRAY[{WEIGHT}::int]))"
     net = (
-        f"SELECT 'd' AS {OPERATION}, {TUPLE}, {columns} FROM gone\nUNION ALL\n"
-        f"SELECT 'i', NULL::tid, {columns} FROM net_rows, {copies} WHERE {WEIGHT} > 0"
+        f"SELECT 'd' AS {OPERATION}, {', '.join(target.places)}, {columns} FROM gone\nUNION ALL\n"
+        f"SELECT 'i', {target.nowhere}, {columns} FROM net_rows, {copies} WHERE {WEIGHT} > 0"
     )
     return replace(
         apply,
@@ -168,7 +168,7 @@ def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Ap
             ("gone", "as many stored copies of each row as the change takes away", gone),
             ("net", "rows to delete, and each row to insert as often as its weight says", net),
         ),
-        match=f"t.ctid = n.{TUPLE}",
+        match=target.met,
         updated=(),
         expected_deletions=f"(SELECT coalesce(sum(-{WEIGHT}), 0) FROM net_rows WHERE {WEIGHT} < 0)",
         strategy=strategy,
@@ -200,7 +200,7 @@ def _prepare(
         certain=tuple(name for name in index if name in root.names),
     )
     ctes = tuple((c.name, c.comment, c.body) for c in renderer.ctes)
-    apply = Apply(storage, (*ctes, ("change", "", change)), "", (), algebra=block, delta=delta.rel)
+    apply = Apply(storage, (*ctes, ("change", "", change)), "", (), change=change, algebra=block, delta=delta.rel)
     return apply, block, names
 
 

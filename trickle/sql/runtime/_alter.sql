@@ -13,6 +13,9 @@ BEGIN
         -- Left without a program because FULL was asked for, not because the query has none.
         program_state = CASE WHEN s.refresh_mode = 'FULL' AND changes ->> 'refresh_mode' = 'DIFFERENTIAL'
                                   AND s.program_state = 'full_only' THEN 'none' ELSE s.program_state END,
+        -- The program goes on, and the next one knows how to append.
+        program_version = CASE WHEN (changes ->> 'append_only')::boolean AND NOT (s.program_explain ->> 'appends')::boolean
+                               THEN NULL ELSE s.program_version END,
         status = CASE WHEN changes ? 'status' THEN changes ->> 'status'
                       WHEN s.status = 'ERROR' THEN CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END
                       ELSE s.status END,
@@ -41,12 +44,11 @@ BEGIN
     IF now_st.diamond_schedule_policy = 'slowest' AND now_st.diamond_consistency = 'none' THEN
         RAISE EXCEPTION 'invalid argument: diamond_schedule_policy "slowest" needs diamond_consistency "atomic"'
             USING ERRCODE = '22023';
-    ELSIF now_st.is_append_only AND (now_st.refresh_mode = 'IMMEDIATE' OR NOT st.is_append_only
-                                     AND (now_st.refresh_mode = 'FULL' OR now_st.has_keyless_source)) THEN
-        RAISE EXCEPTION 'invalid argument: append_only needs refresh_mode "DIFFERENTIAL" and sources with a key'
-            USING ERRCODE = '22023';
     ELSIF st.refresh_tier = 'hot' AND now_st.refresh_tier IN ('cold', 'frozen') THEN
         RAISE NOTICE 'stream table %.% goes from hot to %', st.pgt_schema, st.pgt_name, now_st.refresh_tier;
+    END IF;
+    IF now_st.is_append_only AND (now_st.refresh_mode = 'IMMEDIATE' OR NOT st.is_append_only) THEN
+        PERFORM pgtrickle._assert_append_only(now_st);
     END IF;
     IF st.refresh_mode <> now_st.refresh_mode AND 'IMMEDIATE' IN (st.refresh_mode, now_st.refresh_mode) THEN
         PERFORM pgtrickle._switch_immediate(now_st);

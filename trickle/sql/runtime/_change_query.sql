@@ -1,7 +1,8 @@
--- Give a stream table another defining query. With the same columns its rows stay, and the full refresh that follows
--- writes the difference; with others its storage is rebuilt.
+-- Give a stream table another defining query. With the same columns the difference is written into its storage; with
+-- others its storage is replaced. Readers see what it held until this transaction commits, and then what it is to hold.
 CREATE FUNCTION pgtrickle._change_query(
-    st pgtrickle.pgt_stream_tables, query text, creator_path text, asked_mode text) RETURNS void
+    st pgtrickle.pgt_stream_tables, query text, creator_path text, asked_mode text,
+    reparted boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
@@ -12,6 +13,7 @@ DECLARE
     mode     text;
     former   int[];
     same     boolean;
+    changed  pgtrickle.pgt_stream_tables;
 BEGIN
     -- Bound apart first: the old view cannot be replaced by one with other columns, nor lost to a bad query.
     next_oid := pgtrickle._bind_query(format('next_%s', st.pgt_id), label, query, creator_path);
@@ -20,7 +22,9 @@ BEGIN
     SELECT array_agg(d.source_id) INTO former FROM pgtrickle.pgt_dependencies d
     WHERE d.pgt_id = st.pgt_id AND d.source_id IS NOT NULL;
 
-    PERFORM set_config('pg_trickle.refreshing', st.pgt_id::text, true);
+    IF NOT same OR reparted THEN
+        PERFORM pgtrickle._assert_replaceable(st);
+    END IF;
     PERFORM pgtrickle._strip_program(st.pgt_id);
     IF to_regclass(format('pgtrickle_programs.query_%s', st.pgt_id)) IS NOT NULL THEN
         EXECUTE format('DROP VIEW pgtrickle_programs.query_%s', st.pgt_id);
@@ -28,10 +32,6 @@ BEGIN
     view_oid := pgtrickle._bind_query(format('query_%s', st.pgt_id), label, query, creator_path);
     SELECT * INTO checked FROM pgtrickle._check_query(view_oid, label);
     mode := pgtrickle._mode_for(asked_mode, checked.volatility, checked.reason, label);
-    IF NOT same THEN
-        PERFORM pgtrickle._rebuild_storage(st);
-    END IF;
-    PERFORM set_config('pg_trickle.refreshing', '', true);
 
     UPDATE pgtrickle.pgt_stream_tables s
     SET defining_query = pgtrickle._canonical_query(view_oid), original_query = query, refresh_mode = mode,
@@ -41,18 +41,20 @@ BEGIN
         status = CASE WHEN s.status IN ('ERROR', 'SUSPENDED') THEN CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END
                       ELSE s.status END,
         consecutive_errors = 0, last_error_message = NULL, last_error_at = NULL, updated_at = now()
-    WHERE s.pgt_id = st.pgt_id;
+    WHERE s.pgt_id = st.pgt_id
+    RETURNING s.* INTO changed;
     UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL WHERE f.pgt_id = st.pgt_id;
     PERFORM pgtrickle._register_sources(st.pgt_id);
     IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
         PERFORM pgtrickle._arrange_immediate();
     END IF;
     PERFORM pgtrickle._assert_no_cycle(st.pgt_id);
-    PERFORM pgtrickle._drop_unused_capture(former);
     PERFORM pgtrickle._restamp(st.pgt_id);
-    PERFORM pgtrickle._install_full(st.pgt_id);
-    IF st.is_populated THEN
-        PERFORM pgtrickle._refresh(st.pgt_id, 'INITIAL', true);
+    IF same AND NOT reparted THEN
+        PERFORM pgtrickle._merge_query(st.pgt_id);
+    ELSE
+        PERFORM pgtrickle._replace_storage(changed, CASE WHEN same THEN 'partitions' ELSE 'columns' END);
     END IF;
+    PERFORM pgtrickle._drop_unused_capture(former);
 END
 $fn$;

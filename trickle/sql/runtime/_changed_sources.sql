@@ -14,7 +14,7 @@ BEGIN
     redefined := false;
     FOR dep IN
         SELECT d.*, pgtrickle._source_facts(d.source_relid) AS facts,
-               CASE WHEN d.source_id IS NOT NULL THEN pgtrickle._capture_fault(d.source_relid, d.source_id) END AS fault
+               CASE WHEN d.cdc_mode = 'TRIGGER' THEN pgtrickle._capture_fault(d.source_relid, d.source_id) END AS fault
         FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = _changed_sources.pgt_id AND d.stamp IS DISTINCT FROM pgtrickle.source_stamp(d.source_relid)
     LOOP
@@ -22,7 +22,7 @@ BEGIN
         IF dep.fault IS NOT NULL THEN
             uncaptured := true;
             reasons := reasons || dep.fault;
-        ELSIF dep.source_id IS NOT NULL AND pgtrickle._trigger_stamp(dep.source_relid) IS DISTINCT FROM dep.column_snapshot ->> 'triggers' THEN
+        ELSIF dep.cdc_mode = 'TRIGGER' AND pgtrickle._trigger_stamp(dep.source_relid) IS DISTINCT FROM dep.column_snapshot ->> 'triggers' THEN
             reasons := reasons || format('capture triggers of %s were changed', dep.source_relid::regclass);
         END IF;
         -- A column that was added since is read by nobody: the query was bound before it came.

@@ -34,27 +34,26 @@ BEGIN
     view_oid := pgtrickle._bind_query(format('query_%s', id), label, query, creator_path);
     SELECT * INTO checked FROM pgtrickle._check_query(view_oid, label);
     mode := pgtrickle._mode_for(refresh_mode, checked.volatility, checked.reason, label);
-    IF mode = 'IMMEDIATE' AND (options ->> 'append_only')::boolean THEN
-        RAISE EXCEPTION 'invalid argument: append_only needs refresh_mode "DIFFERENTIAL" and sources with a key'
-            USING ERRCODE = '22023';
-    END IF;
+    PERFORM pgtrickle._assert_partitionable(options ->> 'partition_by', mode);
 
     INSERT INTO pgtrickle.pgt_stream_tables
         (pgt_id, pgt_relid, pgt_name, pgt_schema, pgt_owner, defining_query, original_query, schedule, refresh_mode,
          requested_mode, query_volatility, volatility_reason, functions_used, function_oids, session_settings,
          diamond_consistency, diamond_schedule_policy, requested_cdc_mode, is_append_only, pooler_compatibility_mode,
-         max_differential_joins, max_delta_fraction)
-    VALUES (id, pgtrickle._create_storage(id, schema_name, table_name), table_name, schema_name, current_user,
+         max_differential_joins, max_delta_fraction, st_partition_key)
+    VALUES (id, pgtrickle._create_storage(id, schema_name, table_name, nullif(options ->> 'partition_by', '')), table_name, schema_name, current_user,
             pgtrickle._canonical_query(view_oid), query, schedule, mode,
             refresh_mode, checked.volatility, checked.reason, checked.functions, checked.function_oids,
             pgtrickle._query_settings(checked.volatility),
             coalesce(options ->> 'diamond_consistency', 'atomic'), coalesce(options ->> 'diamond_schedule_policy', 'fastest'),
             options ->> 'cdc_mode', coalesce((options ->> 'append_only')::boolean, false),
             coalesce((options ->> 'pooler_compatibility_mode')::boolean, false),
-            nullif((options ->> 'max_differential_joins')::int, 0), nullif((options ->> 'max_delta_fraction')::float8, 0));
+            nullif((options ->> 'max_differential_joins')::int, 0), nullif((options ->> 'max_delta_fraction')::float8, 0),
+            nullif(options ->> 'partition_by', ''));
     INSERT INTO pgtrickle.pgt_frontiers (pgt_id, own_xid, own_seq)
     VALUES (id, pg_current_xact_id(), nextval('pgtrickle_changes.change_seq'));
     PERFORM pgtrickle._register_sources(id);
+    PERFORM pgtrickle._assert_append_only(s) FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = id AND s.is_append_only;
     PERFORM pgtrickle._restamp(id);
     PERFORM pgtrickle._install_full(id);
     IF initialize THEN

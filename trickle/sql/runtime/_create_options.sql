@@ -22,7 +22,6 @@ BEGIN
         RAISE EXCEPTION 'invalid argument: output_distribution_column needs Citus' USING ERRCODE = '22023';
     END IF;
     missing := CASE WHEN cdc_mode = 'wal' THEN 'cdc_mode => ''wal'''
-                    WHEN partition_by <> '' THEN 'partition_by'
                     WHEN temporal THEN 'temporal'
                     WHEN storage_backend IN ('citus', 'pg_mooncake') THEN 'storage_backend => ''' || storage_backend || ''''
                     WHEN coalesce(sink, ducklake_sink_path, ducklake_sink_table_id::text) IS NOT NULL THEN 'sink' END;
@@ -33,6 +32,7 @@ BEGIN
     RETURN jsonb_strip_nulls(jsonb_build_object(
         'diamond_consistency', diamond_consistency, 'diamond_schedule_policy', diamond_schedule_policy,
         'cdc_mode', cdc_mode, 'append_only', append_only, 'pooler_compatibility_mode', pooler_compatibility_mode,
+        'partition_by', partition_by,
         'max_differential_joins', max_differential_joins, 'max_delta_fraction', max_delta_fraction));
 END
 $fn$;

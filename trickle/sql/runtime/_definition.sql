@@ -22,6 +22,7 @@ BEGIN
         'cdc_mode => ' || quote_literal(st.requested_cdc_mode),
         CASE WHEN st.is_append_only THEN 'append_only => true' END,
         CASE WHEN st.pooler_compatibility_mode THEN 'pooler_compatibility_mode => true' END,
+        'partition_by => ' || quote_literal(st.st_partition_key),
         'max_differential_joins => ' || st.max_differential_joins,
         'max_delta_fraction => ' || st.max_delta_fraction);
     later := concat_ws(', ',

@@ -9,7 +9,7 @@ DECLARE
     sources    int[];
     item       record;
 BEGIN
-    PERFORM pgtrickle._exclude_writers(s.pgt_id) FROM pgtrickle.pgt_stream_tables s
+    PERFORM pgtrickle._lock_immediate(s.pgt_id, false) FROM pgtrickle.pgt_stream_tables s
     WHERE s.pgt_id = _drop.pgt_id AND s.refresh_mode = 'IMMEDIATE';
     SELECT s.* INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _drop.pgt_id FOR UPDATE;
     IF NOT FOUND THEN

@@ -15,7 +15,7 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION IF EXISTS %s CASCADE', f.signature);
     END LOOP;
-    EXECUTE format('DROP TABLE IF EXISTS pgtrickle_changes.changes_%s', source_id);
+    EXECUTE format('DROP TABLE IF EXISTS pgtrickle_changes.changes_%1$s, pgtrickle_changes.polled_%1$s', source_id);
     DELETE FROM pgtrickle_changes.markers m WHERE m.source_id = _drop_capture.source_id;
     DELETE FROM pgtrickle.pgt_change_tracking t WHERE t.source_id = _drop_capture.source_id;
 END

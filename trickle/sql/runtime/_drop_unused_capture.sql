@@ -9,7 +9,9 @@ BEGIN
     PERFORM set_config('client_min_messages', 'warning', true);
     FOR source IN
         SELECT t.source_id, t.source_relid FROM pgtrickle.pgt_change_tracking t
-        WHERE t.source_id = ANY (source_ids) ORDER BY t.source_id
+        WHERE t.source_id = ANY (source_ids)
+          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = t.source_id)
+        ORDER BY t.source_id
     LOOP
         -- A creator that found the capture in place holds its row; wait for it, then look again.
         IF EXISTS (SELECT FROM pg_class c WHERE c.oid = source.source_relid) THEN

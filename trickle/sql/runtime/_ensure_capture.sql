@@ -36,9 +36,13 @@ BEGIN
     END IF;
     PERFORM pgtrickle._lock_source(_ensure_capture.relid);
 
+    -- A partitioned stream table is written by MERGE. What PostgreSQL shows to its statement triggers is not what was
+    -- written, where rows were inserted first and updated then, or moved; row triggers are shown the truth.
     INSERT INTO pgtrickle.pgt_change_tracking (source_relid, source_schema, source_name, capture_mode)
     VALUES (_ensure_capture.relid, class.relnamespace::regnamespace::text, class.relname,
-            pgtrickle._setting('capture_mode', 'statement'))
+            CASE WHEN class.relkind = 'p' AND EXISTS (
+                     SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = _ensure_capture.relid) THEN 'row'
+                 ELSE pgtrickle._setting('capture_mode', 'statement') END)
     ON CONFLICT (source_relid) DO NOTHING;
     SELECT t.* INTO STRICT tracked FROM pgtrickle.pgt_change_tracking t
     WHERE t.source_relid = _ensure_capture.relid FOR KEY SHARE;

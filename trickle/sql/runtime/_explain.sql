@@ -29,6 +29,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conformin
         (13, 'strategy', i.program_explain ->> 'strategy'),
         (13, 'recomputed', (
             SELECT string_agg(b.value, '; ') FROM jsonb_array_elements_text(i.program_explain -> 'because') b)),
+        (13, 'append_only', CASE WHEN i.is_append_only THEN
+            CASE WHEN (i.program_explain ->> 'appends')::boolean
+                 THEN 'rows that came are inserted and no stored row is looked for, until a row of a source goes'
+                 ELSE 'of no use for this query: a row that comes may change rows that are stored' END END),
+        (13, 'partition_by', i.st_partition_key),
         (13, 'operator_tree', i.program_explain ->> 'algebra'),
         (14, 'delta', i.program_explain ->> 'delta'),
         (15, 'delta_query', (SELECT prosrc FROM program)),
@@ -43,12 +48,17 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conformin
             SELECT string_agg(d.source_relid::text, ', ' ORDER BY d.source_relid)
             FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = i.pgt_id)),
         (19, 'frontier', i.frontier::text),
-        (20, 'refresh_timing_stats', (
+        (20, 'storage', (
+            SELECT string_agg(format('%s: %s, %s', k.holds, pg_size_pretty(k.bytes),
+                                     coalesce('about ' || k.row_count || ' rows', 'rows not counted yet')),
+                              E'\n' ORDER BY k.place, k.holds)
+            FROM pgtrickle._kept_storage(st) k)),
+        (21, 'refresh_timing_stats', (
             SELECT string_agg(format('%s: %s refreshes, %s ms on average', t.action, t.n, round(t.ms::numeric, 2)), '; '
                               ORDER BY t.action) FROM timing t)),
-        (21, 'missing_indexes', (
+        (22, 'missing_indexes', (
             SELECT string_agg(m.statement, '; ') FROM pgtrickle._missing_indexes(i.program_explain -> 'lookups') m)),
-        (22, 'last_error_message', i.last_error_message)
+        (23, 'last_error_message', i.last_error_message)
     ) v(place, property, value)
     WHERE i.pgt_id = st.pgt_id AND v.value IS NOT NULL
     ORDER BY v.place

@@ -15,6 +15,7 @@ DECLARE
     attempt  int := 0;
     checked  text;
     choice   pgtrickle.refresh_choice;
+    appended text;
     begun    timestamptz;
     begun_full timestamptz;
 BEGIN
@@ -36,6 +37,9 @@ BEGIN
             USING ERRCODE = '55000', HINT = 'Run SELECT pgtrickle.restore_stream_tables() once; each is then refreshed in full.';
     END IF;
 
+    IF st.st_partition_key IS NOT NULL THEN
+        PERFORM pgtrickle._guard_storage(st.pgt_id, st.pgt_relid::regclass);
+    END IF;
     PERFORM set_config('pg_trickle.refreshing', _refresh.pgt_id::text, true);
     LOOP
         attempt := attempt + 1;
@@ -46,7 +50,7 @@ BEGIN
                 -- In the order of its writers: first the source, then the stream table.
                 PERFORM pgtrickle._lock_source(d.source_relid)
                 FROM (SELECT s.source_relid FROM pgtrickle.pgt_dependencies s
-                      WHERE s.pgt_id = _refresh.pgt_id AND s.source_id IS NOT NULL
+                      WHERE s.pgt_id = _refresh.pgt_id AND s.cdc_mode = 'TRIGGER'
                         AND pgtrickle._capture_fault(s.source_relid, s.source_id) IS NOT NULL ORDER BY 1) d;
                 PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
             END IF;
@@ -57,47 +61,73 @@ BEGIN
 
         begun := clock_timestamp();
         begun_full := begun;
-        IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
-            why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
-                                      ELSE 'full refresh asked for' END);
-            IF st.refresh_mode = 'IMMEDIATE' THEN
-                IF current_setting('transaction_isolation') <> 'read committed' THEN
-                    PERFORM pgtrickle._refuse_isolation(_refresh.pgt_id);
-                END IF;
-                PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
+        BEGIN
+            IF st.has_keyless_source THEN
+                PERFORM pgtrickle._poll(_refresh.pgt_id);  -- a copy has no key
             END IF;
-            EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
-        ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
-            IF st.requested_mode = 'AUTO' THEN
-                choice := pgtrickle._auto_choice(st);
-                begun := clock_timestamp();
-            END IF;
-            -- An expression may fail over a row that came and went, and that the query never sees: then only a full
-            -- refresh can tell whether the query fails as well.
-            BEGIN
-                IF choice.action = 'NO_DATA' THEN
-                    outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
-                ELSIF choice.action = 'FULL' THEN
-                    outcome := ('FULL_NEEDED', 0, 0, 0, choice.reason)::pgtrickle.refresh_outcome;
-                ELSE
-                    EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+            IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
+                why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
+                                          ELSE 'full refresh asked for' END);
+                IF st.refresh_mode = 'IMMEDIATE' THEN
+                    IF current_setting('transaction_isolation') <> 'read committed' THEN
+                        PERFORM pgtrickle._refuse_isolation(_refresh.pgt_id);
+                    END IF;
+                    PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
                 END IF;
-            EXCEPTION WHEN data_exception OR cardinality_violation THEN
-                outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
-            END;
-            IF outcome.action = 'FULL_NEEDED' THEN
-                why := coalesce(outcome.reason, 'a source was truncated');
-                begun_full := clock_timestamp();
                 EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+            ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
+                IF st.requested_mode = 'AUTO' THEN
+                    choice := pgtrickle._auto_choice(st);
+                    begun := clock_timestamp();
+                END IF;
+                -- An expression may fail over a row that came and went, and that the query never sees: then only a full
+                -- refresh can tell whether the query fails as well.
+                BEGIN
+                    IF choice.action = 'NO_DATA' THEN
+                        outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+                    ELSIF choice.action = 'FULL' THEN
+                        outcome := ('FULL_NEEDED', 0, 0, 0, choice.reason)::pgtrickle.refresh_outcome;
+                    ELSE
+                        EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+                    END IF;
+                EXCEPTION WHEN data_exception OR cardinality_violation THEN
+                    outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
+                WHEN undefined_column OR undefined_function OR undefined_object OR datatype_mismatch THEN
+                    -- A type or an operator that no stamp tells of has changed. The query follows it by itself, as a view.
+                    UPDATE pgtrickle.pgt_stream_tables s SET program_state = 'stale' WHERE s.pgt_id = _refresh.pgt_id;
+                    outcome := ('FULL_NEEDED', 0, 0, 0, 'its program is of the past: ' || SQLERRM)::pgtrickle.refresh_outcome;
+                END;
+                IF outcome.action = 'FULL_NEEDED' THEN
+                    why := coalesce(outcome.reason, 'a source was truncated');
+                    begun_full := clock_timestamp();
+                    EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+                END IF;
+            ELSIF pgtrickle._has_changes(_refresh.pgt_id) THEN
+                why := CASE WHEN st.refresh_mode = 'FULL' THEN NULL
+                            WHEN st.program_state = 'none' THEN 'not compiled yet'
+                            ELSE coalesce(st.program_reason, 'its program is ' || st.program_state) END;
+                EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+            ELSE
+                outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
             END IF;
-        ELSIF pgtrickle._has_changes(_refresh.pgt_id) THEN
-            why := CASE WHEN st.refresh_mode = 'FULL' THEN NULL
-                        WHEN st.program_state = 'none' THEN 'not compiled yet'
-                        ELSE coalesce(st.program_reason, 'its program is ' || st.program_state) END;
-            EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
-        ELSE
-            outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
-        END IF;
+            IF outcome.action IN ('APPEND_ONLY', 'NOT_APPEND_ONLY') THEN
+                appended := outcome.action;
+                outcome.action := 'DIFFERENTIAL';
+            END IF;
+            IF outcome.action <> 'NO_DATA' AND pgtrickle._is_altered(st) THEN
+                RAISE EXCEPTION 'stream table %.% was altered while it was being refreshed', st.pgt_schema, st.pgt_name
+                    USING ERRCODE = '40001', HINT = 'Try again.';
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            -- Whoever alters it holds its frontier, for which the program waits, to go on with what is then another
+            -- stream table's: whatever came of that is undone.
+            IF attempt >= 3 OR NOT pgtrickle._is_altered(st) THEN
+                RAISE;
+            END IF;
+            SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
+            SELECT t.* INTO STRICT f FROM pgtrickle.pgt_frontiers t WHERE t.pgt_id = _refresh.pgt_id;
+            CONTINUE;
+        END;
 
         -- Reading holds a lock that excludes most DDL from here to commit, but not ATTACH PARTITION, and not what
         -- was committed between the check above and that lock. If nothing at all was committed, neither was that.
@@ -111,6 +141,9 @@ BEGIN
         PERFORM pgtrickle._auto_learn(_refresh.pgt_id, choice, outcome.action, begun, begun_full, clock_timestamp());
     END IF;
     PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction, choice);
+    IF outcome.action = 'DIFFERENTIAL' AND appended IS NOT NULL THEN
+        PERFORM pgtrickle._note_append(st, appended = 'APPEND_ONLY');
+    END IF;
     RETURN outcome;
 END
 $fn$;

@@ -5,6 +5,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     view_oid oid := format('pgtrickle_programs.query_%s', _register_sources.pgt_id)::regclass;
     source   record;
+    former   record;
     id       int;
     keyless  boolean := false;
     polled   text;
@@ -27,6 +28,10 @@ BEGIN
         IF source.relkind IN ('r', 'p') AND NOT source.has_foreign_member THEN
             id := pgtrickle._ensure_capture(source.relid, source.attnums);
             keyless := keyless OR pgtrickle._key_attnums(source.relid) = '{}';
+        ELSIF source.relkind <> 'v' THEN
+            id := pgtrickle._ensure_polled(_register_sources.pgt_id, source.relid, source.attnums);
+            PERFORM pgtrickle._write_poll(_register_sources.pgt_id, id);
+            keyless := true;
         END IF;
         INSERT INTO pgtrickle.pgt_dependencies AS d
             (pgt_id, source_relid, source_type, source_schema, source_name, source_id, columns_used, cdc_mode)
@@ -37,11 +42,21 @@ BEGIN
                 source.nspname, source.relname, id,
                 (SELECT coalesce(array_agg(a.attname::text ORDER BY a.attnum), '{}') FROM pg_attribute a
                  WHERE a.attrelid = source.relid AND a.attnum = ANY (source.attnums)),
-                CASE WHEN id IS NOT NULL THEN 'TRIGGER' WHEN source.relkind = 'v' THEN 'NONE' ELSE 'POLL' END)
+                CASE WHEN source.relkind = 'v' THEN 'NONE'
+                     WHEN source.relkind IN ('r', 'p') AND NOT source.has_foreign_member THEN 'TRIGGER' ELSE 'POLL' END)
         ON CONFLICT (pgt_id, source_relid) DO UPDATE
             SET source_type = excluded.source_type, source_schema = excluded.source_schema,
                 source_name = excluded.source_name, source_id = excluded.source_id,
                 columns_used = excluded.columns_used, cdc_mode = excluded.cdc_mode;
+    END LOOP;
+    FOR former IN
+        SELECT p.oid::regprocedure AS signature FROM pg_proc p
+        WHERE p.pronamespace = 'pgtrickle_programs'::regnamespace
+          AND p.proname ~ format('^poll_%s_[0-9]+$', _register_sources.pgt_id)
+          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d
+                          WHERE p.proname = format('poll_%s_%s', d.pgt_id, d.source_id))
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', former.signature);
     END LOOP;
     UPDATE pgtrickle.pgt_stream_tables s SET has_keyless_source = keyless WHERE s.pgt_id = _register_sources.pgt_id
     RETURNING s.* INTO st;

@@ -14,7 +14,7 @@ BEGIN
     next_oid := pgtrickle._bind_query(format('next_%s', st.pgt_id), label, query, creator_path);
     same := pgtrickle._canonical_query(next_oid) = st.defining_query;
     EXECUTE format('DROP VIEW pgtrickle_programs.next_%s', st.pgt_id);
-    IF same THEN
+    IF same AND coalesce(options ->> 'partition_by', st.st_partition_key, '') = coalesce(st.st_partition_key, '') THEN
         mode := pgtrickle._mode_for(asked_mode, st.query_volatility, st.volatility_reason, label);
         IF mode = st.refresh_mode AND asked_mode = st.requested_mode AND schedule IS NOT DISTINCT FROM st.schedule
            AND coalesce(options ->> 'diamond_consistency', st.diamond_consistency) = st.diamond_consistency
@@ -25,7 +25,9 @@ BEGIN
             RAISE INFO 'stream table % is as described: nothing done', label;
             RETURN;
         END IF;
-        IF 'IMMEDIATE' IN (st.refresh_mode, mode) THEN
+        IF 'IMMEDIATE' IN (st.refresh_mode, mode) AND mode <> st.refresh_mode THEN
+            PERFORM pgtrickle._lock_immediate(st.pgt_id, mode = 'IMMEDIATE');
+        ELSIF st.refresh_mode = 'IMMEDIATE' THEN
             PERFORM pgtrickle._exclude_writers(st.pgt_id);
         END IF;
         PERFORM pgtrickle._alter(st, options || jsonb_build_object(

@@ -47,6 +47,10 @@ BEGIN
     -- compilation the storage holds the query's own columns, filled from the query itself.
     IF found.redefined THEN
         PERFORM pgtrickle._strip_program(_revalidate.pgt_id);
+        PERFORM pgtrickle._lock_storage(st.pgt_relid);
+        PERFORM pgtrickle._strip_storage(st.pgt_relid);
+        PERFORM pgtrickle._drop_unused_capture(ARRAY(
+            SELECT t.source_id FROM pgtrickle.pgt_change_tracking t WHERE t.polled_relid IS NOT NULL));
         PERFORM pgtrickle._install_full(_revalidate.pgt_id);
     END IF;
     RETURN nullif(array_to_string(reasons, '; '), '');

@@ -11,7 +11,7 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM set_config('pg_trickle.applied', 'on', true);
-    PERFORM set_config('pg_trickle.statement', ARRAY[1, 0]::text, true);
+    PERFORM pgtrickle._seal(ARRAY[1, 0], true);
     IF NOT mixed THEN
         PERFORM pgtrickle._settle_statement(0, ARRAY(SELECT DISTINCT i.source_id::bigint FROM pgtrickle.pgt_immediate i));
     ELSE

@@ -24,7 +24,7 @@ BEGIN
         IF cardinality(written) > 0 THEN
             PERFORM pgtrickle._assert_sources_seen(written);
             waiting := waiting || ARRAY(SELECT i.pgt_id FROM pgtrickle.pgt_immediate i WHERE i.source_id = ANY (written));
-            PERFORM set_config('pg_trickle.statement', ARRAY[1, since]::text, true);
+            PERFORM pgtrickle._seal(ARRAY[1, since], false);
         END IF;
         IF cardinality(waiting) = 0 THEN
             RETURN;
@@ -44,7 +44,7 @@ BEGIN
         ELSE
             until[place] := now_seq;
         END IF;
-        written := (current_setting('pg_trickle.statement')::bigint[])[3:];
+        written := (pgtrickle._unseal())[3:];
     END LOOP;
     RAISE EXCEPTION 'IMMEDIATE stream tables keep changing: gave up after % refreshes in one statement', most_rounds
         USING ERRCODE = '54001', HINT = 'A trigger on a stream table writes to a table that it reads, without end.';

@@ -4,14 +4,14 @@
 CREATE FUNCTION pgtrickle._statement_begins() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
-    state bigint[] := nullif(current_setting('pg_trickle.statement', true), '')::bigint[];
+    state bigint[] := pgtrickle._unseal();
 BEGIN
     IF state IS NULL THEN
-        state := ARRAY[1, nextval('pgtrickle_changes.change_seq')];
+        PERFORM pgtrickle._seal(ARRAY[1, nextval('pgtrickle_changes.change_seq')], true);
     ELSE
         state[1] := state[1] + 1;
+        PERFORM pgtrickle._seal(state, false);
     END IF;
-    PERFORM set_config('pg_trickle.statement', state::text, true);
     RETURN NULL;
 END
 $fn$;

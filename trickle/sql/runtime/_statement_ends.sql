@@ -4,7 +4,7 @@
 CREATE FUNCTION pgtrickle._statement_ends() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $fn$
 DECLARE
-    state  bigint[] := nullif(current_setting('pg_trickle.statement', true), '')::bigint[];
+    state  bigint[] := pgtrickle._unseal();
     source bigint := TG_ARGV[0]::bigint;
 BEGIN
     IF state IS NULL THEN
@@ -17,7 +17,7 @@ BEGIN
     END IF;
     IF state[1] > 1 THEN
         state[1] := state[1] - 1;
-        PERFORM set_config('pg_trickle.statement', state::text, true);
+        PERFORM pgtrickle._seal(state, false);
     ELSE
         -- Still in progress while stream tables are written, which may be sources themselves.
         PERFORM pgtrickle._settle_statement(state[2], state[3:]);

@@ -7,15 +7,13 @@ DECLARE
     view_oid oid;
     checked  record;
     found    jsonb := '[]';
-    polled   boolean;
     failure  text;
 BEGIN
     BEGIN
         view_oid := pgtrickle._bind_query(format('validate_%s', pg_backend_pid()), 'the query', query, creator_path);
         SELECT * INTO checked FROM pgtrickle._check_query(view_oid, 'the query');
-        SELECT coalesce(jsonb_agg(jsonb_build_array(s.check_name, s.result, s.severity) ORDER BY s.place, s.result), '[]'),
-               coalesce(bool_or(s.severity <> 'INFO' AND s.check_name = 'source'), false)
-        INTO found, polled
+        SELECT coalesce(jsonb_agg(jsonb_build_array(s.check_name, s.result, s.severity) ORDER BY s.place, s.result), '[]')
+        INTO found
         FROM pgtrickle._validate_sources(view_oid) s;
         RAISE EXCEPTION 'forget the view' USING ERRCODE = 'PGT01';
     EXCEPTION
@@ -30,8 +28,8 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY SELECT 'resolved_refresh_mode',
-        CASE WHEN checked.volatility = 'v' OR polled THEN 'FULL' ELSE 'DIFFERENTIAL' END,
-        CASE WHEN checked.volatility = 'v' OR polled THEN 'WARNING' ELSE 'INFO' END;
+        CASE WHEN checked.volatility = 'v' THEN 'FULL' ELSE 'DIFFERENTIAL' END,
+        CASE WHEN checked.volatility = 'v' THEN 'WARNING' ELSE 'INFO' END;
     RETURN QUERY SELECT 'volatility', coalesce(checked.reason, 'immutable'),
         CASE WHEN checked.volatility = 'i' THEN 'INFO' ELSE 'WARNING' END;
     RETURN QUERY SELECT f.value ->> 0, f.value ->> 1, f.value ->> 2 FROM jsonb_array_elements(found) f;

@@ -11,7 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
     )
     SELECT 1, 'source', s.name || CASE WHEN s.is_captured THEN ' is captured by triggers'
                                        WHEN s.relkind = 'v' THEN ' is a view, read through'
-                                       ELSE ' cannot be captured and is read anew each time' END,
+                                       ELSE ' fires no triggers and is polled: each refresh reads it and compares it with a copy' END,
            CASE WHEN s.is_captured OR s.relkind = 'v' THEN 'INFO' ELSE 'WARNING' END
     FROM source s
     UNION ALL

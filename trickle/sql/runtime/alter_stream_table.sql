@@ -9,9 +9,12 @@ CREATE FUNCTION pgtrickle.alter_stream_table(
     ducklake_sink_path text DEFAULT NULL, ducklake_sink_table_id bigint DEFAULT NULL,
     schedule_seconds int DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $fn$
+DECLARE
+    st pgtrickle.pgt_stream_tables := pgtrickle._resolve(name, current_schema()::pg_catalog.text);
 BEGIN
+    PERFORM pgtrickle._requested_mode(schedule, coalesce(refresh_mode, st.refresh_mode), cdc_mode);
     PERFORM pgtrickle._alter_stream_table(
-        pgtrickle._resolve(name, current_schema()::pg_catalog.text), query, pg_catalog.current_setting('search_path'),
+        st, query, pg_catalog.current_setting('search_path'),
         coalesce(schedule_seconds::pg_catalog.text, schedule), refresh_mode,
         pgtrickle._create_options(
             diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by,

@@ -15,7 +15,7 @@ BEGIN
     PERFORM pgtrickle._create(
         wanted[1], wanted[2], query, pg_catalog.current_setting('search_path'),
         pgtrickle._check_schedule(coalesce(schedule_seconds::pg_catalog.text, pgtrickle._schedule_word(schedule, refresh_mode))),
-        pgtrickle._requested_mode(schedule, refresh_mode), coalesce(initialize, true),
+        pgtrickle._requested_mode(schedule, refresh_mode, cdc_mode), coalesce(initialize, true),
         pgtrickle._create_options(
             diamond_consistency, diamond_schedule_policy, cdc_mode, append_only, pooler_compatibility_mode, partition_by,
             max_differential_joins, max_delta_fraction, output_distribution_column, temporal, storage_backend, sink,

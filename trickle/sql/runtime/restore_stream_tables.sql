@@ -6,6 +6,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     st     record;
     source record;
+    polled bigint[];
     code   text;
     said   text;
     before text := current_setting('client_min_messages');
@@ -14,6 +15,9 @@ BEGIN
     PERFORM set_config('client_min_messages', 'warning', true);
     UPDATE pgtrickle.pgt_frontiers SET snapshot = NULL, own_xid = pg_current_xact_id(),
                                        own_seq = nextval('pgtrickle_changes.change_seq');
+    -- Programs that read copies of polled sources go with the copies.
+    polled := ARRAY(SELECT DISTINCT d.pgt_id FROM pgtrickle.pgt_dependencies d WHERE d.cdc_mode = 'POLL');
+    PERFORM pgtrickle._strip_program(p) FROM unnest(polled) p;
     UPDATE pgtrickle.pgt_dependencies SET source_id = NULL;
     DELETE FROM pgtrickle.pgt_instances;
     -- They name sources by the numbers of their capture, which is made anew, and tell of another server.
@@ -43,6 +47,9 @@ BEGIN
         BEGIN
             IF st.storage IS NULL OR to_regclass(format('pgtrickle_programs.query_%s', st.pgt_id)) IS NULL THEN
                 RAISE EXCEPTION 'its storage or its query was not restored' USING ERRCODE = '42P01';
+            END IF;
+            IF st.pgt_id = ANY (polled) THEN
+                PERFORM pgtrickle._strip_storage(st.pgt_relid);
             END IF;
             DELETE FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = st.pgt_id;
             PERFORM pgtrickle._guard_storage(st.pgt_id, st.pgt_relid::regclass);

@@ -66,6 +66,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     has_keyless_source       boolean NOT NULL DEFAULT false,
     is_append_only           boolean NOT NULL DEFAULT false,
     pooler_compatibility_mode boolean NOT NULL DEFAULT false,
+    st_partition_key         text,
     max_differential_joins   int,
     max_delta_fraction       float8,
     refresh_tier             text NOT NULL DEFAULT 'hot' CHECK (refresh_tier IN ('hot', 'warm', 'cold', 'frozen')),
@@ -87,6 +88,9 @@ CREATE TABLE pgtrickle.pgt_change_tracking (
     source_name       text NOT NULL,
     captured_attnums  smallint[] NOT NULL DEFAULT '{}',
     capture_mode      text NOT NULL DEFAULT 'statement' CHECK (capture_mode IN ('statement', 'row')),
+    -- Of a copy that is kept by polling: what it is a copy of, and when the two last differed.
+    polled_relid      oid,
+    polled_at         timestamptz,
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 
@@ -214,6 +218,10 @@ CREATE TYPE pgtrickle.refresh_choice AS (
 -- Each session takes numbers in blocks, so writers do not meet here; within a session they only grow, which is all that
 -- a frontier asks of them.
 CREATE SEQUENCE pgtrickle_changes.change_seq CACHE 64;
+
+-- Numbers of statements that write sources of IMMEDIATE stream tables. They are secret, so they begin anywhere.
+CREATE SEQUENCE pgtrickle_changes.statement_seq CACHE 64;
+SELECT setval('pgtrickle_changes.statement_seq', ('x' || substr(md5(gen_random_uuid()::text), 1, 15))::bit(60)::bigint);
 
 CREATE TABLE pgtrickle_changes.markers (
     source_id int    NOT NULL,
