@@ -158,6 +158,8 @@ def _again(connection: psycopg.Connection[Any], tables: list[Followed], outcome:
         f"(SELECT {i}, md5(string_agg(ctid::text || xmin::text, ' ' ORDER BY ctid)) FROM {table.name})"
         for i, table in enumerate(tables)
     )
+    # Without an order they come as parallel workers finish.
+    places += " ORDER BY 1"
     before = connection.execute(places.encode()).fetchall()
     actions = connection.execute(
         "SELECT i, (SELECT (r).action FROM pgtrickle._refresh(id) r)"

@@ -5,13 +5,13 @@ Proofs are conservative: an absent property costs speed, a wrong one costs corre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
 from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
-from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Rel, Scan, Shared, UnionAll
+from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Item, Rel, Scan, Shared, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import ColumnFacts
@@ -60,44 +60,50 @@ def not_null_columns(rel: Rel) -> frozenset[int]:
 
 def origins(rel: Rel) -> dict[int, ColumnFacts]:
     """Facts of output columns that are plain copies of a stored column."""
+    return _origins(rel, {})
+
+
+def _origins(rel: Rel, found: dict[int, dict[int, ColumnFacts]]) -> dict[int, ColumnFacts]:
+    """The same; a part of a derivative may stand in many places, and is looked at once."""
+    if id(rel) not in found:
+        found[id(rel)] = _origins_of(rel, lambda below: _origins(below, found))
+    return found[id(rel)]
+
+
+def _origins_of(rel: Rel, below: Callable[[Rel], dict[int, ColumnFacts]]) -> dict[int, ColumnFacts]:
     match rel:
         case Scan(_, attributes):
             return {column.number: facts for column, facts in attributes}
         case Block(inputs, _, items):
             known: dict[int, ColumnFacts] = {}
             for i in inputs:
-                known |= origins(i)
-            return {
-                item.column.number: known[item.value.column]
-                for item in items
-                if item.value.column is not None and item.value.column in known
-            }
+                known |= below(i)
+            return _copied(items, known)
         case Aggregate(child, keys):
-            known = origins(child)
-            return {
-                k.column.number: known[k.value.column]
-                for k in keys
-                if k.value.column is not None and k.value.column in known
-            }
+            return _copied(keys, below(child))
         case Mark(left, _, _, mark):
-            return origins(left) | {mark.number: _MARK}
+            return below(left) | {mark.number: _MARK}
         case OuterJoin(left, right):
-            return origins(left) | origins(right)
+            return below(left) | below(right)
         case Kept(_, _, facts):
             return {column.number: found for column, found in zip(rel.columns, facts, strict=True)}
         case KeptBefore(kept) | KeptFirst(kept) | KeptChange(kept):
-            return origins(kept)
+            return below(kept)
         case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child) | Wanted(child):
-            return origins(child)
-        case UnionAll():
-            return _of_one_type(rel)
+            return below(child)
+        case UnionAll(branches):
+            return _of_one_type(rel, [below(branch) for branch in branches])
         case _:
             return {}
 
 
-def _of_one_type(rel: UnionAll) -> dict[int, ColumnFacts]:
+def _copied(items: Sequence[Item], known: dict[int, ColumnFacts]) -> dict[int, ColumnFacts]:
+    numbers = {item.column.number: item.value.column for item in items}
+    return {number: known[copied] for number, copied in numbers.items() if copied is not None and copied in known}
+
+
+def _of_one_type(rel: UnionAll, known: Sequence[dict[int, ColumnFacts]]) -> dict[int, ColumnFacts]:
     """Facts of the columns that are known to have the same type in all branches: 7 / 2 is not 7.0 / 2."""
-    known = [origins(branch) for branch in rel.branches]
     found: dict[int, ColumnFacts] = {}
     for place, output in enumerate(rel.outputs):
         columns = [facts.get(b.columns[place].number) for b, facts in zip(rel.branches, known, strict=True)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trickle.errors import Unsupported
+from trickle.errors import MissingFacts, Unsupported
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import origins
@@ -84,8 +84,16 @@ def _loose(rel: Aggregate, child: Rel, facts: Facts) -> tuple[tuple[int, str], .
         classified = classify(call, child, facts)
         if classified.kind in (Kind.LEAST, Kind.GREATEST) and classified.argument is not None:
             values.append((call.column, classified.argument))
-    types = {column.number: _loose_type(child, value, facts) for column, value in values}
-    return tuple((number, type) for number, type in types.items() if type is not None)
+    types: list[tuple[int, str | None]] = []
+    asked: list[str] = []
+    for column, value in values:
+        try:
+            types.append((column.number, _loose_type(child, value, facts)))
+        except MissingFacts as missing:
+            asked.extend(missing.expressions)
+    if asked:
+        raise MissingFacts(asked)
+    return tuple((number, type) for number, type in types if type is not None)
 
 
 def _loose_type(child: Rel, value: Scalar, facts: Facts) -> str | None:
