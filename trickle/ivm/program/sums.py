@@ -1,0 +1,293 @@
+"""Sums over a join with a much smaller table: what the rows of the large ones add up to, for each of its rows, is kept.
+
+    γ_{K; Σv}(F ⋈ D)  =  γ_{K; Σs}(γ_{J; s = Σv}(F) ⋈ D)          J: the columns of F that the join with D and K read
+
+v reads F alone, or chooses by D between values of F and zero. One row of D (a supplier that moves to another nation)
+meets hundreds of rows of F, and each of those has to be joined with the rest of F before it counts. From the state
+table the few sums of that row are read, and F not at all; a change of F is followed as before, one table further.
+
+D is the small table, and what nothing but it ties to the rest. Nothing is kept where J holds the key of a large table:
+there would be as many sums as rows. F is added up before D decides which of its rows count, so what is computed of them
+must have a value for every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from postgast import pg_query_pb2 as pb
+
+from trickle.errors import Ours
+from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.properties import input_keys, origins, trusted_equalities
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Scan, copy_of
+from trickle.ivm.algebra.scalars import Scalar, columns_of, equated_columns, expression, reference, substitute
+from trickle.ivm.algebra.scale import fixed_scale, is_zero
+from trickle.ivm.facts import ColumnFacts, Facts
+from trickle.ivm.program.calls import Classified, Kind, classify
+from trickle.ivm.query.grouping import function_name
+
+FAN_OUT = 100
+"""How many rows of the largest table there are for each row of a small one, at least."""
+FEWEST = 100
+"""Rows of a small table, at least: of a smaller one hardly a row ever changes."""
+_TOTAL = frozenset({"extract", "date_trunc", "lower", "upper"})
+"""Functions that have a value for all arguments of their type, with a constant for what they are told to do."""
+
+KeepSums = Callable[[Aggregate, Mapping[int, int]], Rel | None]
+"""Puts sums, of which the scales are given by column, into a state table; None where that is not possible."""
+
+
+def sums_kept(block: Block, keep: KeepSums, numbering: Numbering, facts: Facts) -> Block | None:
+    """Return an equal block over sums that are kept, or None where they would not help."""
+    top = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    if not isinstance(top, Aggregate) or not isinstance(top.child, Block) or top.child.gate is not None:
+        return None
+    joined = top.child
+    sides = [side for pivot in _small(joined.inputs) if (side := _sides(joined, pivot)) is not None]
+    if not sides:
+        return None
+    calls = [classify(call, joined, facts) for call in top.calls]
+    for side in sides:
+        parts = _parted(top, joined, side, calls, numbering)
+        kept = None if parts is None else keep(parts.sums, parts.scales)
+        if parts is not None and kept is not None:
+            return _over(block, top, joined, side, parts, kept)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """γ_{J; s}(F); and what stands for the keys and calls of the query above it."""
+
+    sums: Aggregate
+    scales: Mapping[int, int]
+    names: Mapping[int, Scalar]
+    """Columns of F → columns of J."""
+    keys: tuple[Item, ...]
+    calls: tuple[Call, ...]
+    shown: Mapping[int, Scalar]
+    """What is shown for a call whose sum has another type."""
+
+
+def _small(inputs: Sequence[Rel]) -> list[int]:
+    """The tables that are much smaller than the largest one, the larger ones first."""
+    sizes = [_size(rel) for rel in inputs]
+    found = [n for n, size in enumerate(sizes) if size >= FEWEST and size * FAN_OUT <= max(sizes)]
+    return sorted(found, key=lambda n: -sizes[n])
+
+
+def _size(rel: Rel) -> float:
+    return rel.table.rows if isinstance(rel, Scan) else 0.0
+
+
+def _sides(joined: Block, pivot: int) -> frozenset[int] | None:
+    """D: the small table and the inputs that equalities tie to it alone; None where a large one is among them."""
+    inputs = joined.inputs
+    owner = {column.number: n for n, rel in enumerate(inputs) for column in rel.columns}
+    ties = [(owner[a], owner[b]) for a, b in trusted_equalities(inputs, joined.predicates)]
+    sizes = [_size(rel) for rel in inputs]
+    reached = {sizes.index(max(sizes))}
+    while True:
+        more = {b for tie in ties for a, b in (tie, tie[::-1]) if a in reached and b != pivot} - reached
+        if not more:
+            break
+        reached |= more
+    rest = frozenset(range(len(inputs))) - reached
+    return rest if all(isinstance(inputs[n], Scan) and sizes[n] * FAN_OUT <= max(sizes) for n in rest) else None
+
+
+def _parted(
+    top: Aggregate, joined: Block, small: frozenset[int], calls: Sequence[Classified], numbering: Numbering
+) -> _Parts | None:
+    facts = [rel for n, rel in enumerate(joined.inputs) if n not in small]
+    here = frozenset(column.number for rel in facts for column in rel.columns)
+    known = {number: found for rel in facts for number, found in origins(rel).items()}
+    inside = tuple(p for p in joined.predicates if p.columns <= here)
+    across = [p for p in joined.predicates if p.columns & here and not p.columns <= here]
+    equal = {number for pair in trusted_equalities(joined.inputs, across) for number in pair} & here
+    if not equal:
+        return None
+    # A row of sums stands for rows that are equal, and shows one of them: more than equality must not depend on it.
+    shown = {
+        number
+        for value in (*(p for p in across if equated_columns(p) is None), *(k.value for k in top.keys))
+        if not value.columns <= here
+        for number in value.columns & here
+    }
+    if any(number not in known or not known[number].equal_is_identical for number in shown):
+        return None
+    columns = {column.number: column for rel in facts for column in rel.columns}
+    plain = sorted(equal, key=list(columns).index) + sorted(shown - equal)
+    names = {number: numbering.like(columns[number]) for number in plain}
+    group = [Item(names[number], reference(number)) for number in plain]
+    keys: list[Item] = []
+    for key in top.keys:
+        if not key.value.columns or not key.value.columns <= here:
+            keys.append(Item(key.column, substitute(key.value, {n: reference(c) for n, c in names.items()})))
+            continue
+        if not _total(key.value.node):
+            return None
+        known_as = next((item.column for item in group if item.value == key.value), None)
+        if known_as is None:
+            known_as = numbering.like(key.column)
+            group.append(Item(known_as, key.value))
+        keys.append(Item(key.column, reference(known_as)))
+    if _as_many(facts, inside, frozenset(item.value.column or 0 for item in group)):
+        return None
+    summed = _summed(calls, here, known, numbering)
+    if summed is None:
+        return None
+    rows = Block(tuple(facts), inside, tuple(copy_of(column) for column in columns.values()))
+    return _Parts(
+        Aggregate(rows, tuple(group), summed.inner),
+        summed.scales,
+        {number: reference(column) for number, column in names.items()},
+        tuple(keys),
+        summed.outer,
+        summed.shown,
+    )
+
+
+def _as_many(facts: Sequence[Rel], predicates: Sequence[Scalar], group: frozenset[int]) -> bool:
+    """Does the group hold a key of a large table, itself or by an equality?"""
+    largest = max(_size(rel) for rel in facts)
+    fixed = set(group)
+    pairs = trusted_equalities(facts, predicates)
+    while any((a in fixed) != (b in fixed) for a, b in pairs):
+        fixed |= {number for pair in pairs if fixed & set(pair) for number in pair}
+    return any(key <= fixed for rel in facts if _size(rel) * FAN_OUT > largest for key in input_keys(rel))
+
+
+@dataclass(slots=True)
+class _Summed:
+    inner: tuple[Call, ...]
+    outer: tuple[Call, ...]
+    scales: dict[int, int]
+    shown: dict[int, Scalar]
+
+
+def _summed(
+    calls: Sequence[Classified], here: frozenset[int], known: Mapping[int, ColumnFacts], numbering: Numbering
+) -> _Summed | None:
+    """What each call adds up in F, and above; None where one cannot be had in two steps."""
+    made = _Summed((), (), {}, {})
+
+    def inner(value: Scalar) -> Scalar:
+        """The column of a call over F; one that is there already serves twice."""
+        found = next((call.column for call in made.inner if call.value == value), None)
+        if found is None:
+            found = numbering.column("sum")
+            made.inner = (*made.inner, Call(found, value))
+        return reference(found)
+
+    for classified in calls:
+        column, argument = classified.call.column, classified.argument
+        if classified.filter is not None or classified.kind not in (Kind.ROWS, Kind.COUNT, Kind.SUM):
+            return None
+        if classified.kind is Kind.SUM:
+            total = _in_two_steps(_some(argument), here, known, made.scales, inner)
+        elif argument is None:
+            total = inner(expression("count(*)"))
+        elif argument.column in here:
+            total = inner(expression("count(a)", a=argument))
+        else:
+            return None
+        if total is None:
+            return None
+        made.outer = (*made.outer, Call(column, expression("sum(s)", s=total)))
+        if classified.kind is not Kind.SUM:
+            made.shown[column.number] = expression("coalesce(s, 0)::bigint", s=reference(column))
+        elif classified.sum_type == "bigint":
+            made.shown[column.number] = expression("s::bigint", s=reference(column))
+    return made
+
+
+def _in_two_steps(
+    value: Scalar,
+    here: frozenset[int],
+    known: Mapping[int, ColumnFacts],
+    scales: dict[int, int],
+    inner: Callable[[Scalar], Scalar],
+) -> Scalar | None:
+    """Σv = Σs; and Σ(CASE WHEN d THEN v ELSE 0 END) = Σ(CASE WHEN d THEN s ELSE 0 END), where d reads D alone."""
+    if value.columns and value.columns <= here:
+        scale = fixed_scale(value.node, known)
+        if scale is None:
+            return None
+        total = inner(expression("sum(a)", a=value))
+        scales[_some_column(total)] = scale
+        return total
+    if value.node.WhichOneof("node") != "case_expr" or value.node.case_expr.arg.WhichOneof("node"):
+        return None
+    made = pb.Node()
+    made.CopyFrom(value.node)
+    for when in made.case_expr.args:
+        if Scalar(when.case_when.expr).columns & here:
+            return None
+    results = [when.case_when.result for when in made.case_expr.args]
+    if made.case_expr.defresult.WhichOneof("node"):
+        results.append(made.case_expr.defresult)
+    for result in results:
+        if is_zero(result):
+            continue
+        total_of = _in_two_steps(Scalar(result), here, known, scales, inner) if _reads_only(result, here) else None
+        if total_of is None:
+            return None
+        result.CopyFrom(total_of.node)
+    return Scalar(made)
+
+
+def _reads_only(node: pb.Node, here: frozenset[int]) -> bool:
+    return Scalar(node).columns <= here
+
+
+def _over(block: Block, top: Aggregate, joined: Block, small: frozenset[int], parts: _Parts, kept: Rel) -> Block:
+    """The query over its sums: one join, of what is kept with D."""
+    others = tuple(rel for n, rel in enumerate(joined.inputs) if n in small)
+    there = frozenset(column.number for rel in others for column in rel.columns)
+    fact = frozenset(column.number for n, rel in enumerate(joined.inputs) if n not in small for column in rel.columns)
+    beside = tuple(p for p in joined.predicates if p.columns and p.columns <= there)
+    across = tuple(substitute(p, parts.names) for p in joined.predicates if p.columns & there and p.columns & fact)
+    read = columns_of((*across, *(key.value for key in parts.keys), *(call.value for call in parts.calls)))
+    dimension: Rel = Block(others, beside, tuple(_read_of(others, read)))
+    if len(others) == 1 and not beside:
+        dimension = others[0]
+    rows = (kept, dimension)
+    child = Block(
+        rows, across, tuple(copy_of(column) for rel in rows for column in rel.columns if column.number in read)
+    )
+    summed = Aggregate(child, parts.keys, parts.calls, top.scalar)
+    items = tuple(Item(item.column, substitute(item.value, parts.shown)) for item in block.items)
+    return Block((summed,), (), items)
+
+
+def _read_of(rels: Sequence[Rel], read: frozenset[int]) -> list[Item]:
+    return [copy_of(column) for rel in rels for column in rel.columns if column.number in read]
+
+
+def _total(node: pb.Node) -> bool:
+    """Has the expression a value for every row?"""
+    match node.WhichOneof("node"):
+        case "column_ref" | "a_const":
+            return True
+        case "func_call":
+            schema, name = function_name(node.func_call)
+            return schema == "pg_catalog" and name in _TOTAL and all(_total(a) for a in node.func_call.args)
+        case "type_cast":
+            return bool(node.type_cast.arg.WhichOneof("node") == "a_const")
+        case _:
+            return False
+
+
+def _some(value: Scalar | None) -> Scalar:
+    if value is None:
+        raise Ours("a sum has no argument")
+    return value
+
+
+def _some_column(value: Scalar) -> int:
+    if value.column is None:
+        raise Ours("what is added up in a state table is no column of it")
+    return value.column
