@@ -12,13 +12,18 @@ from trickle.ivm.program.quote import ident
 BUFFERS = "pgtrickle_changes"
 NEW = (
     "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
-    "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)",
+    "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)"
+    " AND b.xid >= __pgt_first AND b.xid <= __pgt_last",
 )
 """Two index ranges, together exactly the rows that are new to the frontier.
 
-The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small part
-of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
+The bounds `__pgt_first` and `__pgt_last` exclude nothing. They make the ranges look closed to the planner, which then
+expects a small part of the buffer instead of a third of it, or of all that ten transactions wrote, and keeps following
+indexes while a slow consumer holds a backlog.
 """
+BOUNDS = """__pgt_first xid8 := '0';
+  __pgt_last xid8 := '18446744073709551615';"""
+"""Declares the bounds."""
 
 OWN = "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"
 """What the transaction itself has written since a number of its own."""

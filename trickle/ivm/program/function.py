@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
-from trickle.ivm.program.changes import BUFFERS, NEW
+from trickle.ivm.program.changes import BOUNDS, BUFFERS, NEW
 from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.parts import Alone, Apply, Target
 from trickle.ivm.program.quote import ident, literal
@@ -64,7 +64,7 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
 DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
-  __pgt_last xid8 := '18446744073709551615';
+  {BOUNDS}
   __pgt_late xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
@@ -98,7 +98,7 @@ END
 """
     large_body = f"""#variable_conflict use_column
 DECLARE
-  __pgt_last xid8 := '18446744073709551615';
+  {BOUNDS}
   __pgt_written bigint;
 BEGIN
 {indented(statement)}
