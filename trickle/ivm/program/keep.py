@@ -53,16 +53,13 @@ class Keeper:
         block = prune_columns(self.root.block)
         if isinstance(source_of(block), Opaque):
             return self.root.block
-        # Writers that keep an IMMEDIATE table side by side meet in no state table.
-        summed = (
-            None
-            if self.target.immediate
-            else sums_kept(as_block(block), self.keep_sums, self.numbering, self.root.facts)
-        )
-        if summed is not None:
-            return summed
         divided = as_block(keep_states(block, self.keep, self.foldable))
-        return with_first_rows(divided) if self.kept else self.root.block
+        if self.kept:
+            return with_first_rows(divided)
+        # Writers that keep an IMMEDIATE table side by side meet in no state table.
+        if self.target.immediate:
+            return self.root.block
+        return sums_kept(as_block(block), self.keep_sums, self.numbering, self.root.facts) or self.root.block
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""

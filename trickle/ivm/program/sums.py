@@ -2,13 +2,13 @@
 
     γ_{K; Σv}(F ⋈ D)  =  γ_{K; Σs}(γ_{J; s = Σv}(F) ⋈ D)          J: the columns of F that the join with D and K read
 
-v reads F alone, or chooses by D between values of F and zero. One row of D (a supplier that moves to another nation)
-meets hundreds of rows of F, and each of those has to be joined with the rest of F before it counts. From the state
-table the few sums of that row are read, and F not at all; a change of F is followed as before, one table further.
+One row of D (a supplier that moves to another nation) meets hundreds of rows of F, and each of those has to be joined
+with the rest of F before it counts. From the state table the few sums of that row are read, and F not at all; a change
+of F is followed as before, one table further.
 
 D is the small table, and what nothing but it ties to the rest. Nothing is kept where J holds the key of a large table:
-there would be as many sums as rows. F is added up before D decides which of its rows count, so what is computed of them
-must have a value for every row.
+there would be as many sums as rows. F is grouped before D decides which of its rows count, so what is computed of them
+has to have a value for every row (see two_steps.py).
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from dataclasses import dataclass
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.errors import Ours
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.properties import input_keys, origins, trusted_equalities
-from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Scan, copy_of
-from trickle.ivm.algebra.scalars import Scalar, columns_of, equated_columns, expression, reference, substitute
-from trickle.ivm.algebra.scale import fixed_scale, is_zero
-from trickle.ivm.facts import ColumnFacts, Facts
-from trickle.ivm.program.calls import Classified, Kind, classify
+from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Scan, copy_of
+from trickle.ivm.algebra.scalars import (
+    Scalar,
+    columns_of,
+    equated_columns,
+    reference,
+    substitute,
+)
+from trickle.ivm.facts import Facts
+from trickle.ivm.program.calls import Classified, classify
+from trickle.ivm.program.two_steps import TwoSteps, in_two_steps
 from trickle.ivm.query.grouping import function_name
 
 FAN_OUT = 100
@@ -51,7 +56,7 @@ def sums_kept(block: Block, keep: KeepSums, numbering: Numbering, facts: Facts) 
     calls = [classify(call, joined, facts) for call in top.calls]
     for side in sides:
         parts = _parted(top, joined, side, calls, numbering)
-        kept = None if parts is None else keep(parts.sums, parts.scales)
+        kept = None if parts is None else keep(parts.sums, parts.steps.scales)
         if parts is not None and kept is not None:
             return _over(block, top, joined, side, parts, kept)
     return None
@@ -62,13 +67,10 @@ class _Parts:
     """γ_{J; s}(F); and what stands for the keys and calls of the query above it."""
 
     sums: Aggregate
-    scales: Mapping[int, int]
     names: Mapping[int, Scalar]
     """Columns of F → columns of J."""
     keys: tuple[Item, ...]
-    calls: tuple[Call, ...]
-    shown: Mapping[int, Scalar]
-    """What is shown for a call whose sum has another type."""
+    steps: TwoSteps
 
 
 def _small(inputs: Sequence[Rel]) -> list[int]:
@@ -106,16 +108,13 @@ def _parted(
     known = {number: found for rel in facts for number, found in origins(rel).items()}
     inside = tuple(p for p in joined.predicates if p.columns <= here)
     across = [p for p in joined.predicates if p.columns & here and not p.columns <= here]
-    equal = {number for pair in trusted_equalities(joined.inputs, across) for number in pair} & here
+    pairs = trusted_equalities(joined.inputs, across)
+    equal = columns_of(p for p in across if equated_columns(p) in pairs) & here
     if not equal:
         return None
     # A row of sums stands for rows that are equal, and shows one of them: more than equality must not depend on it.
-    shown = {
-        number
-        for value in (*(p for p in across if equated_columns(p) is None), *(k.value for k in top.keys))
-        if not value.columns <= here
-        for number in value.columns & here
-    }
+    read = (*(p for p in across if equated_columns(p) not in pairs), *(key.value for key in top.keys))
+    shown = columns_of(value for value in read if not value.columns <= here) & here
     if any(number not in known or not known[number].equal_is_identical for number in shown):
         return None
     columns = {column.number: column for rel in facts for column in rel.columns}
@@ -136,17 +135,15 @@ def _parted(
         keys.append(Item(key.column, reference(known_as)))
     if _as_many(facts, inside, frozenset(item.value.column or 0 for item in group)):
         return None
-    summed = _summed(calls, here, known, numbering)
-    if summed is None:
+    steps = in_two_steps(calls, here, known, numbering)
+    if steps is None:
         return None
     rows = Block(tuple(facts), inside, tuple(copy_of(column) for column in columns.values()))
     return _Parts(
-        Aggregate(rows, tuple(group), summed.inner),
-        summed.scales,
+        Aggregate(rows, tuple(group), tuple(steps.inner)),
         {number: reference(column) for number, column in names.items()},
         tuple(keys),
-        summed.outer,
-        summed.shown,
+        steps,
     )
 
 
@@ -160,89 +157,6 @@ def _as_many(facts: Sequence[Rel], predicates: Sequence[Scalar], group: frozense
     return any(key <= fixed for rel in facts if _size(rel) * FAN_OUT > largest for key in input_keys(rel))
 
 
-@dataclass(slots=True)
-class _Summed:
-    inner: tuple[Call, ...]
-    outer: tuple[Call, ...]
-    scales: dict[int, int]
-    shown: dict[int, Scalar]
-
-
-def _summed(
-    calls: Sequence[Classified], here: frozenset[int], known: Mapping[int, ColumnFacts], numbering: Numbering
-) -> _Summed | None:
-    """What each call adds up in F, and above; None where one cannot be had in two steps."""
-    made = _Summed((), (), {}, {})
-
-    def inner(value: Scalar) -> Scalar:
-        """The column of a call over F; one that is there already serves twice."""
-        found = next((call.column for call in made.inner if call.value == value), None)
-        if found is None:
-            found = numbering.column("sum")
-            made.inner = (*made.inner, Call(found, value))
-        return reference(found)
-
-    for classified in calls:
-        column, argument = classified.call.column, classified.argument
-        if classified.filter is not None or classified.kind not in (Kind.ROWS, Kind.COUNT, Kind.SUM):
-            return None
-        if classified.kind is Kind.SUM:
-            total = _in_two_steps(_some(argument), here, known, made.scales, inner)
-        elif argument is None:
-            total = inner(expression("count(*)"))
-        elif argument.column in here:
-            total = inner(expression("count(a)", a=argument))
-        else:
-            return None
-        if total is None:
-            return None
-        made.outer = (*made.outer, Call(column, expression("sum(s)", s=total)))
-        if classified.kind is not Kind.SUM:
-            made.shown[column.number] = expression("coalesce(s, 0)::bigint", s=reference(column))
-        elif classified.sum_type == "bigint":
-            made.shown[column.number] = expression("s::bigint", s=reference(column))
-    return made
-
-
-def _in_two_steps(
-    value: Scalar,
-    here: frozenset[int],
-    known: Mapping[int, ColumnFacts],
-    scales: dict[int, int],
-    inner: Callable[[Scalar], Scalar],
-) -> Scalar | None:
-    """Σv = Σs; and Σ(CASE WHEN d THEN v ELSE 0 END) = Σ(CASE WHEN d THEN s ELSE 0 END), where d reads D alone."""
-    if value.columns and value.columns <= here:
-        scale = fixed_scale(value.node, known)
-        if scale is None:
-            return None
-        total = inner(expression("sum(a)", a=value))
-        scales[_some_column(total)] = scale
-        return total
-    if value.node.WhichOneof("node") != "case_expr" or value.node.case_expr.arg.WhichOneof("node"):
-        return None
-    made = pb.Node()
-    made.CopyFrom(value.node)
-    for when in made.case_expr.args:
-        if Scalar(when.case_when.expr).columns & here:
-            return None
-    results = [when.case_when.result for when in made.case_expr.args]
-    if made.case_expr.defresult.WhichOneof("node"):
-        results.append(made.case_expr.defresult)
-    for result in results:
-        if is_zero(result):
-            continue
-        total_of = _in_two_steps(Scalar(result), here, known, scales, inner) if _reads_only(result, here) else None
-        if total_of is None:
-            return None
-        result.CopyFrom(total_of.node)
-    return Scalar(made)
-
-
-def _reads_only(node: pb.Node, here: frozenset[int]) -> bool:
-    return Scalar(node).columns <= here
-
-
 def _over(block: Block, top: Aggregate, joined: Block, small: frozenset[int], parts: _Parts, kept: Rel) -> Block:
     """The query over its sums: one join, of what is kept with D."""
     others = tuple(rel for n, rel in enumerate(joined.inputs) if n in small)
@@ -250,7 +164,7 @@ def _over(block: Block, top: Aggregate, joined: Block, small: frozenset[int], pa
     fact = frozenset(column.number for n, rel in enumerate(joined.inputs) if n not in small for column in rel.columns)
     beside = tuple(p for p in joined.predicates if p.columns and p.columns <= there)
     across = tuple(substitute(p, parts.names) for p in joined.predicates if p.columns & there and p.columns & fact)
-    read = columns_of((*across, *(key.value for key in parts.keys), *(call.value for call in parts.calls)))
+    read = columns_of((*across, *(key.value for key in parts.keys), *(call.value for call in parts.steps.outer)))
     dimension: Rel = Block(others, beside, tuple(_read_of(others, read)))
     if len(others) == 1 and not beside:
         dimension = others[0]
@@ -258,8 +172,8 @@ def _over(block: Block, top: Aggregate, joined: Block, small: frozenset[int], pa
     child = Block(
         rows, across, tuple(copy_of(column) for rel in rows for column in rel.columns if column.number in read)
     )
-    summed = Aggregate(child, parts.keys, parts.calls, top.scalar)
-    items = tuple(Item(item.column, substitute(item.value, parts.shown)) for item in block.items)
+    summed = Aggregate(child, parts.keys, tuple(parts.steps.outer), top.scalar)
+    items = tuple(Item(item.column, substitute(item.value, parts.steps.shown)) for item in block.items)
     return Block((summed,), (), items)
 
 
@@ -279,15 +193,3 @@ def _total(node: pb.Node) -> bool:
             return bool(node.type_cast.arg.WhichOneof("node") == "a_const")
         case _:
             return False
-
-
-def _some(value: Scalar | None) -> Scalar:
-    if value is None:
-        raise Ours("a sum has no argument")
-    return value
-
-
-def _some_column(value: Scalar) -> int:
-    if value.column is None:
-        raise Ours("what is added up in a state table is no column of it")
-    return value.column
