@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
-from trickle.ivm.delta.chain import join_order, named, passed_on, predicates_between
+from trickle.ivm.delta.chain import gated, join_order, named, passed_on, predicates_between, split
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.kept import all_as_found
 from trickle.ivm.delta.restrict import narrowed
@@ -72,9 +72,10 @@ def _step(
         terms.append(Block((joined.rel, met), new_here, (*items, Item(weight, reference(joined.weight)))))
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
-        value = reference(change.weight)
-        met_before = found or tuple(narrowed(b, change.rel, rel.predicates, numbering) for b in before)
-        terms.append(Block((*met_before, change.rel), everywhere, (*items, Item(weight, value))))
+        for part, gate in gated(split(here, change, before)):
+            value = reference(part.weight)
+            met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
+            terms.append(Block((*met_before, part.rel), everywhere, (*items, Item(weight, value)), gate))
     if joined is not None and change is not None and found is None:
         both = expression("-(a * b)", a=reference(joined.weight), b=reference(change.weight))
         new_here = predicates_between(rel, decided, (*before, here))

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.passes.nest_arms import beyond, size, with_arm
 from trickle.ivm.algebra.properties import input_keys, origins, trusted_equalities
 from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Scan, copy_of
 from trickle.ivm.algebra.scalars import (
@@ -75,29 +76,16 @@ class _Parts:
 
 def _small(inputs: Sequence[Rel]) -> list[int]:
     """The tables that are much smaller than the largest one, the larger ones first."""
-    sizes = [_size(rel) for rel in inputs]
-    found = [n for n, size in enumerate(sizes) if size >= FEWEST and size * FAN_OUT <= max(sizes)]
+    sizes = [size(rel) for rel in inputs]
+    found = [n for n, rows in enumerate(sizes) if rows >= FEWEST and rows * FAN_OUT <= max(sizes)]
     return sorted(found, key=lambda n: -sizes[n])
-
-
-def _size(rel: Rel) -> float:
-    return rel.table.rows if isinstance(rel, Scan) else 0.0
 
 
 def _sides(joined: Block, pivot: int) -> frozenset[int] | None:
     """D: the small table and the inputs that equalities tie to it alone; None where a large one is among them."""
     inputs = joined.inputs
-    owner = {column.number: n for n, rel in enumerate(inputs) for column in rel.columns}
-    ties = [(owner[a], owner[b]) for a, b in trusted_equalities(inputs, joined.predicates)]
-    sizes = [_size(rel) for rel in inputs]
-    reached = {sizes.index(max(sizes))}
-    while True:
-        more = {b for tie in ties for a, b in (tie, tie[::-1]) if a in reached and b != pivot} - reached
-        if not more:
-            break
-        reached |= more
-    rest = frozenset(range(len(inputs))) - reached
-    return rest if all(isinstance(inputs[n], Scan) and sizes[n] * FAN_OUT <= max(sizes) for n in rest) else None
+    small, largest = beyond(joined, pivot) | {pivot}, max(size(rel) for rel in inputs)
+    return small if all(isinstance(inputs[n], Scan) and size(inputs[n]) * FAN_OUT <= largest for n in small) else None
 
 
 def _parted(
@@ -149,36 +137,30 @@ def _parted(
 
 def _as_many(facts: Sequence[Rel], predicates: Sequence[Scalar], group: frozenset[int]) -> bool:
     """Does the group hold a key of a large table, itself or by an equality?"""
-    largest = max(_size(rel) for rel in facts)
+    largest = max(size(rel) for rel in facts)
     fixed = set(group)
     pairs = trusted_equalities(facts, predicates)
     while any((a in fixed) != (b in fixed) for a, b in pairs):
         fixed |= {number for pair in pairs if fixed & set(pair) for number in pair}
-    return any(key <= fixed for rel in facts if _size(rel) * FAN_OUT > largest for key in input_keys(rel))
+    return any(key <= fixed for rel in facts if size(rel) * FAN_OUT > largest for key in input_keys(rel))
 
 
 def _over(block: Block, top: Aggregate, joined: Block, small: frozenset[int], parts: _Parts, kept: Rel) -> Block:
     """The query over its sums: one join, of what is kept with D."""
     others = tuple(rel for n, rel in enumerate(joined.inputs) if n in small)
     there = frozenset(column.number for rel in others for column in rel.columns)
-    fact = frozenset(column.number for n, rel in enumerate(joined.inputs) if n not in small for column in rel.columns)
-    beside = tuple(p for p in joined.predicates if p.columns and p.columns <= there)
-    across = tuple(substitute(p, parts.names) for p in joined.predicates if p.columns & there and p.columns & fact)
-    read = columns_of((*across, *(key.value for key in parts.keys), *(call.value for call in parts.steps.outer)))
-    dimension: Rel = Block(others, beside, tuple(_read_of(others, read)))
-    if len(others) == 1 and not beside:
-        dimension = others[0]
-    rows = (kept, dimension)
-    child = Block(
-        rows, across, tuple(copy_of(column) for rel in rows for column in rel.columns if column.number in read)
-    )
+    tests = tuple(substitute(p, parts.names) for p in joined.predicates if p.columns & there)
+    read = columns_of((*tests, *(key.value for key in parts.keys), *(call.value for call in parts.steps.outer)))
+    rows = (kept, *others)
+    items = tuple(copy_of(column) for rel in rows for column in rel.columns if column.number in read)
+    child = Block(rows, tests, items)
+    sizes = [size(rel) for rel in others]
+    pivot = 1 + sizes.index(max(sizes))
+    child = with_arm(child, pivot, frozenset(range(1, len(rows))) - {pivot})
     summed = Aggregate(child, parts.keys, tuple(parts.steps.outer), top.scalar)
-    items = tuple(Item(item.column, substitute(item.value, parts.steps.shown)) for item in block.items)
-    return Block((summed,), (), items)
-
-
-def _read_of(rels: Sequence[Rel], read: frozenset[int]) -> list[Item]:
-    return [copy_of(column) for rel in rels for column in rel.columns if column.number in read]
+    return Block(
+        (summed,), (), tuple(Item(item.column, substitute(item.value, parts.steps.shown)) for item in block.items)
+    )
 
 
 def _total(node: pb.Node) -> bool:
