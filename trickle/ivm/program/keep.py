@@ -24,6 +24,7 @@ from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
+from trickle.ivm.program.distinct_values import distinct_values_kept
 from trickle.ivm.program.parts import Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -59,7 +60,8 @@ class Keeper:
         # Writers that keep an IMMEDIATE table side by side meet in no state table.
         if self.target.immediate:
             return self.root.block
-        return sums_kept(as_block(block), self.keep_sums, self.numbering, self.root.facts) or self.root.block
+        known = (as_block(block), self.keep_sums, self.numbering, self.root.facts)
+        return sums_kept(*known) or distinct_values_kept(*known) or self.root.block
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""

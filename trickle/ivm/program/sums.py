@@ -47,8 +47,8 @@ KeepSums = Callable[[Aggregate, Mapping[int, int]], Rel | None]
 
 def sums_kept(block: Block, keep: KeepSums, numbering: Numbering, facts: Facts) -> Block | None:
     """Return an equal block over sums that are kept, or None where they would not help."""
-    top = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
-    if not isinstance(top, Aggregate) or not isinstance(top.child, Block) or top.child.gate is not None:
+    top = top_of(block)
+    if top is None or not isinstance(top.child, Block) or top.child.gate is not None:
         return None
     joined = top.child
     sides = [side for pivot in _small(joined.inputs) if (side := _sides(joined, pivot)) is not None]
@@ -61,6 +61,12 @@ def sums_kept(block: Block, keep: KeepSums, numbering: Numbering, facts: Facts) 
         if parts is not None and kept is not None:
             return _over(block, top, joined, side, parts, kept)
     return None
+
+
+def top_of(block: Block) -> Aggregate | None:
+    """The aggregate that a block shows all groups of."""
+    top = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    return top if isinstance(top, Aggregate) else None
 
 
 @dataclass(frozen=True, slots=True)
