@@ -6,9 +6,10 @@ from collections import Counter
 
 from hypothesis import strategies as st
 
-from model.zset import Bag, State
+from model.zset import FUNCTIONS, Bag, State
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -26,6 +27,7 @@ from trickle.ivm.algebra.relations import (
 from trickle.ivm.algebra.scalars import Column, Scalar, expression, reference
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.facts import ColumnFacts, RelationFacts
+from trickle.ivm.syntax import parse_expression
 
 INTEGER = ("integer", "integer")
 TABLES = (
@@ -88,11 +90,12 @@ def predicates(draw: st.DrawFn, columns: tuple[Column, ...]) -> Scalar:
 def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
     """A tree of scans, filters, projections, joins, unions and aggregates."""
     kinds = ("scan", "filter", "project", "join", "join", "outer join", "marked", "union", "group", "window")
-    kinds += ("expand", "copies")
+    kinds += ("expand", "copies", "first", "text")
     kind = draw(st.sampled_from(kinds)) if depth else "scan"
     if kind == "scan":
-        table = draw(st.sampled_from(TABLES))
-        return Scan(table, tuple((numbering.column(c.name), c) for c in table.columns))
+        return _scan(draw(st.sampled_from(TABLES)), numbering)
+    if kind == "text":
+        return draw(_texts(numbering))
     if kind == "group":
         return draw(aggregates(numbering, depth - 1))
     child = draw(relations(numbering, depth - 1))
@@ -100,6 +103,12 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
         return Filter(child, tuple(draw(st.lists(predicates(child.columns), min_size=1, max_size=2))))
     if kind == "window":
         return draw(_windows(child, numbering))
+    if kind == "first":
+        order = reference(draw(st.sampled_from(child.columns)))
+        place = Call(numbering.column("w"), expression("row_number() OVER (ORDER BY x)", x=order))
+        window = Window(child, (), (place,), place.value)
+        first = expression(f"n <= {draw(st.integers(1, 2))}", n=reference(place.column))
+        return Project(Filter(window, (first,)), tuple(copy_of(c) for c in child.columns))
     if kind == "expand":
         series = expression("generate_series(1, a)", a=reference(draw(st.sampled_from(child.columns))))
         return Expand(child, (series,), (numbering.column("n"),), kept=draw(st.booleans()))
@@ -127,6 +136,20 @@ def relations(draw: st.DrawFn, numbering: Numbering, depth: int = 3) -> Rel:
         for rel in (child, other)
     )
     return UnionAll(branches, tuple(numbering.column("u") for _ in range(width)))
+
+
+def _scan(table: RelationFacts, numbering: Numbering) -> Scan:
+    return Scan(table, tuple((numbering.column(c.name), c) for c in table.columns))
+
+
+@st.composite
+def _texts(draw: st.DrawFn, numbering: Numbering) -> Rel:
+    """A block of which nothing is known but the tables that it reads."""
+    inputs = tuple(_scan(table, numbering) for table in TABLES)
+    reason = draw(st.sampled_from(list(FUNCTIONS)))
+    width = 1 if reason.startswith("how many") else 3
+    outputs = tuple(numbering.column("t") for _ in range(width))
+    return Opaque(Scalar(parse_expression(FUNCTIONS[reason][0])), inputs, outputs, reason)
 
 
 @st.composite

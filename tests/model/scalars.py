@@ -16,6 +16,11 @@ from trickle.ivm.algebra.scalars import column_number
 Row = Mapping[int, Any]
 Weighted = Sequence[tuple[Row, int]]
 
+
+class NotModelled(Exception):
+    """The compiler made something the model gives no meaning to: extend the model, never skip the case."""
+
+
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -59,7 +64,7 @@ def value_of(node: pb.Node, row: Row, group: Weighted = ()) -> Any:
         case "func_call":
             return _aggregate(node.func_call, group)
         case _:
-            raise NotImplementedError(f"the model has no {kind}")
+            raise NotModelled(f"no meaning for {kind}")
 
 
 def _constant(const: pb.A_Const) -> Any:
@@ -122,4 +127,4 @@ def _aggregate(call: pb.FuncCall, group: Weighted) -> Any:
             return all(values)
         case "bool_or":
             return any(values)
-    raise NotImplementedError(f"the model has no {name}()")
+    raise NotModelled(f"no meaning for {name}()")

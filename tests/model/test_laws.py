@@ -8,6 +8,7 @@ Oracle: the model, which evaluates the query before and after and subtracts.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,14 +16,19 @@ from hypothesis import strategies as st
 
 from model import draw as drawn
 from model.zset import State, difference, evaluate, zset
+from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.passes import fuse_blocks, prune_columns, push_filters
+from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, prune_columns, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.passes.keep_states import keep_states
 from trickle.ivm.algebra.properties import not_null_columns, row_key
-from trickle.ivm.algebra.relations import Block, Given, Item, copy_of
+from trickle.ivm.algebra.relations import Block, Given, Item, Rel, copy_of
 from trickle.ivm.algebra.scalars import expression
+from trickle.ivm.algebra.walk import over
 from trickle.ivm.delta import Measure, derive, derive_measured
 from trickle.ivm.delta.restrict import Restriction, restrict
+from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.keep import with_first_rows
 
 EXAMPLES = 100
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -31,12 +37,13 @@ more = settings(many, max_examples=5000)
 
 @many
 @given(data=st.data(), state=drawn.states)
-def test_fusing_and_pruning_keep_the_meaning(data: st.DataObject, state: State) -> None:
+def test_every_pass_keeps_the_meaning(data: st.DataObject, state: State) -> None:
     rel = data.draw(drawn.relations(Numbering()))
+    expected = evaluate(rel, state)
     fused = fuse_blocks(rel)
-    assert evaluate(fused, state) == evaluate(rel, state)
-    assert evaluate(prune_columns(fused), state) == evaluate(rel, state)
-    assert evaluate(push_filters(fused), state) == evaluate(rel, state)
+    assert evaluate(fused, state) == expected
+    for rewrite in (prune_columns, hoist_factors, push_filters, plain_tests):
+        assert evaluate(rewrite(fused), state) == expected
 
 
 @many
@@ -52,11 +59,45 @@ def test_pruning_returns_the_columns_asked_for(data: st.DataObject, state: State
 def differentiate(data: st.DataObject, state: State) -> None:
     """The law everything rests on."""
     numbering = Numbering()
-    rel = prune_columns(as_block(push_filters(fuse_blocks(data.draw(drawn.relations(numbering))))))
+    rel = rewritten(data.draw(drawn.relations(numbering)))
     delta = derive(rel, numbering)
     assert delta is not None
     expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
     assert zset(delta.rel, delta.weight, state) == expected
+
+
+def rewritten(rel: Rel) -> Rel:
+    """As the compiler hands a query to the rules."""
+    return prune_columns(as_block(plain_tests(push_filters(hoist_factors(fuse_blocks(rel))))))
+
+
+def differentiate_beside_states(data: st.DataObject, state: State) -> None:
+    """The same law where parts are kept: those the compiler would keep, and any others."""
+    numbering, numbers = Numbering(), count()
+    rel = rewritten(data.draw(drawn.relations(numbering)))
+
+    def keep(part: Rel) -> Rel:
+        return Kept(
+            next(numbers), part, tuple(ColumnFacts(i, f"c{i}", *drawn.INTEGER) for i in range(len(part.columns)))
+        )
+
+    def keep_some(part: Rel) -> Rel:
+        below = over(part, keep_some)
+        return keep(below) if data.draw(st.integers(0, 3)) == 0 else below
+
+    chosen = keep_states(rel, keep, lambda _: data.draw(st.booleans()))
+    for kept in (with_first_rows(as_block(chosen)), keep_some(rel)):
+        assert evaluate(kept, state) == evaluate(rel, state)
+        delta = derive(kept, numbering)
+        assert delta is not None
+        expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
+        assert zset(delta.rel, delta.weight, state) == expected
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_the_derivative_is_after_minus_before_beside_state_tables(data: st.DataObject, state: State) -> None:
+    differentiate_beside_states(data, state)
 
 
 @many
@@ -141,3 +182,11 @@ def test_proved_properties_hold(data: st.DataObject, state: State) -> None:
 @given(data=st.data(), state=drawn.states)
 def test_the_derivative_is_after_minus_before_at_length(data: st.DataObject, state: State) -> None:
     differentiate(data, state)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+@more
+@given(data=st.data(), state=drawn.states)
+def test_the_derivative_is_after_minus_before_beside_state_tables_at_length(data: st.DataObject, state: State) -> None:
+    differentiate_beside_states(data, state)

@@ -7,13 +7,15 @@ the algebra holds it as a bag of rows with a weight column, and `zset` adds it u
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from model.scalars import Row, value_of
+from model.scalars import NotModelled, Row, value_of
 from trickle.ivm.algebra.expand import Expand
+from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
+from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin, Wanted
 from trickle.ivm.algebra.relations import (
     Aggregate,
@@ -91,10 +93,35 @@ def evaluate(rel: Rel, state: State) -> Bag:
             return _copied(child, weight, state)
         case Wanted(groups):
             return evaluate(groups, state)
+        case Kept(_, kept):
+            return evaluate(kept, state)
+        case KeptBefore(kept):
+            return evaluate(kept.rel, state.earlier())
+        case KeptChange(kept):
+            signed = difference(evaluate(kept.rel, state), evaluate(kept.rel, state.earlier()))
+            return Counter({(*row, n): 1 for row, n in signed.items()})
+        case KeptFirst():
+            return _first(rel, state)
+        case Opaque():
+            return FUNCTIONS[rel.reason][1](*(evaluate(i, state) for i in rel.inputs))
         case Given(name):
             return state.given[name]
         case _:
-            raise NotImplementedError(f"the model has no {type(rel).__name__}")
+            raise NotModelled(f"no meaning for {type(rel).__name__}")
+
+
+FUNCTIONS: Mapping[str, tuple[str, Callable[..., Bag]]] = {
+    "the rows of one that the other has": (
+        """(SELECT k.id, k.a, k.b FROM "#0" k
+            WHERE EXISTS (SELECT FROM "#1" o WHERE (o.a, o.b) IS NOT DISTINCT FROM (k.a, k.b)))""",
+        lambda a, b: Counter({row: n for row, n in a.items() if row[1:] in b}),
+    ),
+    "how many rows both have": (
+        """(SELECT count(*) FROM "#0" k, "#1" o)""",
+        lambda a, b: Counter({(a.total() * b.total(),): 1}),
+    ),
+}
+"""Blocks kept as text, and what they say, by the reason for which they are kept so."""
 
 
 def zset(rel: Rel, weight: Column, state: State) -> Bag:
@@ -120,6 +147,20 @@ def _copied(child: Rel, weight: Column, state: State) -> Bag:
         if (row[place] or 0) > 0:
             found[row[:place] + row[place + 1 :]] += row[place] * n
     return found
+
+
+def _first(rel: KeptFirst, state: State) -> Bag:
+    """All rows before which there are fewer than `count`."""
+    rows = evaluate(rel.kept.rel, state.earlier() if rel.before else state)
+    place = rel.order.node.func_call.over.order_clause[0].sort_by.node
+    keys = {values: _sorting(value_of(place, _row(rel.kept, values))) for values in rows}
+    return Counter(
+        {
+            values: n
+            for values, n in rows.items()
+            if sum(rows[other] for other in rows if keys[other] < keys[values]) < rel.count
+        }
+    )
 
 
 def _scanned(scan: Scan, rows: Bag) -> Bag:

@@ -11,7 +11,7 @@ import pytest
 
 from property.scenarios import must, refreshed, scenario
 from property.trial import Trial, Wrong
-from trickle.ivm.program.function import LARGE_ROWS
+from trickle.ivm.program.frame import LARGE_ROWS
 
 ROWS = LARGE_ROWS + 500
 TABLES = (

@@ -13,7 +13,7 @@ import pytest
 from property.scenarios import follow, must, refreshed, scenario
 from property.trial import StreamTable, Trial
 from trickle.errors import TrickleError
-from trickle.ivm.program.function import LARGE_ROWS
+from trickle.ivm.program.frame import LARGE_ROWS
 
 TABLES = (
     "CREATE TABLE t (id int PRIMARY KEY, k int, v numeric(8,2), f float8, s text)",

@@ -20,10 +20,9 @@ from trickle.catalog.introspect import Connection, describe, describe_columns, r
 from trickle.errors import MissingFacts, NotFound, Unsupported
 from trickle.ivm import COMPILER_VERSION, Facts, Program, Target, compile_query
 from trickle.ivm.program.because import because
+from trickle.ivm.program.parts import PROGRAMS
 from trickle.ivm.program.quote import ident
 from trickle.sql import load
-
-PROGRAMS = "pgtrickle_programs"
 
 
 @dataclass(frozen=True, slots=True)

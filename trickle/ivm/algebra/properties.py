@@ -92,6 +92,18 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return {}
 
 
+def of_one_type(rel: UnionAll) -> frozenset[int]:
+    """Columns that are known to have the same type in all branches: 7 / 2 is not 7.0 / 2."""
+    known = [origins(branch) for branch in rel.branches]
+    found: set[int] = set()
+    for place, output in enumerate(rel.outputs):
+        numbers = [branch.columns[place].number for branch in rel.branches]
+        types = {facts[n].type if n in facts else None for n, facts in zip(numbers, known, strict=True)}
+        if len(types) == 1 and None not in types:
+            found.add(output.number)
+    return frozenset(found)
+
+
 def input_keys(rel: Rel) -> list[frozenset[int]]:
     """Sets of columns that each identify a row of an input of a block."""
     match rel:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptFirst
@@ -50,6 +51,21 @@ def children(rel: Rel) -> tuple[Rel, ...]:
             return branches
         case _:
             return ()
+
+
+def over(rel: Rel, change: Callable[[Rel], Rel]) -> Rel:
+    """The same operator of a query over other inputs: each is replaced by what `change` makes of it."""
+    match rel:
+        case Block(inputs):
+            return replace(rel, inputs=tuple(change(i) for i in inputs))
+        case UnionAll(branches):
+            return replace(rel, branches=tuple(change(branch) for branch in branches))
+        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
+            return replace(rel, child=change(child))
+        case Mark(left, right) | OuterJoin(left, right):
+            return replace(rel, left=change(left), right=change(right))
+        case _:
+            return rel
 
 
 def walk(rel: Rel) -> Iterator[Rel]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trickle.ivm.program.changes import BOUNDS, BUFFERS, NEW
-from trickle.ivm.program.function import PROGRAMS, read_frontier
+from trickle.ivm.program.function import read_frontier
 from trickle.ivm.program.layout import dollar_tag, indented
-from trickle.ivm.program.parts import Target
+from trickle.ivm.program.parts import PROGRAMS, Target
 from trickle.ivm.program.quote import ident
 
 

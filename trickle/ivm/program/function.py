@@ -6,11 +6,8 @@
     apply      one statement at one snapshot: changes → net → MERGE, with the frontier advanced beside it
     check      as many rows were written as the delta says, else an error: never silent drift
 
-Plans are generic, so a session plans each program once; the reading of buffers is written so that a generic plan
-expects little. A plan is good for one size of change only, so the statement stands twice: in the function itself, with
-costs for small changes (with PostgreSQL's own the planner would answer them by scanning whole tables), and in one that
-it calls for large changes, with PostgreSQL's costs. Each has it in a smaller form as well, for when the largest source
-has changed alone; that form asks by its own snapshot whether it may, and else does nothing, not even move the frontier.
+Where one source may have changed alone, the largest, its statement stands in a smaller form as well; that form asks by
+its own snapshot whether it may, and else does nothing, not even move the frontier.
 """
 
 from __future__ import annotations
@@ -20,16 +17,20 @@ from collections.abc import Mapping, Sequence
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
 from trickle.ivm.program.changes import BOUNDS, BUFFERS, NEW
-from trickle.ivm.program.layout import dollar_tag, indented
+from trickle.ivm.program.frame import (
+    by_size,
+    complain,
+    create_large,
+    create_program,
+    either,
+    large_from,
+    large_name,
+    permit,
+)
+from trickle.ivm.program.layout import indented
 from trickle.ivm.program.parts import Alone, Apply, Target
-from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.quote import ident
 from trickle.ivm.program.state_ctes import faults
-
-PROGRAMS = "pgtrickle_programs"
-LARGE_ROWS = 2_000
-LARGE_SHARE = 200
-"""A change counts as large when it has more captured rows than the first, and than the largest source has rows by the
-second: about where PostgreSQL's own costs plan better. A few thousand rows of millions are best followed by index."""
 
 
 def function_texts(
@@ -41,24 +42,20 @@ def function_texts(
     settings: Mapping[str, str],
 ) -> tuple[str, str]:
     """Write the CREATE FUNCTION statements of a differential refresh and of its part for large changes."""
-    pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
     ids = ", ".join(str(b) for b in buffers)
-    statement = _either(target, apply, alone, ids)
-    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
-    large = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
-    complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
-    large_arguments = "__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq"
-    wrong = "__pgt_written <> __pgt_counts.rows_inserted + __pgt_counts.rows_updated + __pgt_counts.rows_deleted" + (
-        "\n    OR __pgt_counts.state_faults > 0" if apply.states else ""
+    statement = either(
+        _statement(target, apply, ids), _statement(target, alone.apply, ids, alone.others) if alone else None
     )
-    counted = ", f.state_faults" if apply.states else ""
-    attempt = f"""IF {_how_many_new(buffers, large)} > {large} THEN
-  __pgt_written := {large_name(target)}({large_arguments}, {"__pgt_alone" if alone else "false"});
-ELSE
-{indented(statement)}
-END IF;
+    call = (
+        f"{large_name(target)}(__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq,"
+        f" {'__pgt_alone' if alone else 'false'})"
+    )
+    many = large_from(sources)
+    state_faults = ", f.state_faults" if apply.states else ""
+    attempt = f"""{by_size(_how_many_new(buffers, many), many, call, statement)}
 
-SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{counted} INTO __pgt_counts
+SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{state_faults}
+INTO __pgt_counts
 FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
     body = f"""#variable_conflict use_column
 DECLARE
@@ -77,7 +74,7 @@ BEGIN
   END IF;
 
 {indented(read_frontier(target))} FOR NO KEY UPDATE;
-  PERFORM FROM {permitted};
+  {permit(sources)}
 
 {indented(_repeated(attempt) if alone else attempt)}
   IF __pgt_counts.markers > 0 THEN
@@ -86,48 +83,24 @@ BEGIN
   IF __pgt_counts.unfoldable > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
-  IF {wrong} THEN
-    RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
-      DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
-                      __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted, __pgt_written),
-      HINT = 'Nothing was changed. Refresh in full to repair it, and report this: it is a defect of Trickle.';
-  END IF;
-  RETURN ROW('DIFFERENTIAL', __pgt_counts.rows_inserted, __pgt_counts.rows_updated, __pgt_counts.rows_deleted,
+{indented(complain(target, _WRITTEN, " OR __pgt_counts.state_faults > 0" if apply.states else ""))}
+  RETURN ROW('DIFFERENTIAL', {", ".join(_WRITTEN)},
              NULL)::pgtrickle.refresh_outcome;
 END
 """
-    large_body = f"""#variable_conflict use_column
-DECLARE
-  {BOUNDS}
-  __pgt_written bigint;
-BEGIN
-{indented(statement)}
-  RETURN __pgt_written;
-END
-"""
-    shared = f"SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan{pinned}"
+    arguments = (
+        "\n  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_late xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
+        " __pgt_alone boolean"
+    )
     return (
-        f"CREATE OR REPLACE FUNCTION {program_name(target)}() RETURNS pgtrickle.refresh_outcome\n"
-        f"LANGUAGE plpgsql SECURITY DEFINER\n{shared} SET random_page_cost = 1.1\nAS {_quoted(body)}",
-        f"CREATE OR REPLACE FUNCTION {large_name(target)}(\n"
-        "  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_late xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
-        " __pgt_alone boolean)\n"
-        f"RETURNS bigint LANGUAGE plpgsql\n{shared} SET random_page_cost = 4\nAS {_quoted(large_body)}",
+        create_program(target, "", body, settings),
+        create_large(target, arguments, f"\n  {BOUNDS}", statement, settings),
     )
 
 
 _ALONE_DECLARED = """
   __pgt_alone boolean;"""
-
-
-def _either(target: Target, apply: Apply, alone: Alone | None, ids: str) -> str:
-    """The statement; where one source may have changed alone, the statement for that as well."""
-    written = "GET DIAGNOSTICS __pgt_written = ROW_COUNT;"
-    general = f"{_statement(target, apply, ids)}\n{written}"
-    if alone is None:
-        return general
-    small = f"{_statement(target, alone.apply, ids, alone.others)}\n{written}"
-    return f"IF __pgt_alone THEN\n{indented(small)}\nELSE\n{indented(general)}\nEND IF;"
+_WRITTEN = ("__pgt_counts.rows_inserted", "__pgt_counts.rows_updated", "__pgt_counts.rows_deleted")
 
 
 def _repeated(attempt: str) -> str:
@@ -137,21 +110,6 @@ def _repeated(attempt: str) -> str:
   EXIT WHEN NOT __pgt_alone OR __pgt_counts.own_seq IS DISTINCT FROM __pgt_own_seq;
   __pgt_alone := false;
 END LOOP;"""
-
-
-def program_name(target: Target) -> str:
-    """Qualified name of the differential program of a stream table."""
-    return ident(PROGRAMS, target.functions[0])
-
-
-def large_name(target: Target) -> str:
-    """Qualified name of the function that the differential program calls for large changes."""
-    return ident(PROGRAMS, target.functions[1])
-
-
-def _quoted(body: str) -> str:
-    tag = dollar_tag(body)
-    return f"{tag}\n{body}{tag}"
 
 
 def read_frontier(target: Target) -> str:

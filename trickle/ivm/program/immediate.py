@@ -18,14 +18,21 @@ from collections.abc import Mapping, Sequence
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
 from trickle.ivm.program.changes import BUFFERS, OWN_IN_ORDER
-from trickle.ivm.program.function import LARGE_ROWS, LARGE_SHARE
-from trickle.ivm.program.layout import dollar_tag, indented
+from trickle.ivm.program.frame import (
+    by_size,
+    complain,
+    create_large,
+    create_program,
+    either,
+    large_from,
+    large_name,
+    permit,
+)
+from trickle.ivm.program.layout import indented
 from trickle.ivm.program.locking import keys_statement, lock_statements
 from trickle.ivm.program.parts import Alone, Apply, Designated, Target
-from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.quote import ident
 from trickle.ivm.program.state_ctes import faults
-
-PROGRAMS = "pgtrickle_programs"
 
 
 def immediate_texts(
@@ -38,13 +45,10 @@ def immediate_texts(
     settings: Mapping[str, str],
 ) -> tuple[str, str]:
     """Write the CREATE FUNCTION statements of an immediate refresh and of its part for large changes."""
-    pinned = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
-    permitted = ", ".join(f"(SELECT FROM {ident(s.schema, s.name)} WHERE false) s{i}" for i, s in enumerate(sources))
-    many = max(LARGE_ROWS, *(int(s.rows) // LARGE_SHARE for s in sources))
-    large = f"__pgt_written := {large_name(target)}(__pgt_own_xid, __pgt_own_seq, __pgt_alone);"
-    statement = _either(target, apply, alone)
-    attempt = f"IF {_how_many(buffers, many)} > {many} THEN\n{indented(large)}\nELSE\n{indented(statement)}\nEND IF;"
-    complaint = f"stream table {target.schema}.{target.name} does not hold what its program believes"
+    statement = either(_statement(target, apply), _statement(target, alone.apply) if alone else None)
+    call = f"{large_name(target)}(__pgt_own_xid, __pgt_own_seq, __pgt_alone)"
+    many = large_from(sources)
+    attempt = by_size(_how_many(buffers, many), many, call, statement)
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_own_xid xid8 := pg_current_xact_id();
@@ -70,64 +74,24 @@ BEGIN
                  WHERE s.pgt_id = {target.pgt_id} AND s.updated_at = __pgt_asked) THEN
     RETURN ROW('CHANGED', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
   END IF;
-  PERFORM FROM {permitted};
+  {permit(sources)}
 
 {indented(attempt if _pairs_are_real(designated, buffers) else _guarded(attempt, designated))}
   __pgt_counts := current_setting('pg_trickle.counts')::bigint[];
   IF __pgt_counts[4] > 0 THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a sum is not finite')::pgtrickle.refresh_outcome;
   END IF;
-  IF __pgt_written <> __pgt_counts[1] + __pgt_counts[2] + __pgt_counts[3] OR coalesce(__pgt_counts[5], 0) > 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'XX001', MESSAGE = {literal(complaint)},
-      DETAIL = format('the change has %s insertions, %s updates and %s deletions; %s rows were written',
-                      __pgt_counts[1], __pgt_counts[2], __pgt_counts[3], __pgt_written),
-      HINT = 'Nothing was changed. Refresh in full to repair it, and report this: it is a defect of Trickle.';
-  END IF;
-  RETURN ROW('IMMEDIATE', __pgt_counts[1], __pgt_counts[2], __pgt_counts[3], NULL)::pgtrickle.refresh_outcome;
+{indented(complain(target, _COUNTS, " OR coalesce(__pgt_counts[5], 0) > 0"))}
+  RETURN ROW('IMMEDIATE', {", ".join(_COUNTS)}, NULL)::pgtrickle.refresh_outcome;
 END
 """
-    large_body = f"""#variable_conflict use_column
-DECLARE
-  __pgt_written bigint;
-BEGIN
-{indented(statement)}
-  RETURN __pgt_written;
-END
-"""
-    shared = f"SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan{pinned}"
     return (
-        f"CREATE OR REPLACE FUNCTION {program_name(target)}(__pgt_own_seq bigint, __pgt_asked timestamptz)\n"
-        "RETURNS pgtrickle.refresh_outcome\n"
-        f"LANGUAGE plpgsql SECURITY DEFINER\n{shared} SET random_page_cost = 1.1\nAS {_quoted(body)}",
-        f"CREATE OR REPLACE FUNCTION {large_name(target)}(\n"
-        "  __pgt_own_xid xid8, __pgt_own_seq bigint, __pgt_alone boolean)\n"
-        f"RETURNS bigint LANGUAGE plpgsql\n{shared} SET random_page_cost = 4\nAS {_quoted(large_body)}",
+        create_program(target, "__pgt_own_seq bigint, __pgt_asked timestamptz", body, settings),
+        create_large(target, "__pgt_own_xid xid8, __pgt_own_seq bigint, __pgt_alone boolean", "", statement, settings),
     )
 
 
-def program_name(target: Target) -> str:
-    """Qualified name of the immediate program of a stream table."""
-    return ident(PROGRAMS, target.functions[0])
-
-
-def large_name(target: Target) -> str:
-    """Qualified name of the function that the immediate program calls for large changes."""
-    return ident(PROGRAMS, target.functions[1])
-
-
-def _quoted(body: str) -> str:
-    tag = dollar_tag(body)
-    return f"{tag}\n{body}{tag}"
-
-
-def _either(target: Target, apply: Apply, alone: Alone | None) -> str:
-    """The statement; where one source may have changed alone, the statement for that as well."""
-    written = "GET DIAGNOSTICS __pgt_written = ROW_COUNT;"
-    general = f"{_statement(target, apply)}\n{written}"
-    if alone is None:
-        return general
-    small = f"{_statement(target, alone.apply)}\n{written}"
-    return f"IF __pgt_alone THEN\n{indented(small)}\nELSE\n{indented(general)}\nEND IF;"
+_COUNTS = ("__pgt_counts[1]", "__pgt_counts[2]", "__pgt_counts[3]")
 
 
 def _statement(target: Target, apply: Apply) -> str:

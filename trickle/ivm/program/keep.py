@@ -25,14 +25,13 @@ from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
 from trickle.ivm.program.distinct_values import distinct_values_kept
-from trickle.ivm.program.parts import Apply, Root, State, Target
+from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.sums import sums_kept
 from trickle.ivm.query.grouping import function_name
 
-PROGRAMS = "pgtrickle_programs"
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
 _MOST_DIGITS = 1000
 """What a numeric type can declare."""
@@ -60,8 +59,9 @@ class Keeper:
         # Writers that keep an IMMEDIATE table side by side meet in no state table.
         if self.target.immediate:
             return self.root.block
-        known = (as_block(block), self.keep_sums, self.numbering, self.root.facts)
-        return sums_kept(*known) or distinct_values_kept(*known) or self.root.block
+        top, facts = as_block(block), self.root.facts
+        kept = sums_kept(top, self.keep_sums, self.numbering, facts)
+        return kept or distinct_values_kept(top, self.keep_groups, self.numbering, facts) or self.root.block
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
@@ -80,6 +80,11 @@ class Keeper:
             for column, described in zip(sums.columns, facts, strict=True)
         ]
         return self._kept(sums, tuple(known))
+
+    def keep_groups(self, groups: Aggregate, scales: Mapping[int, int]) -> Rel | None:
+        """The same, where each key that a group shows is certain to be the one that the query would show."""
+        facts = self._described(groups)
+        return self.keep_sums(groups, scales) if facts and self._certain(groups, facts) else None
 
     def _kept(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Kept:
         made = Kept(len(self.kept) + 1, rel, facts)

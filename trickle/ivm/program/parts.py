@@ -11,6 +11,9 @@ from trickle.ivm.lineage import Origin
 from trickle.ivm.lookups import Lookup
 from trickle.ivm.program.quote import ident
 
+PROGRAMS = "pgtrickle_programs"
+"""The schema of programs and of what they keep."""
+
 OPERATION = "__pgt_op"
 """i insert, u update, d delete; x cannot be right; n cannot be had by addition."""
 UNFOLDABLE = "n"

@@ -13,28 +13,19 @@ from dataclasses import replace
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
+from trickle.ivm.algebra.relations import Block, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression
-from trickle.ivm.algebra.windows import Window
+from trickle.ivm.algebra.walk import over
 
 
 def hoist_factors(rel: Rel) -> Rel:
     """Return an equal relation whose blocks ask of each input what all alternatives ask of it."""
-    match rel:
-        case Block(inputs, predicates):
-            factors = tuple(f for p in predicates for i in inputs if (f := _factor(p, i)) is not None)
-            fresh = tuple(f for f in dict.fromkeys(factors) if f not in predicates)
-            return replace(rel, inputs=tuple(hoist_factors(i) for i in inputs), predicates=(*predicates, *fresh))
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(hoist_factors(branch) for branch in branches))
-        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
-            return replace(rel, child=hoist_factors(child))
-        case Mark(left, right) | OuterJoin(left, right):
-            return replace(rel, left=hoist_factors(left), right=hoist_factors(right))
-        case _:
-            return rel
+    below = over(rel, hoist_factors)
+    if not isinstance(rel, Block) or not isinstance(below, Block):
+        return below
+    factors = tuple(f for p in rel.predicates for i in rel.inputs if (f := _factor(p, i)) is not None)
+    fresh = tuple(f for f in dict.fromkeys(factors) if f not in rel.predicates)
+    return replace(below, predicates=(*rel.predicates, *fresh))
 
 
 def _factor(predicate: Scalar, rel: Rel) -> Scalar | None:

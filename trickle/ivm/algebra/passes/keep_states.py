@@ -18,12 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, copy_of
 from trickle.ivm.algebra.scalars import Scalar, columns_of
-from trickle.ivm.algebra.walk import children
+from trickle.ivm.algebra.walk import children, over
 from trickle.ivm.algebra.windows import Window
 
 Keep = Callable[[Rel], Rel]
@@ -40,18 +39,10 @@ def keep_states(rel: Rel, keep: Keep, foldable: Foldable) -> Rel:
             return replace(rel, child=_kept(child, keep, foldable))
         case Block(inputs) if len(inputs) > 1:
             return _beside_thresholds(rel, keep, foldable)
-        case Block(inputs):
-            return replace(rel, inputs=tuple(keep_states(i, keep, foldable) for i in inputs))
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(keep_states(b, keep, foldable) for b in branches))
         case Aggregate(child) | Window(child) | Copies(child):
             return replace(rel, child=_above(child, keep, foldable))
-        case Expand(child):
-            return replace(rel, child=keep_states(child, keep, foldable))
-        case Mark(left, right) | OuterJoin(left, right):
-            return replace(rel, left=keep_states(left, keep, foldable), right=keep_states(right, keep, foldable))
         case _:
-            return rel
+            return over(rel, lambda below: keep_states(below, keep, foldable))
 
 
 def _above(child: Rel, keep: Keep, foldable: Foldable) -> Rel:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.properties import trusted_equalities
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, Scan, UnionAll, copy_of
+from trickle.ivm.algebra.relations import Block, Rel, Scan, copy_of
 from trickle.ivm.algebra.scalars import columns_of, equated_columns
-from trickle.ivm.algebra.windows import Window
+from trickle.ivm.algebra.walk import over
 
 FAN_OUT = 10
 """How many rows the largest table has, at least, for each of one that begins an arm."""
@@ -25,17 +23,8 @@ SMALLER = 100
 
 def nest_arms(rel: Rel) -> Rel:
     """Return an equal relation in which arms that select are joined first."""
-    match rel:
-        case Block(inputs):
-            return _nested(replace(rel, inputs=tuple(nest_arms(i) for i in inputs)))
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(nest_arms(branch) for branch in branches))
-        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
-            return replace(rel, child=nest_arms(child))
-        case Mark(left, right) | OuterJoin(left, right):
-            return replace(rel, left=nest_arms(left), right=nest_arms(right))
-        case _:
-            return rel
+    nested = over(rel, nest_arms)
+    return _nested(nested) if isinstance(nested, Block) else nested
 
 
 def beyond(block: Block, pivot: int) -> frozenset[int]:

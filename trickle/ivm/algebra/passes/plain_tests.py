@@ -10,31 +10,19 @@ from dataclasses import replace
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.algebra.expand import Expand
-from trickle.ivm.algebra.pairing import Mark, OuterJoin
+from trickle.ivm.algebra.pairing import Mark
 from trickle.ivm.algebra.properties import not_null_columns
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll
+from trickle.ivm.algebra.relations import Rel
 from trickle.ivm.algebra.scalars import Scalar, equated_columns
-from trickle.ivm.algebra.windows import Window
+from trickle.ivm.algebra.walk import over
 
 
 def plain_tests(rel: Rel) -> Rel:
     """Return an equal relation in which marks test for equality where they can."""
-    match rel:
-        case Block(inputs):
-            return replace(rel, inputs=tuple(plain_tests(i) for i in inputs))
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(plain_tests(branch) for branch in branches))
-        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
-            return replace(rel, child=plain_tests(child))
-        case OuterJoin(left, right):
-            return replace(rel, left=plain_tests(left), right=plain_tests(right))
-        case Mark(left, right, predicates):
-            certain = not_null_columns(left) | not_null_columns(right)
-            tests = tuple(_plain(predicate, certain) for predicate in predicates)
-            return replace(rel, left=plain_tests(left), right=plain_tests(right), predicates=tests)
-        case _:
-            return rel
+    if isinstance(rel, Mark):
+        certain = not_null_columns(rel.left) | not_null_columns(rel.right)
+        rel = replace(rel, predicates=tuple(_plain(predicate, certain) for predicate in rel.predicates))
+    return over(rel, plain_tests)
 
 
 def _plain(predicate: Scalar, certain: frozenset[int]) -> Scalar:

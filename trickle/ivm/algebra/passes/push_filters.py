@@ -16,9 +16,10 @@ from dataclasses import replace
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import fuse_blocks
-from trickle.ivm.algebra.properties import origins
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Filter, Rel, UnionAll
+from trickle.ivm.algebra.properties import of_one_type
+from trickle.ivm.algebra.relations import Aggregate, Block, Filter, Rel, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, reference, substitute
+from trickle.ivm.algebra.walk import over
 from trickle.ivm.algebra.windows import Window
 
 
@@ -36,14 +37,8 @@ def push_filters(rel: Rel) -> Rel:
             )
             kept = tuple(p for p, place in zip(predicates, places, strict=True) if place is None)
             return replace(rel, inputs=below, predicates=kept)
-        case UnionAll(branches):
-            return replace(rel, branches=tuple(push_filters(branch) for branch in branches))
-        case Aggregate(child) | Window(child) | Expand(child) | Copies(child):
-            return replace(rel, child=push_filters(child))
-        case Mark(left, right) | OuterJoin(left, right):
-            return replace(rel, left=push_filters(left), right=push_filters(right))
         case _:
-            return rel
+            return over(rel, push_filters)
 
 
 def _place(predicate: Scalar, inputs: Sequence[Rel]) -> int | None:
@@ -58,7 +53,7 @@ def _sinking(rel: Rel) -> frozenset[int]:
     """The columns of a relation that a condition on it may read and still go below it."""
     match rel:
         case UnionAll():
-            return _of_one_type(rel)
+            return of_one_type(rel)
         case Mark(left):
             return _numbers(left)
         case OuterJoin(left):
@@ -71,18 +66,6 @@ def _sinking(rel: Rel) -> frozenset[int]:
             return frozenset(key.column.number for key in keys)
         case _:
             return frozenset()
-
-
-def _of_one_type(rel: UnionAll) -> frozenset[int]:
-    """Columns that are known to have the same type in all branches: 7 / 2 is not 7.0 / 2."""
-    known = [origins(branch) for branch in rel.branches]
-    found: set[int] = set()
-    for place, output in enumerate(rel.outputs):
-        numbers = [branch.columns[place].number for branch in rel.branches]
-        types = {facts[n].type if n in facts else None for n, facts in zip(numbers, known, strict=True)}
-        if len(types) == 1 and None not in types:
-            found.add(output.number)
-    return frozenset(found)
 
 
 def _filtered(rel: Rel, tests: Sequence[Scalar]) -> Rel:
