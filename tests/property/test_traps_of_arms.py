@@ -11,7 +11,7 @@ import pytest
 
 from property.scenarios import follow, must, refreshed, scenario
 from property.trial import Trial
-from trickle.ivm.program.function import LARGE_ROWS
+from trickle.ivm.program.frame import LARGE_ROWS
 
 TABLES = (
     "CREATE TABLE f (id int PRIMARY KEY, s int, t int, v int)",

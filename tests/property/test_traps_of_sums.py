@@ -12,7 +12,7 @@ import pytest
 
 from property.scenarios import follow, must, refreshed, scenario
 from property.trial import StreamTable, Trial
-from trickle.ivm.program.function import LARGE_ROWS
+from trickle.ivm.program.frame import LARGE_ROWS
 
 TABLES = (
     "CREATE TABLE s (k int PRIMARY KEY, n int, c int, note text)",

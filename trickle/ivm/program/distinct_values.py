@@ -1,4 +1,4 @@
-"""Counts of distinct values, over the values that each group has: these are kept, so that a change says which come and go.
+"""Counts of distinct values, over the values that each group has: these are kept, so a change says which come and go.
 
     γ_{K; count(DISTINCT x)}(C)  =  γ_{K; count(x)}(γ_{K, x}(C))
 
