@@ -64,6 +64,17 @@ def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_
     return f"SELECT {', '.join(outputs)}\nFROM {source}{group}\nHAVING sum({weight}) <> 0"
 
 
+def copies(weight: str) -> str:
+    """A FROM item with a row for each copy of a row that stands `weight` times; none where that is not positive.
+
+    Of generate_series the planner believes that it makes a thousand rows of each. Of this it believes what is mostly
+    true: one; so whatever is joined with the copies is looked up by index.
+    """
+    return (
+        f"LATERAL (SELECT FROM unnest(array_fill(1, ARRAY[greatest({weight}, 0)::int])) u(one) WHERE u.one = 1) copies"
+    )
+
+
 def buffer_name(rel: Change) -> str:
     """Qualified name of the buffer that holds the changes of a scanned table."""
     if rel.scan.table.buffer is None:
