@@ -122,12 +122,13 @@ class Renderer:
     def _marked(self, rel: Mark, aliases: set[str]) -> Source:
         """The rows of the left; the mark stands for EXISTS over the right. No alias occurs on both levels.
 
+        The right may have marks too, and stand below two marks: each time they are written, they get other names.
         In WHERE that EXISTS stands by itself, so that PostgreSQL can join for it.
         """
         source, partners = self._source(rel.left, aliases), self._source(rel.right, aliases)
         both = Source([], [], source.columns | partners.columns, source.values | partners.values)
         meeting = [*partners.conditions, *(f"({both.text(predicate)})" for predicate in rel.predicates)]
-        stands_for = f"__pgt_{rel.mark.label}__"
+        stands_for = f"{_unused(f'__pgt_{rel.mark.label}', aliases)}__"
         source.columns[rel.mark.number] = (stands_for,)
         source.stand_ins.update(partners.stand_ins)
         source.stand_ins[stands_for] = f"EXISTS (\n{indented(_assemble([], partners.tables, meeting))}\n)"
