@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from psycopg import sql
 from support.databases import Database
 
 from trickle.cli.worker import worker_options
@@ -71,6 +72,42 @@ def test_a_worker_refreshes_and_drains(
     assert worker.wait(20) == 0, (tmp_path / "log").read_text()
     until(lambda: not any(child.is_running() for child in children))
     assert trickle.json("status")["instances"] == []
+
+
+@pytest.fixture
+def peculiar(orders: Database) -> Database:
+    """A database whose sessions speak German, nest their transactions strictly and read backslashes the old way."""
+    defaults = {
+        "DateStyle": "German",
+        "IntervalStyle": "sql_standard",
+        "TimeZone": "Asia/Kathmandu",
+        "standard_conforming_strings": "off",
+        "default_transaction_isolation": "serializable",
+        "quote_all_identifiers": "on",
+        "extra_float_digits": "-3",
+        "search_path": "pg_temp",
+    }
+    with orders.connect() as owner:
+        for name, value in defaults.items():
+            statement = "ALTER DATABASE {} SET {} = {}"
+            database = sql.Identifier(owner.info.dbname)
+            owner.execute(sql.SQL(statement).format(database, sql.Identifier(name), sql.Literal(value)))
+    return orders
+
+
+def test_the_defaults_of_a_database_may_be_peculiar(
+    peculiar: Database, trickle: Any, worker: subprocess.Popen[bytes]
+) -> None:
+    query = "SELECT customer, sum(amount) AS total FROM public.orders WHERE amount > 0.5 GROUP BY customer"
+    trickle("create", "public.totals", query, "--schedule", "1s")
+    trickle("create", "public.kept", query, "--refresh-mode", "IMMEDIATE")
+    with peculiar.connect() as owner:
+        owner.execute("INSERT INTO public.orders VALUES (10, 7, 100)")
+        for name in ("totals", "kept"):
+            found = f"SELECT total FROM public.{name} WHERE customer = 7"
+            until(lambda found=found: owner.execute(found).fetchone() == (100,))  # type: ignore[misc]
+    assert [row["equal"] for row in trickle.json("verify", "--all")] == [True, True]
+    assert "public.totals" in trickle("status").stdout
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,14 @@ def test_a_runtime_file_is_named_like_its_function(path: Path) -> None:
         assert path.stem in {name.split(".")[-1] for name in made}
 
 
+@pytest.mark.parametrize("path", RUNTIME, ids=lambda path: path.stem)
+def test_a_backslash_means_itself(path: Path) -> None:
+    """A function is read anew in every session, by the settings of that session unless it pins them."""
+    text = without_comments(path.read_text(encoding="utf-8"))
+    if "\\" in re.sub(r"E'(?:[^']|'')*'", "", text):
+        assert "SET standard_conforming_strings = on" in text
+
+
 def test_no_sql_is_formatted_at_the_call() -> None:
     """`execute(f"…")` quotes nothing: names go through the quoting functions, values are parameters."""
     offenders = [

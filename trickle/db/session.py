@@ -33,13 +33,31 @@ def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Conne
             hint="use postgresql://user@host:port/database or libpq key=value pairs",
         ) from error
     settings = {key: value for key, value in _KEEPALIVES.items() if key not in given}
-    return psycopg.connect(
+    conn = psycopg.connect(
         url,
         autocommit=autocommit,
         prepare_threshold=None,
         application_name=f"pg_trickle_{role}",
         **settings,  # type: ignore[arg-type]
     )
+    _adjust(conn)
+    return conn
+
+
+def _adjust(conn: Connection[TupleRow]) -> None:
+    """Undo what a database or role may have for its default and a driver cannot read or a refresh cannot bear."""
+    asked = {"DateStyle": "ISO", "IntervalStyle": "postgres"}
+    settings = {name: value for name, value in asked.items() if not _is(conn, name, value)}
+    if not is_pooled(conn):  # else the next one to get this session would have it too
+        settings["default_transaction_isolation"] = "read committed"
+    for name, value in settings.items():
+        conn.execute("SELECT set_config(%s, %s, false)", (name, value))
+    if not conn.autocommit:
+        conn.commit()
+
+
+def _is(conn: Connection[TupleRow], name: str, value: str) -> bool:
+    return (conn.info.parameter_status(name) or value).startswith(value)
 
 
 def is_pooled(conn: Connection[TupleRow]) -> bool:

@@ -93,8 +93,10 @@ END IF;"""
 
 
 def _pinned(settings: Mapping[str, str]) -> str:
+    """What a program must not take from the session: how it is read and planned, how many digits tell floats apart."""
     own = "".join(f" SET {ident(name)} = {literal(value)}" for name, value in sorted(settings.items()))
-    return f"SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan{own}"
+    reading = "SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET array_nulls = on"
+    return f"{reading} SET extra_float_digits = 1 SET jit = off SET plan_cache_mode = force_generic_plan{own}"
 
 
 def _quoted(body: str) -> str:

@@ -1,6 +1,6 @@
 -- Where may a refresh run? Its frontier is exact only if nothing of a statement in progress is half visible.
 CREATE FUNCTION pgtrickle._assert_refreshable_here() RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     writes constant text := '^\s*(insert|update|delete|merge)\M|^\s*with\M.*\m(insert\s+into|delete\s+from|merge\s+into|update\s+\S+.*\mset)\M';
     stack  text;

@@ -1,6 +1,6 @@
 CREATE FUNCTION pgtrickle._auxiliary_columns(relid oid)
 RETURNS TABLE (column_name text, data_type text, purpose text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     SELECT a.attname::text, format_type(a.atttypid, a.atttypmod),
            CASE WHEN a.attname = '__pgt_hash' THEN 'hash of the row, by which it is found again'
                 WHEN a.attname LIKE '\_\_pgt\_key\_%' THEN 'key of the row that the query does not select'

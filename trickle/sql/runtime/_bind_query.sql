@@ -4,7 +4,7 @@
 CREATE FUNCTION pgtrickle._bind_query(view_name text, stream_table text, query text, creator_path text) RETURNS oid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
-    body    text := regexp_replace(query, '[\s;]+$', '');
+    body    text := rtrim(query, E' \t\r\n;');
     wrapped text := format(E'SELECT * FROM (\n%s\n) __pgt_q', body);
     probe   refcursor;
     code    text;
@@ -16,6 +16,11 @@ BEGIN
     IF body IS NULL OR body = '' THEN
         RAISE EXCEPTION 'query parse error: the defining query of % is empty', stream_table
             USING ERRCODE = '42601', HINT = 'Pass one SELECT, WITH or VALUES statement.';
+    END IF;
+    IF strpos(body, chr(92)) > 0 AND current_setting('standard_conforming_strings') = 'off' THEN
+        RAISE EXCEPTION 'defining query of %: a backslash means different things in different sessions', stream_table
+            USING ERRCODE = '0A000', DETAIL = 'standard_conforming_strings is off in this session.',
+                  HINT = 'SET standard_conforming_strings = on, and write E''…'' where a backslash is an escape.';
     END IF;
     PERFORM set_config('search_path', creator_path, true);
     BEGIN

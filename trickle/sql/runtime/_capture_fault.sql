@@ -1,7 +1,7 @@
 -- What is wrong with the capture triggers of a source, in words, or NULL. Origin writes reach the statement triggers
 -- of the level named in the statement; applied and replica-role writes only the row trigger; TRUNCATE always its own.
 CREATE FUNCTION pgtrickle._capture_fault(relid oid, source_id int) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     WITH tracked AS (
         SELECT t.capture_mode FROM pgtrickle.pgt_change_tracking t
         WHERE t.source_relid = relid AND t.source_id = _capture_fault.source_id

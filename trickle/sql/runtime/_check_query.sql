@@ -2,7 +2,7 @@
 CREATE FUNCTION pgtrickle._check_query(
     view_oid oid, stream_table text, OUT volatility "char", OUT reason text,
     OUT functions text[], OUT function_oids oid[])
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     trees  text;
     tree   text;

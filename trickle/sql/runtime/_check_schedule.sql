@@ -1,6 +1,6 @@
 -- The schedule as stored: NULL for 'calculated', else the text once it is known to be a duration or cron.
 CREATE FUNCTION pgtrickle._check_schedule(schedule text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     floor_seconds bigint := pgtrickle._setting('min_schedule_seconds', '1')::bigint;
     seconds bigint;

@@ -1,6 +1,6 @@
 -- A cron field with month or weekday names replaced by their numbers.
 CREATE FUNCTION pgtrickle._cron_names(field text, names text[], first int) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     n int;
 BEGIN

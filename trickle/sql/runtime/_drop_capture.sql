@@ -1,6 +1,6 @@
 -- Remove the capture of a source: triggers, functions, buffer. Nobody may read it any more.
 CREATE FUNCTION pgtrickle._drop_capture(source_id int) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
 DECLARE
     f record;

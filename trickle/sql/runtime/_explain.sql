@@ -1,6 +1,6 @@
 CREATE FUNCTION pgtrickle._explain(st pgtrickle.pgt_stream_tables, with_analyze boolean)
 RETURNS TABLE (property text, value text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     WITH program AS (
         SELECT p.prosrc FROM pg_proc p
         WHERE p.oid = CASE st.refresh_mode

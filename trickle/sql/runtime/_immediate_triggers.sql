@@ -4,7 +4,7 @@
 -- Logical replication applies rows without a statement, and its transaction is looked after when it commits.
 CREATE FUNCTION pgtrickle._immediate_triggers(source_id int, relid oid, is_read boolean)
 RETURNS TABLE (member oid, trigger_name text, command text, enabled text, is_there boolean, is_wanted boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     WITH wanted AS (
         SELECT m.member, format(' pgt_immediate_%s_%s', v.kind, _immediate_triggers.source_id) AS name, v.command, v.state
         FROM pgtrickle._members(relid) m

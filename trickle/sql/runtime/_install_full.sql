@@ -82,7 +82,7 @@ BEGIN
 
     EXECUTE format($ddl$
 CREATE OR REPLACE FUNCTION %1$s() RETURNS pgtrickle.refresh_outcome
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp%2$s AS %3$L
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1%2$s AS %3$L
 $ddl$, program, settings, format($body$
 DECLARE
   __pgt_added_rows bigint := 0;

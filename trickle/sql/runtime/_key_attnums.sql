@@ -1,6 +1,6 @@
 -- Columns that identify a row of a source (hidden columns of a stream table come and go, and do not count): the primary key, else a unique index that admits no NULL and no doubt.
 CREATE FUNCTION pgtrickle._key_attnums(relid oid) RETURNS smallint[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     SELECT coalesce((
         SELECT k.attnums
         FROM pg_index i

@@ -1,6 +1,6 @@
 -- The refresh mode to store for the one asked for, given what the query was found to be.
 CREATE FUNCTION pgtrickle._mode_for(asked text, volatility "char", reason text, stream_table text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 BEGIN
     IF asked = 'FULL' THEN
         IF volatility = 'v' THEN

@@ -2,7 +2,7 @@
 -- the constructs that hide a function: SQL value functions, casts through text, sampling, sequences.
 CREATE FUNCTION pgtrickle._query_functions(view_oid oid)
 RETURNS TABLE (func oid, label text, volatility "char")
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
     WITH rule AS MATERIALIZED (
         SELECT r.tree FROM pgtrickle._query_rules(view_oid) r
     ), id AS (

@@ -1,7 +1,7 @@
 -- Take away what the compiler added for the old query: its program with its own tables, its stored view, hidden columns and indexes,
 -- all named __pgt_… or after the stream table's number.
 CREATE FUNCTION pgtrickle._strip_program(pgt_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
 DECLARE
     storage regclass := (SELECT s.pgt_relid::regclass FROM pgtrickle.pgt_stream_tables s

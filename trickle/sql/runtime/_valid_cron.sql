@@ -1,6 +1,6 @@
 -- Is this a cron schedule: five fields, or six with leading seconds, or an alias such as @hourly?
 CREATE FUNCTION pgtrickle._valid_cron(schedule text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     fields text[] := regexp_split_to_array(lower(btrim(schedule)), '\s+');
     lows   int[] := '{0,0,0,1,1,0}';

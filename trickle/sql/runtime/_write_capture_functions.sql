@@ -21,7 +21,7 @@ DECLARE
     -- the triggers of the root: after a MERGE that may have moved rows only a full refresh is right.
     moves       text := CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = member) = 'p' THEN
         'GET DIAGNOSTICS __pgt_context = PG_CONTEXT; '
-        'IF current_query() || __pgt_context ~* ''\mmerge\M'' THEN '
+        'IF current_query() || __pgt_context ~* ''[[:<:]]merge[[:>:]]'' THEN '
         'INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
         || format('VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''MERGE''); ', source_id)
         || 'RETURN NULL; END IF; ' ELSE '' END;

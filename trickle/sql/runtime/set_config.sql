@@ -1,6 +1,6 @@
 -- Settings for database owners who may not ALTER DATABASE … SET; NULL forgets. Returns the value in force.
 CREATE FUNCTION pgtrickle.set_config(name text, value text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
 DECLARE
     bare text := lower(regexp_replace(set_config.name, '^pg_trickle\.', ''));

@@ -2,7 +2,7 @@
 -- members, columns, indexes, view rule, policies and our triggers, each by the transaction that last wrote its row.
 -- A difference does not mean that anything relevant changed, only that _revalidate must look.
 CREATE FUNCTION pgtrickle.source_stamp(relid oid) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
     class record;
     stamp text;
