@@ -28,7 +28,7 @@ from trickle.ivm.algebra.relations import (
 )
 from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, substitute
 from trickle.ivm.algebra.windows import Window
-from trickle.ivm.program.changes import change_body
+from trickle.ivm.program.changes import change_body, copies
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.opaque import opaque_text
 from trickle.ivm.program.quote import ident
@@ -92,7 +92,7 @@ class Renderer:
                 return self._outer_join(rel, labels)
             case Copies(child, weight):
                 outputs = [_aliased(ident("q", c.label), label) for c, label in zip(rel.columns, labels, strict=True)]
-                source = f"(\n{indented(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
+                source = f"(\n{indented(self.select(child))}\n) q, {copies(ident('q', weight.label))}"
                 return f"SELECT {', '.join(outputs)}\nFROM {source}"
             case _:
                 return self._block(as_block(rel), labels)
@@ -122,12 +122,13 @@ class Renderer:
     def _marked(self, rel: Mark, aliases: set[str]) -> Source:
         """The rows of the left; the mark stands for EXISTS over the right. No alias occurs on both levels.
 
+        The right may have marks too, and stand below two marks: each time they are written, they get other names.
         In WHERE that EXISTS stands by itself, so that PostgreSQL can join for it.
         """
         source, partners = self._source(rel.left, aliases), self._source(rel.right, aliases)
         both = Source([], [], source.columns | partners.columns, source.values | partners.values)
         meeting = [*partners.conditions, *(f"({both.text(predicate)})" for predicate in rel.predicates)]
-        stands_for = f"__pgt_{rel.mark.label}__"
+        stands_for = f"{_unused(f'__pgt_{rel.mark.label}', aliases)}__"
         source.columns[rel.mark.number] = (stands_for,)
         source.stand_ins.update(partners.stand_ins)
         source.stand_ins[stands_for] = f"EXISTS (\n{indented(_assemble([], partners.tables, meeting))}\n)"
