@@ -138,3 +138,33 @@ def test_digits_of_sums_beside_zeros(made: Trial, value: str) -> None:
         "DELETE FROM sale WHERE id > 3",
     )
     scenario(made, tables, f"SELECT k, {value} AS v FROM sale GROUP BY k", *steps)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, sum((SELECT count(*) FROM u WHERE u.k = t.x)) AS v FROM t GROUP BY k",
+        "SELECT k, max((SELECT u.w FROM u WHERE u.k = t.k ORDER BY u.w LIMIT 1) + x) AS v FROM t GROUP BY k",
+        "SELECT k, count(*) FILTER (WHERE x NOT IN (SELECT w FROM u)) AS v FROM t GROUP BY ROLLUP (k)",
+        "SELECT sum((SELECT count(*) FROM u WHERE u.k = t.x)), (SELECT count(*) FROM u) AS n FROM t",
+        "SELECT k, string_agg(s, '' ORDER BY (SELECT max(w) FROM u WHERE u.k = t.x), id) AS v FROM t GROUP BY k",
+        "SELECT k FROM t GROUP BY k HAVING sum((SELECT count(*) FROM u WHERE u.k = t.k))"
+        " > (SELECT count(*) FROM u WHERE u.k = t.k)",
+        "SELECT k, sum((SELECT max(w) FROM u)) AS v, (SELECT max(w) FROM u) AS most FROM t GROUP BY k",
+    ],
+)
+def test_aggregates_of_what_subqueries_say(made: Trial, query: str) -> None:
+    """What an aggregate is called with is computed for each row, before the rows are grouped."""
+    scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, 2 IN (SELECT s.v FROM generate_series(0, 2) s(v)) AS two, avg(n) AS a FROM t GROUP BY k",
+        "SELECT k, sum(n) / (SELECT max(s.v) FROM generate_series(1, 2) s(v)) AS a FROM t GROUP BY k",
+        "SELECT id, (SELECT avg(q.n + q.m) FROM (SELECT v.n, v.n * 0.5 AS m FROM (VALUES (1), (2)) v(n)) q) FROM t",
+    ],
+)
+def test_a_subquery_beside_a_sum_has_columns_of_its_own(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)

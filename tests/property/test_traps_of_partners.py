@@ -146,3 +146,19 @@ def test_what_has_no_rule_yet_is_refreshed_in_full(made: Trial, query: str) -> N
 )
 def test_subqueries_beside_groups(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT l.id, l.k NOT IN (SELECT r.k FROM r WHERE r.w IN (SELECT s.k FROM s)) AS m FROM l",
+        "SELECT l.id, l.k NOT IN (SELECT r.k FROM r WHERE (r.k NOT IN (SELECT s.k FROM s)) IS NOT FALSE) AS m FROM l",
+        "SELECT l.id, (l.k, l.v) IN (SELECT r.k, r.w FROM r WHERE r.w <> SOME (SELECT l.k FROM l WHERE l.v = r.k)) AS m"
+        " FROM l",
+        "SELECT r.id, l.id AS lid FROM l JOIN r ON l.k = r.k AND CASE WHEN l.v > 5 THEN l.k = ALL (SELECT q.k FROM r q"
+        " WHERE q.w NOT IN (SELECT s.k FROM s) AND q.w IS NOT NULL) ELSE l.v IS NULL END",
+    ],
+)
+def test_a_subquery_read_in_two_places_has_its_own_subquery_in_each(made: Trial, query: str) -> None:
+    """Whether IN is unknown is asked beside whether it is true, of the same rows."""
+    scenario(made, TABLES, query, *STEPS)

@@ -249,3 +249,13 @@ def test_a_subtree_that_is_moved_below_itself_falls_out(made: Trial) -> None:
     """Its rows go on leading to one another for ever, but nothing leads to them."""
     steps = ("UPDATE n SET p = 5 WHERE id = 2", "INSERT INTO n VALUES (8, 4, 'x')", "UPDATE n SET p = 6 WHERE id = 2")
     scenario(made, TREE, DOWN + "SELECT id, depth FROM r", *steps)
+
+
+def test_a_recursion_may_be_called_like_a_table_around_it(made: Trial) -> None:
+    """The row outside is meant by a name that the WITH query has as well, where that is read by another."""
+    query = (
+        "SELECT r.id FROM w r WHERE EXISTS (SELECT s.c FROM (WITH RECURSIVE r(a, c) AS (SELECT id, p FROM n UNION"
+        " SELECT r.a, n.p FROM r JOIN n ON n.id = r.c) SELECT r.c FROM r WHERE r.a > 0) s WHERE s.c >= r.n"
+        " GROUP BY s.c HAVING count(*) > 1)"
+    )
+    scenario(made, TREE, query, *TREE_STEPS)

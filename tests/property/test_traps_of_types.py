@@ -87,3 +87,18 @@ COMPOSITE_STEPS = (
 )
 def test_a_row_of_nulls_is_not_null(made: Trial, query: str) -> None:
     scenario(made, COMPOSITES, query, *COMPOSITE_STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT l.id, (SELECT count(*) FROM r WHERE r.n::text = l.n::text) AS v FROM l",
+        "SELECT l.id, (SELECT sum(r.id) FROM r WHERE r.n::text < l.n::text AND r.k <> l.k) AS v FROM l",
+        "SELECT l.id, x.v FROM l CROSS JOIN LATERAL (SELECT count(*) AS v FROM r WHERE r.n::text = l.n::text) x",
+        "SELECT l.id FROM l WHERE l.k < (SELECT sum(r.id) FROM r WHERE r.n <= l.n AND length(r.n::text) <= scale(l.n))",
+        "SELECT l.id, (SELECT count(*) FROM r WHERE r.n < l.n) AS v FROM l",
+    ],
+)
+def test_a_subquery_sees_how_the_value_outside_is_written(made: Trial, query: str) -> None:
+    """Rows outside that are equal and look different ask different questions."""
+    scenario(made, TABLES, query, *STEPS)

@@ -58,3 +58,31 @@ STEPS: tuple[Step, ...] = (
 )
 def test_a_branch_that_changes_alone_has_the_type_of_the_union(made: Trial, query: str) -> None:
     scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) AS n FROM (SELECT s AS x FROM t UNION SELECT s FROM u UNION ALL SELECT 'a') q",
+        "SELECT q.y FROM ((SELECT v AS x, id AS y FROM t UNION SELECT id, id FROM u) UNION ALL SELECT v, 1 FROM t) q",
+        "SELECT t.id, (SELECT count(*) FROM ((SELECT v AS x, id AS y FROM t UNION SELECT id, id FROM u)"
+        " UNION ALL SELECT 1, id FROM u) q WHERE q.y BETWEEN 1 AND 2) AS n FROM t",
+        "SELECT q.c FROM (SELECT v, d, count(*) AS c FROM t GROUP BY v, d UNION ALL SELECT id, at, 0 FROM u) q",
+    ],
+)
+def test_groups_in_a_branch_keep_keys_that_nobody_reads(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT coalesce(q.x, 0) + 1 AS y FROM (SELECT id AS x FROM t EXCEPT SELECT id FROM u) q",
+        "SELECT q.n FROM (SELECT x, count(*) AS n FROM (SELECT id AS x FROM t UNION ALL SELECT id FROM t) w"
+        " GROUP BY x) q WHERE q.n NOT IN (SELECT u.id FROM u)",
+        "SELECT q.x + t.v AS y FROM (SELECT id AS x FROM t UNION SELECT id FROM t) q JOIN t ON t.id = q.x",
+        "SELECT q.x || '' AS y FROM (SELECT x + 0 AS x FROM (SELECT DISTINCT v AS x FROM t) w) q JOIN t ON t.v = q.x",
+    ],
+)
+def test_the_keys_of_merged_branches_identify_rows(made: Trial, query: str) -> None:
+    scenario(made, TABLES, query, *STEPS)

@@ -38,17 +38,22 @@ class Lookup:
     columns: tuple[str, ...]
 
 
+Small = dict[int, tuple[Rel, bool]]
+"""Which relations are known to be small or not, by their id(), which they keep as long as they stand here."""
+
+
 def lookups(delta: Rel) -> tuple[Lookup, ...]:
     """Return what a derivative looks up; a relation that stands in several places counts once."""
     found: set[Lookup] = set()
     seen: set[int] = set()
+    small: Small = {}
     stack = [delta]
     while stack:
         rel = stack.pop()
         if id(rel) in seen:
             continue
         seen.add(id(rel))
-        found.update(_made_by(rel))
+        found.update(_made_by(rel, small))
         # What a state table holds is not looked up where it came from: the table has an index of its own.
         stack.extend(() if isinstance(rel, Kept | KeptFirst) else children(rel))
     return tuple(sorted(found))
@@ -61,36 +66,36 @@ def read_again(aggregate: Aggregate, numbering: Numbering) -> Rel:
     return restrict(aggregate.child, keys, touched, numbering)
 
 
-def _made_by(rel: Rel) -> Iterator[Lookup]:
+def _made_by(rel: Rel, small: Small) -> Iterator[Lookup]:
     match rel:
         case Block(inputs, predicates):
-            yield from _followed(inputs, predicates)
+            yield from _followed(inputs, predicates, small)
         case Mark(left, right, predicates) | OuterJoin(left, right, predicates):
             block = as_block(right)
             values = {item.column.number: item.value for item in block.items}
             met = [substitute(predicate, values) for predicate in predicates]
-            yield from _followed((left, *block.inputs), (*block.predicates, *met))
+            yield from _followed((left, *block.inputs), (*block.predicates, *met), small)
         case _:
             return
 
 
 def _followed(
-    inputs: Sequence[Rel], predicates: Sequence[Scalar], given: frozenset[int] = frozenset()
+    inputs: Sequence[Rel], predicates: Sequence[Scalar], small: Small, given: frozenset[int] = frozenset()
 ) -> Iterator[Lookup]:
     """Start from the small inputs, and from columns whose values are given, and go on as far as equalities lead."""
-    waiting = [i for i in inputs if not _is_small(i)]
-    known = {column.number for i in inputs if _is_small(i) for column in i.columns}
+    waiting = [i for i in inputs if not _is_small(i, small)]
+    known = {column.number for i in inputs if _is_small(i, small) for column in i.columns}
     while True:
         reached = [(i, met) for i in waiting if (met := _met(i, predicates, known, given))]
         if not reached:
             return
         for rel, met in reached:
-            yield from _looked_up(rel, met)
+            yield from _looked_up(rel, met, small)
             waiting.remove(rel)
             known |= {column.number for column in rel.columns}
 
 
-def _looked_up(rel: Rel, met: frozenset[int]) -> Iterator[Lookup]:
+def _looked_up(rel: Rel, met: frozenset[int], small: Small) -> Iterator[Lookup]:
     """What is looked up where the values of some columns of `rel` are known; an aggregate is computed first."""
     match rel:
         case Scan(table, attributes):
@@ -98,9 +103,11 @@ def _looked_up(rel: Rel, met: frozenset[int]) -> Iterator[Lookup]:
             yield Lookup(table.schema, table.name, names)
         case Block(inputs, predicates, items):
             copied = (i.value.column for i in items if i.column.number in met)
-            yield from _followed(inputs, predicates, frozenset(number for number in copied if number is not None))
+            yield from _followed(
+                inputs, predicates, small, frozenset(number for number in copied if number is not None)
+            )
         case Mark(left):
-            yield from _looked_up(left, met)
+            yield from _looked_up(left, met, small)
         case _:
             return
 
@@ -129,20 +136,26 @@ def _equalities(predicate: Scalar) -> Iterator[tuple[int, Scalar]]:
             yield column_number(one), Scalar(other)
 
 
-def _is_small(rel: Rel) -> bool:
-    """Is this no larger than the change, or a single row?"""
+def _is_small(rel: Rel, known: Small) -> bool:
+    """Is this no larger than the change, or a single row? What stands in several places is looked at once."""
+    if id(rel) not in known:
+        known[id(rel)] = (rel, _looks_small(rel, known))
+    return known[id(rel)][1]
+
+
+def _looks_small(rel: Rel, known: Small) -> bool:
     match rel:
         case Change() | Given() | KeptChange() | KeptFirst():
             return True
         case Block(inputs):
-            return any(_is_small(i) for i in inputs)
+            return any(_is_small(i, known) for i in inputs)
         case UnionAll(branches):
-            return all(_is_small(branch) for branch in branches)
+            return all(_is_small(branch, known) for branch in branches)
         case Aggregate(child, scalar=scalar):
-            return scalar or _is_small(child)
+            return scalar or _is_small(child, known)
         case Shared(child=child) | Copies(child) | Window(child) | Expand(child) | Mark(child):
-            return _is_small(child)
+            return _is_small(child, known)
         case OuterJoin(left, right, _, full):
-            return _is_small(left) and (not full or _is_small(right))
+            return _is_small(left, known) and (not full or _is_small(right, known))
         case _:
             return False

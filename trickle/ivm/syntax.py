@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache, lru_cache
 
 import postgast
 from google._upb import _message
@@ -18,6 +19,9 @@ from postgast import pg_query_pb2 as pb
 from trickle.errors import DefinitionError, Unsupported
 
 _message.SetAllowOversizeProtos(True)
+
+REMEMBERED = 4096
+"""How many expressions are remembered with their text, of some hundred bytes each."""
 
 PLACES = frozenset({"stmt_len", "list_start", "list_end", "rexpr_list_start", "rexpr_list_end"})
 """Fields beside `…location` that say where in the text something stood."""
@@ -65,12 +69,19 @@ def deparse_expression(node: pb.Node) -> str:
     Raises:
         Unsupported: libpg_query cannot print it faithfully, which reading the text back has shown.
     """
+    return _deparsed(node.SerializeToString(deterministic=True))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _deparsed(serialized: bytes) -> str:
+    """The text of a tree. One program prints the same few trees again and again, and each is read back."""
+    node = pb.Node.FromString(serialized)
     text = _print(node)
     try:
         again = parse_expression(text)
     except DefinitionError as error:
         raise Unsupported(f"the expression {text} cannot be printed") from error
-    if _flattened(again) != _flattened(node):
+    if again.SerializeToString(deterministic=True) != serialized and _flattened(again) != _flattened(node):
         raise Unsupported(f"the expression {text} cannot be printed faithfully")
     return text
 
@@ -193,13 +204,9 @@ def own_nodes(root: Message) -> Iterator[pb.Node]:
 def children(message: Message) -> list[Message]:
     """The messages that stand directly in another one."""
     found: list[Message] = []
-    for descriptor, value in message.ListFields():
-        if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
-            continue
-        if isinstance(value, Message):
-            found.append(value)
-        else:
-            found.extend(value)
+    for field, value in message.ListFields():
+        if _use(field) == "messages":
+            found.extend((value,) if isinstance(value, Message) else value)
     return found
 
 
@@ -208,7 +215,17 @@ def strip_locations(root: Message) -> None:
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        stack.extend(children(message))
-        for descriptor, _ in message.ListFields():
-            if descriptor.name.endswith("location") or descriptor.name in PLACES:
-                message.ClearField(descriptor.name)
+        for field, value in message.ListFields():
+            use = _use(field)
+            if use == "messages":
+                stack.extend((value,) if isinstance(value, Message) else value)
+            elif use == "place":
+                message.ClearField(field.name)
+
+
+@cache
+def _use(field: FieldDescriptor) -> str:
+    """What a field holds; there are some hundreds of them, and trees of many thousand messages."""
+    if field.type == FieldDescriptor.TYPE_MESSAGE:
+        return "messages"
+    return "place" if field.name.endswith("location") or field.name in PLACES else "value"

@@ -6,6 +6,7 @@ Proofs are conservative: an absent property costs speed, a wrong one costs corre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
@@ -88,20 +89,22 @@ def origins(rel: Rel) -> dict[int, ColumnFacts]:
             return origins(kept)
         case Shared(_, _, child) | Window(child) | Copies(child) | Expand(child) | Wanted(child):
             return origins(child)
+        case UnionAll():
+            return _of_one_type(rel)
         case _:
             return {}
 
 
-def of_one_type(rel: UnionAll) -> frozenset[int]:
-    """Columns that are known to have the same type in all branches: 7 / 2 is not 7.0 / 2."""
+def _of_one_type(rel: UnionAll) -> dict[int, ColumnFacts]:
+    """Facts of the columns that are known to have the same type in all branches: 7 / 2 is not 7.0 / 2."""
     known = [origins(branch) for branch in rel.branches]
-    found: set[int] = set()
+    found: dict[int, ColumnFacts] = {}
     for place, output in enumerate(rel.outputs):
-        numbers = [branch.columns[place].number for branch in rel.branches]
-        types = {facts[n].type if n in facts else None for n, facts in zip(numbers, known, strict=True)}
-        if len(types) == 1 and None not in types:
-            found.add(output.number)
-    return frozenset(found)
+        columns = [facts.get(b.columns[place].number) for b, facts in zip(rel.branches, known, strict=True)]
+        stored = [column for column in columns if column is not None]
+        if len(stored) == len(columns) and len({column.type for column in stored}) == 1:
+            found[output.number] = replace(stored[0], not_null=all(column.not_null for column in stored))
+    return found
 
 
 def input_keys(rel: Rel) -> list[frozenset[int]]:

@@ -157,6 +157,9 @@ class Aggregate(Rel):
     calls: tuple[Call, ...]
     scalar: bool = False
     """No GROUP BY at all: exactly one row, also over no rows."""
+    loose: tuple[tuple[int, str], ...] = ()
+    """Keys, minima and maxima whose equal values may look different, and their types: each shows the one whose image
+    comes first, so that a group always looks the same."""
 
     def __post_init__(self) -> None:
         require((*(k.value for k in self.keys), *(c.value for c in self.calls)), (self.child,))

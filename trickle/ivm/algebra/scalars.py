@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.syntax import deparse_expression, nodes, parse_expression
+from trickle.ivm.syntax import REMEMBERED, deparse_expression, nodes, parse_expression
 
 NAME_BYTES = 63
 
@@ -57,12 +58,17 @@ class Scalar:
     @property
     def columns(self) -> frozenset[int]:
         """Numbers of the columns this expression reads."""
-        return frozenset(column_number(n) for n in nodes(self.node) if is_numbered(n))
+        return _columns(self)
 
     @property
     def column(self) -> int | None:
         """Number of the column, when the expression is nothing but a column."""
         return column_number(self.node) if is_numbered(self.node) else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _columns(scalar: Scalar) -> frozenset[int]:
+    return frozenset(column_number(n) for n in nodes(scalar.node) if is_numbered(n))
 
 
 def is_numbered(node: pb.Node) -> bool:
@@ -82,7 +88,7 @@ def reference(column: Column | int) -> Scalar:
     number = column if isinstance(column, int) else column.number
     node = pb.Node()
     node.column_ref.fields.add().string.sval = f"#{number}"
-    return Scalar(node)
+    return Scalar(node, f'"#{number}"')
 
 
 def expression(template: str, **parts: Scalar) -> Scalar:
@@ -101,8 +107,10 @@ def expression(template: str, **parts: Scalar) -> Scalar:
 
 def substitute(scalar: Scalar, mapping: Mapping[int, Scalar]) -> Scalar:
     """Replace column references by the expressions in `mapping`; columns not in it stay."""
-    if not any(number in mapping for number in scalar.columns):
+    if scalar.columns.isdisjoint(mapping):
         return scalar
+    if scalar.column is not None:
+        return mapping[scalar.column]
     node = pb.Node()
     node.CopyFrom(scalar.node)
     for found in nodes(node):
@@ -134,11 +142,17 @@ def tree_key(node: pb.Node) -> bytes:
 
 def render(scalar: Scalar, name: Callable[[int], tuple[str, ...]]) -> str:
     """Print the expression, calling each column by the (qualified) name that `name` gives for its number."""
+    return _rendered(scalar, tuple((number, name(number)) for number in sorted(scalar.columns)))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _rendered(scalar: Scalar, names: tuple[tuple[int, tuple[str, ...]], ...]) -> str:
+    called = dict(names)
     node = pb.Node()
     node.CopyFrom(scalar.node)
     for found in nodes(node):
         if is_numbered(found):
-            parts = name(column_number(found))
+            parts = called[column_number(found)]
             del found.column_ref.fields[:]
             for part in parts:
                 found.column_ref.fields.add().string.sval = part

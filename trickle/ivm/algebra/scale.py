@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.algebra.properties import INTEGERS
-from trickle.ivm.algebra.scalars import column_number
+from trickle.ivm.algebra.scalars import column_number, is_numbered
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.syntax import nodes
 
@@ -22,7 +22,7 @@ NUMERIC = re.compile(r"^numeric\(\d+(?:,(-?\d+))?\)$")
 def fixed_scale(node: pb.Node, columns: Mapping[int, ColumnFacts]) -> int | None:
     """Digits after the point that every value of the expression shows, or None when they may differ."""
     match node.WhichOneof("node"):
-        case "column_ref":
+        case "column_ref" if is_numbered(node):
             return _column_scale(columns.get(column_number(node)))
         case "a_const":
             return _constant_scale(node.a_const)
@@ -60,7 +60,7 @@ def is_factor(node: pb.Node, column: int) -> bool:
     """Is the expression 0 whenever the column is, because it is a product or a quotient of it?"""
     match node.WhichOneof("node"):
         case "column_ref":
-            return column_number(node) == column
+            return is_numbered(node) and column_number(node) == column
         case "a_expr" if node.a_expr.kind == pb.AEXPR_OP and len(node.a_expr.name) == 1:
             operator: str = node.a_expr.name[0].string.sval
             left, right = node.a_expr.lexpr, node.a_expr.rexpr
@@ -74,7 +74,7 @@ def is_factor(node: pb.Node, column: int) -> bool:
 
 def reads(node: pb.Node, column: int) -> bool:
     """Does the expression read the column?"""
-    return any(n.WhichOneof("node") == "column_ref" and column_number(n) == column for n in nodes(node))
+    return any(is_numbered(n) and column_number(n) == column for n in nodes(node))
 
 
 def is_zero(node: pb.Node) -> bool:

@@ -7,7 +7,7 @@ branches together have: 7 beside 7.5 is a numeric. So a branch that has not chan
 from __future__ import annotations
 
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.properties import of_one_type
+from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import expression
 from trickle.ivm.delta.derivative import Delta, derive, rule
@@ -18,7 +18,7 @@ def _(rel: UnionAll, numbering: Numbering) -> Delta | None:
     deltas = [derive(branch, numbering) for branch in rel.branches]
     if not any(deltas):
         return None
-    alike = {column.number for column in rel.outputs} <= of_one_type(rel)
+    alike = {column.number for column in rel.outputs} <= origins(rel).keys()
     arms = tuple(
         delta.rel if delta is not None else _without_rows(branch, numbering)
         for branch, delta in zip(rel.branches, deltas, strict=True)

@@ -8,6 +8,8 @@ the other groups are not read.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import Mark, Wanted
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel, Shared, UnionAll, copy_of
@@ -22,7 +24,7 @@ def _(rel: Wanted, numbering: Numbering) -> Delta | None:
     groups = rel.groups
 
     def grouped(rows: Rel) -> Rel:
-        return Aggregate(rows, groups.keys, groups.calls, groups.scalar)
+        return replace(groups, child=rows)
 
     def asked_for(touched: Rel) -> Rel:
         return _met(rel, touched, numbering)

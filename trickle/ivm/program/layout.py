@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+_QUOTED_OR_NEWLINE = re.compile(r"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|\n""")
+
 
 def indented(text: str) -> str:
     """Indent every line by two spaces, except where a line begins inside quotes."""
-    written: list[str] = ["  "]
-    inside = ""
-    for character in text:
-        written.append(character)
-        if inside:
-            inside = "" if character == inside else inside
-        elif character in "'\"":
-            inside = character
-        elif character == "\n":
-            written.append("  ")
-    return "".join(written)
+    return "  " + _QUOTED_OR_NEWLINE.sub(lambda found: "\n  " if found[0] == "\n" else found[0], text)
 
 
 def commented(text: str) -> str:

@@ -21,6 +21,7 @@ from trickle.ivm.algebra.passes import nest_arms
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.walk import children, scans, walk
+from trickle.ivm.algebra.windows import Window
 from trickle.ivm.explain import print_rel
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.lineage import lineage
@@ -57,6 +58,7 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
     tables = {s.table.oid: s.table for s in scans(algebra)}
     buffers = sorted({t.buffer for t in tables.values() if t.buffer is not None})
     sources = sorted(tables.values(), key=lambda table: (table.schema, table.name))
+    fixed = block != root.block or (not places_all_rows(outer) and _orders_rows(block))
     alone = _alone(outer, target, apply, keeper)
     appends = appended(apply, alone, len(tables)) if target.append_only and not target.immediate else None
     if target.immediate:
@@ -77,10 +79,18 @@ def plan(root: Root, target: Target, numbering: Numbering) -> Program:
         delta=print_rel(delta),
         lineage=lineage(root.block, root.names),
         lookups=_lookups(apply, numbering),
-        as_written=as_written(root, apply) if block == root.block else None,
-        determinised=block != root.block or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
+        as_written=None if fixed else as_written(root, apply),
+        determinised=fixed or any(isinstance(rel, Opaque) and rel.settled for rel in walk(block)),
         states=tuple(state for state, _ in states),
         appends=appends is not None,
+    )
+
+
+def _orders_rows(rel: Rel) -> bool:
+    """Is an order completed in it? What was stored by the order that the query leaves open would not be found again."""
+    return any(
+        (isinstance(found, Window) and found.order is not None) or (isinstance(found, Opaque) and found.settled)
+        for found in walk(rel)
     )
 
 

@@ -37,12 +37,13 @@ HASH = "__pgt_hash"
 
 
 def usable_key(root: Root) -> tuple[int, ...] | None:
-    """Input columns that identify a row of the root and are never NULL, or None."""
+    """Input columns of known types that identify a row of the root and are never NULL, or None."""
     key = row_key(root.block)
     if not key:
         return None
     certain = frozenset().union(*(not_null_columns(i) for i in root.block.inputs))
-    return tuple(sorted(key)) if key <= certain else None
+    typed = {*_input_facts(root), *(item.value.column for item in root.items)}
+    return tuple(sorted(key)) if key <= certain and key <= typed else None
 
 
 def by_key(root: Root, key: Sequence[int], numbering: Numbering) -> Apply:

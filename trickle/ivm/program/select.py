@@ -30,6 +30,7 @@ from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, subs
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.program.changes import change_body, copies
 from trickle.ivm.program.layout import indented
+from trickle.ivm.program.looks import shown_extreme, shown_key
 from trickle.ivm.program.opaque import opaque_text
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.sorting import sort_keys
@@ -136,10 +137,13 @@ class Renderer:
 
     def _aggregate(self, rel: Aggregate, labels: Sequence[str]) -> str:
         source = self._source(rel.child, set())
-        outputs = [*(k.value for k in rel.keys), *(c.value for c in rel.calls)]
+        types = dict(rel.loose)
+        keys = [(k.value, shown_key, types.get(k.column.number)) for k in rel.keys]
+        calls = [(c.value, shown_extreme, types.get(c.column.number)) for c in rel.calls]
+        outputs = [show(value, type) if type is not None else value for value, show, type in (*keys, *calls)]
         targets = [_aliased(source.text(value), label) for value, label in zip(outputs, labels, strict=True)]
-        grouping = ", ".join(str(i + 1) for i in range(len(rel.keys)))
-        tail = f"\nGROUP BY {grouping}" if rel.keys else ""
+        groups = [str(i + 1) if type is None else f"({source.text(value)})" for i, (value, _, type) in enumerate(keys)]
+        tail = f"\nGROUP BY {', '.join(groups)}" if rel.keys else ""
         if not (rel.keys or rel.calls):
             # One row still, though nobody reads what was counted.
             tail = "\nHAVING true"

@@ -69,6 +69,7 @@ class _Steps:
         shown = [*(node.res_target.val for node in select.target_list), *(k.sort_by.node for k in self._sorting)]
         inlined = [with_windows_inlined(node, select) for node in (*shown, *self._on)]
         rel, (targets, keys, having), asked = self._resolved(rel, inlined, by.expressions)
+        rel, (targets, keys, having), asked = self._answered_in_calls(rel, (targets, keys, having), asked)
         if calls_sets(keys, self._reading.facts):
             rel, everything = expanded(self._reading, rel, [*targets, *keys], keys)
             targets, keys = everything[: len(targets)], everything[len(targets) :]
@@ -115,6 +116,23 @@ class _Steps:
             rel, found = answered(rel, found, asked, self._numbering)
             asked = []
         return rel, _split(found, targets, keys), asked
+
+    def _answered_in_calls(
+        self, rel: Rel, values: tuple[list[Scalar], ...], asked: list[Asked]
+    ) -> tuple[Rel, list[list[Scalar]], list[Asked]]:
+        """What aggregates are called with is known of each row before it is grouped; so are subqueries in it."""
+        everything = [value for some in values for value in some]
+        calls = aggregate_calls([*everything, *parts_of(asked)], aggregate_names(self._reading.facts), Numbering())
+        inside, after = _asked_by([call.value for call in calls], asked)
+        if not inside:
+            return rel, [list(some) for some in values], asked
+        everything += parts_of(after)
+        blank = {tree_key(call.value.node): expression("NULL") for call in calls}
+        if _asked_by([replace_matching(value, blank) for value in everything], inside)[0]:
+            raise Unsupported("a subquery that stands in an aggregate call and beside it has no delta rule yet")
+        rel, everything = answered(rel, everything, inside, self._numbering)
+        *found, parts = _split(everything, *values)
+        return rel, found, all_rewritten(after, parts)
 
     def _grouping(self, by: GroupBy, keys: Sequence[Scalar], inside: Sequence[Scalar]) -> Grouping:
         """The sets that rows are grouped by, each with the columns that ties equate."""

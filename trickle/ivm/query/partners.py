@@ -17,7 +17,7 @@ from trickle.errors import Unsupported
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block, fuse_blocks
-from trickle.ivm.algebra.properties import input_keys, trusted_equalities
+from trickle.ivm.algebra.properties import input_keys, origins, trusted_equalities
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Join, Project, Rel, copy_of
 from trickle.ivm.algebra.scalars import (
     Column,
@@ -100,38 +100,57 @@ def _beside_grouped(rel: Rel, inner: Tied, numbering: Numbering) -> Rel:
     rows = inner.rel
     if others:
         domain, rows = _with_domain(rel, rows, others, numbering)
-        for outside, column in domain.items():
+        for value, column in domain:
             keys.append(Item(numbering.column("key"), reference(column)))
-            template = "x = k" if _only_compared(outside, others) else "x IS NOT DISTINCT FROM k"
-            meetings.append(expression(template, x=reference(outside), k=reference(keys[-1].column)))
+            strict = all(_only_compared(number, others) for number in value.columns)
+            template = "x = k" if strict else "x IS NOT DISTINCT FROM k"
+            meetings.append(expression(template, x=value, k=reference(keys[-1].column)))
     return OuterJoin(rel, Aggregate(rows, tuple(keys), inner.calls), tuple(meetings))
 
 
-def _with_domain(rel: Rel, rows: Rel, ties: Sequence[Scalar], numbering: Numbering) -> tuple[dict[int, Column], Rel]:
-    """Join rows with the values outside that they are tied to, each value once; the columns that hold them."""
+def _with_domain(
+    rel: Rel, rows: Rel, ties: Sequence[Scalar], numbering: Numbering
+) -> tuple[list[tuple[Scalar, Column]], Rel]:
+    """Join rows with the values outside that they are tied to, each value once; the columns that hold them.
+
+    Equal values that look different are two values, where a tie does more with them than compare them.
+    """
     there = {column.number for column in rows.columns}
     outside = sorted(columns_of(ties) - there)
     names = {column.number: column for column in rel.columns}
     if not set(outside) <= set(names):
         raise Unsupported("a subquery tied to a query further out than the next has no delta rule yet")
-    items = tuple(Item(numbering.like(names[number]), reference(number)) for number in outside)
+    items = [Item(numbering.like(names[number]), reference(number)) for number in outside]
     values = {number: reference(item.column) for number, item in zip(outside, items, strict=True)}
-    domain = Aggregate(rel, items, ())
-    return {number: item.column for number, item in zip(outside, items, strict=True)}, Join(
-        domain, rows, tuple(substitute(tie, values) for tie in ties)
+    known = origins(as_block(fuse_blocks(rel)))
+    for number in outside:
+        alike = number in known and known[number].equal_is_identical
+        if not alike and not _merely_compared(number, ties):
+            items.append(Item(numbering.column("text"), expression('x::text COLLATE "C"', x=reference(number))))
+    joined = Join(Aggregate(rel, tuple(items), ()), rows, tuple(substitute(tie, values) for tie in ties))
+    return [(item.value, item.column) for item in items], joined
+
+
+def _merely_compared(column: int, ties: Sequence[Scalar]) -> bool:
+    """Is the column an operand of a comparison in every tie that reads it, and nothing else there?"""
+    reading = [tie for tie in ties if column in tie.columns]
+    return all(sum(operand.columns >= {column} for operand in _operands(tie)) == 1 for tie in reading) and all(
+        any(operand.column == column for operand in _operands(tie)) for tie in reading
     )
 
 
 def _only_compared(column: int, ties: Sequence[Scalar]) -> bool:
     """Is the column an operand of a comparison in some tie? Then a NULL of it is tied to no row at all."""
-    for tie in ties:
-        compared = tie.node.a_expr
-        plain = tie.node.WhichOneof("node") == "a_expr" and compared.kind == pb.AEXPR_OP and len(compared.name) == 1
-        if plain and compared.name[0].string.sval in ("=", "<>", "<", "<=", ">", ">="):
-            operands = [Scalar(side) for side in (compared.lexpr, compared.rexpr)]
-            if any(operand.column == column for operand in operands):
-                return True
-    return False
+    return any(operand.column == column for tie in ties for operand in _operands(tie))
+
+
+def _operands(tie: Scalar) -> list[Scalar]:
+    """Both sides of a comparison; nothing of any other condition."""
+    compared = tie.node.a_expr
+    plain = tie.node.WhichOneof("node") == "a_expr" and compared.kind == pb.AEXPR_OP and len(compared.name) == 1
+    if plain and compared.name[0].string.sval in ("=", "<>", "<", "<=", ">", ">="):
+        return [Scalar(side) for side in (compared.lexpr, compared.rexpr)]
+    return []
 
 
 def _has_one_row(rel: Rel) -> bool:

@@ -37,10 +37,14 @@ def readings(root: Message) -> list[pb.Node]:
 
 
 def aliases(root: Message) -> frozenset[str]:
-    """The names by which items of FROM inside this piece are called."""
+    """The names by which items of FROM inside this piece are called: their own only where they have no other."""
     found = {alias.aliasname for node in nodes(root) for alias in _aliases(node)}
-    tables = {node.range_var.relname for node in nodes(root) if node.WhichOneof("node") == "range_var"}
+    tables = {node.range_var.relname for node in nodes(root) if _is_bare(node)}
     return frozenset((found | tables) - {""})
+
+
+def _is_bare(node: pb.Node) -> bool:
+    return node.WhichOneof("node") == "range_var" and not node.range_var.alias.aliasname
 
 
 def _aliases(node: pb.Node) -> list[pb.Alias]:

@@ -87,11 +87,11 @@ def _over_inputs(rel: Aggregate) -> Aggregate:
     keys = _through(block, tuple(key.value for key in rel.keys))
     calls = _through(block, tuple(call.value for call in rel.calls))
     columns = tuple(copy_of(column) for i in block.inputs for column in i.columns)
-    return Aggregate(
-        Block(block.inputs, block.predicates, columns),
-        tuple(Item(key.column, value) for key, value in zip(rel.keys, keys, strict=True)),
-        tuple(Call(call.column, value) for call, value in zip(rel.calls, calls, strict=True)),
-        rel.scalar,
+    return replace(
+        rel,
+        child=Block(block.inputs, block.predicates, columns),
+        keys=tuple(Item(key.column, value) for key, value in zip(rel.keys, keys, strict=True)),
+        calls=tuple(Call(call.column, value) for call, value in zip(rel.calls, calls, strict=True)),
     )
 
 

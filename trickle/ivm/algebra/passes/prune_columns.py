@@ -28,14 +28,13 @@ def prune_columns(rel: Rel, needed: frozenset[int] | None = None) -> Rel:
             return Block(tuple(prune_columns(i, read) for i in inputs), predicates, kept)
         case UnionAll(branches, outputs):
             places = [i for i, column in enumerate(outputs) if column.number in needed]
-            return UnionAll(
-                tuple(prune_columns(b, frozenset(b.columns[i].number for i in places)) for b in branches),
-                tuple(outputs[i] for i in places),
-            )
-        case Aggregate(child, keys, calls, scalar):
+            shown = [frozenset(b.columns[i].number for i in places) for b in branches]
+            pruned = (_shown(prune_columns(b, read), read) for b, read in zip(branches, shown, strict=True))
+            return UnionAll(tuple(pruned), tuple(outputs[i] for i in places))
+        case Aggregate(child, keys, calls):
             kept_calls = tuple(call for call in calls if call.column.number in needed)
             read = columns_of((*(k.value for k in keys), *(c.value for c in kept_calls)))
-            return Aggregate(prune_columns(child, read), keys, kept_calls, scalar)
+            return replace(rel, child=prune_columns(child, read), calls=kept_calls)
         case Window(child, keys, calls, order):
             kept_calls = tuple(call for call in calls if call.column.number in needed)
             if not kept_calls:
@@ -68,6 +67,6 @@ def _read(rel: Rel, read: frozenset[int]) -> Rel:
 
 
 def _shown(rel: Rel, needed: frozenset[int]) -> Rel:
-    """Hide what only predicates read."""
+    """Hide what only predicates read, and the keys of groups, which are never left out."""
     shown = tuple(copy_of(column) for column in rel.columns if column.number in needed)
     return rel if len(shown) == len(rel.columns) else Block((rel,), (), shown)

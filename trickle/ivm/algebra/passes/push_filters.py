@@ -16,7 +16,7 @@ from dataclasses import replace
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import fuse_blocks
-from trickle.ivm.algebra.properties import of_one_type
+from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Filter, Rel, UnionAll
 from trickle.ivm.algebra.scalars import Scalar, reference, substitute
 from trickle.ivm.algebra.walk import over
@@ -53,7 +53,7 @@ def _sinking(rel: Rel) -> frozenset[int]:
     """The columns of a relation that a condition on it may read and still go below it."""
     match rel:
         case UnionAll():
-            return of_one_type(rel)
+            return frozenset(origins(rel))
         case Mark(left):
             return _numbers(left)
         case OuterJoin(left):
