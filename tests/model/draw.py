@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
@@ -198,3 +199,54 @@ def joins(draw: st.DrawFn, numbering: Numbering) -> Rel:
         rel = Join(rel, other, tuple(draw(st.lists(predicates(rel.columns + other.columns), max_size=2))))
     values = draw(st.lists(scalars(rel.columns), min_size=1, max_size=2))
     return Project(rel, tuple(Item(numbering.column("p"), value) for value in values))
+
+
+@st.composite
+def stars(draw: st.DrawFn, numbering: Numbering) -> Join:
+    """A join of a table with ever smaller ones, as they are believed to be, each tied to one before it or to none."""
+    sizes = (1_000_000.0, 10_000.0, 100.0, 1.0)[: draw(st.integers(2, 4))]
+    parts = [_scan(replace(draw(st.sampled_from(TABLES)), rows=rows), numbering) for rows in sizes]
+    ties = [
+        expression("a = b", a=draw(_references(part)), b=draw(_references(draw(st.sampled_from(parts[:n])))))
+        for n, part in enumerate(parts)
+        if n and draw(st.integers(0, 9))
+    ]
+    tests = [draw(predicates(part.columns)) for part in parts if draw(st.booleans())]
+    every = tuple(column for part in parts for column in part.columns)
+    tests += draw(st.lists(predicates(every), max_size=1))
+    rel: Rel = parts[0]
+    for part in parts[1:-1]:
+        rel = Join(rel, part, ())
+    return Join(rel, parts[-1], (*ties, *tests))
+
+
+def _references(rel: Rel) -> st.SearchStrategy[Scalar]:
+    return st.sampled_from(rel.columns).map(reference)
+
+
+@st.composite
+def sums(draw: st.DrawFn, numbering: Numbering) -> Aggregate:
+    """Counts and sums of plain columns over such a join."""
+    child = draw(stars(numbering))
+    columns = draw(st.lists(st.sampled_from(child.columns), max_size=2, unique=True))
+    keys = tuple(Item(numbering.like(column), reference(column)) for column in columns)
+    templates = st.sampled_from(("count(*)", "count(a)", "sum(a)", "sum(CASE WHEN b > 0 THEN a ELSE 0 END)"))
+    calls = []
+    for template in draw(st.lists(templates, min_size=1, max_size=3)):
+        a, b = (reference(draw(st.sampled_from(child.columns))) for _ in range(2))
+        calls.append(Call(numbering.column("c"), expression(template, a=a, b=b)))
+    return Aggregate(child, keys, tuple(calls), scalar=not keys)
+
+
+@st.composite
+def distinct_counts(draw: st.DrawFn, numbering: Numbering) -> Aggregate:
+    """Counts of the distinct values of one column beside other counts and sums, over anything."""
+    child = draw(relations(numbering, 2))
+    keys = tuple(Item(numbering.column("k"), key) for key in draw(st.lists(scalars(child.columns), max_size=2)))
+    value = draw(scalars(child.columns))
+    templates = ("count(DISTINCT x)", *draw(st.lists(st.sampled_from(("count(*)", "sum(a)", "count(a)")), max_size=2)))
+    calls = []
+    for template in templates:
+        a = reference(draw(st.sampled_from(child.columns)))
+        calls.append(Call(numbering.column("c"), expression(template, x=value, a=a)))
+    return Aggregate(child, keys, tuple(calls), scalar=not keys)

@@ -8,27 +8,37 @@ Oracle: the model, which evaluates the query before and after and subtracts.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from model import draw as drawn
 from model.zset import State, difference, evaluate, zset
 from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, prune_columns, push_filters
+from trickle.ivm.algebra.passes import (
+    fuse_blocks,
+    hoist_factors,
+    nest_arms,
+    plain_tests,
+    prune_columns,
+    push_filters,
+)
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import keep_states
 from trickle.ivm.algebra.properties import not_null_columns, row_key
-from trickle.ivm.algebra.relations import Block, Given, Item, Rel, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Given, Item, Rel, copy_of
 from trickle.ivm.algebra.scalars import expression
-from trickle.ivm.algebra.walk import over
+from trickle.ivm.algebra.walk import over, walk
 from trickle.ivm.delta import Measure, derive, derive_measured
 from trickle.ivm.delta.restrict import Restriction, restrict
-from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.facts import ColumnFacts, Facts
+from trickle.ivm.program.distinct_values import distinct_values_kept
 from trickle.ivm.program.keep import with_first_rows
+from trickle.ivm.program.sums import KeepSums, sums_kept
 
 EXAMPLES = 100
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -48,6 +58,63 @@ def test_every_pass_keeps_the_meaning(data: st.DataObject, state: State) -> None
 
 @many
 @given(data=st.data(), state=drawn.states)
+def test_arms_of_small_tables_keep_the_meaning_and_change_alike(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    rel = rewritten(data.draw(drawn.stars(numbering)))
+    nested = nest_arms(rel)
+    assert evaluate(nested, state) == evaluate(rel, state)
+    follows(nested, state, numbering)
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_sums_over_kept_ones_are_the_sums(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    differs_only_in_what_is_kept(data.draw(drawn.sums(numbering)), sums_kept, state, numbering)
+
+
+@many
+@given(data=st.data(), state=drawn.states)
+def test_counts_of_kept_values_are_the_counts(data: st.DataObject, state: State) -> None:
+    numbering = Numbering()
+    differs_only_in_what_is_kept(data.draw(drawn.distinct_counts(numbering)), distinct_values_kept, state, numbering)
+
+
+Keeps = Callable[[Block, KeepSums, Numbering, Facts], Block | None]
+
+
+def differs_only_in_what_is_kept(rel: Rel, keeps: Keeps, state: State, numbering: Numbering) -> None:
+    """What is made of a query, over a state table, means the same and changes in the same way."""
+    block = rewritten(rel)
+
+    def keep(part: Aggregate, scales: Mapping[int, int]) -> Rel:
+        assert scales.keys() <= {column.number for column in part.columns}
+        return kept_as(1, part)
+
+    made = keeps(block, keep, numbering, ALL_INTEGERS)
+    if made is None:
+        reject()
+    assert evaluate(made, state) == evaluate(block, state)
+    follows(made, state, numbering)
+    (part,) = {found.rel for found in walk(made) if isinstance(found, Kept)}
+    follows(part, state, numbering)
+
+
+class _OneType(dict[str, str]):
+    """Every expression is an integer."""
+
+    def __contains__(self, question: object) -> bool:
+        return True
+
+    def __getitem__(self, question: str) -> str:
+        return "integer"
+
+
+ALL_INTEGERS = Facts("", types=_OneType())
+
+
+@many
+@given(data=st.data(), state=drawn.states)
 def test_pruning_returns_the_columns_asked_for(data: st.DataObject, state: State) -> None:
     fused = as_block(fuse_blocks(data.draw(drawn.relations(Numbering()))))
     wanted = data.draw(st.sets(st.sampled_from([c.number for c in fused.columns]), min_size=1))
@@ -59,16 +126,25 @@ def test_pruning_returns_the_columns_asked_for(data: st.DataObject, state: State
 def differentiate(data: st.DataObject, state: State) -> None:
     """The law everything rests on."""
     numbering = Numbering()
-    rel = rewritten(data.draw(drawn.relations(numbering)))
+    follows(rewritten(data.draw(drawn.relations(numbering))), state, numbering)
+
+
+def follows(rel: Rel, state: State, numbering: Numbering) -> None:
+    """The derivative is after minus before."""
     delta = derive(rel, numbering)
     assert delta is not None
     expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
     assert zset(delta.rel, delta.weight, state) == expected
 
 
-def rewritten(rel: Rel) -> Rel:
+def kept_as(number: int, part: Rel) -> Kept:
+    """A relation in a state table of integers."""
+    return Kept(number, part, tuple(ColumnFacts(i, f"c{i}", *drawn.INTEGER) for i in range(len(part.columns))))
+
+
+def rewritten(rel: Rel) -> Block:
     """As the compiler hands a query to the rules."""
-    return prune_columns(as_block(plain_tests(push_filters(hoist_factors(fuse_blocks(rel))))))
+    return as_block(prune_columns(as_block(plain_tests(push_filters(hoist_factors(fuse_blocks(rel)))))))
 
 
 def differentiate_beside_states(data: st.DataObject, state: State) -> None:
@@ -77,9 +153,7 @@ def differentiate_beside_states(data: st.DataObject, state: State) -> None:
     rel = rewritten(data.draw(drawn.relations(numbering)))
 
     def keep(part: Rel) -> Rel:
-        return Kept(
-            next(numbers), part, tuple(ColumnFacts(i, f"c{i}", *drawn.INTEGER) for i in range(len(part.columns)))
-        )
+        return kept_as(next(numbers), part)
 
     def keep_some(part: Rel) -> Rel:
         below = over(part, keep_some)
@@ -88,10 +162,7 @@ def differentiate_beside_states(data: st.DataObject, state: State) -> None:
     chosen = keep_states(rel, keep, lambda _: data.draw(st.booleans()))
     for kept in (with_first_rows(as_block(chosen)), keep_some(rel)):
         assert evaluate(kept, state) == evaluate(rel, state)
-        delta = derive(kept, numbering)
-        assert delta is not None
-        expected = difference(evaluate(rel, state), evaluate(rel, state.earlier()))
-        assert zset(delta.rel, delta.weight, state) == expected
+        follows(kept, state, numbering)
 
 
 @many

@@ -33,7 +33,7 @@ IN_THE_QUERY = {
     "the change of both sides is added, not taken away": (r"- \((\S+ \* \S+)\) AS __pgt_w", r"(\1) AS __pgt_w", "rows"),
     "rows that cancel are applied": (r"HAVING sum\((\S+)\) <> 0", r"HAVING sum(\1) IS NOT NULL", "rows"),
     "each row is inserted once, however often it was": (
-        r"unnest\(array_fill\(1, ARRAY\[__pgt_w::int\]\)\)",
+        r"unnest\(array_fill\(1, ARRAY\[greatest\(__pgt_w, 0\)::int\]\)\)",
         "generate_series(1, 1)",
         "rows",
     ),

@@ -73,6 +73,7 @@ STEPS: tuple[Step, ...] = (
         "SELECT l.id FROM l WHERE NOT l.v > ALL (SELECT w FROM r)",
         "SELECT l.id FROM l WHERE l.k IN (SELECT k FROM r) OR l.v > 20",
         "SELECT l.id, l.k IN (SELECT k FROM r) AS here, EXISTS (SELECT FROM s WHERE s.k = l.k) AS there FROM l",
+        "SELECT id, k IN (SELECT k FROM l a WHERE EXISTS (SELECT FROM l b WHERE b.id = a.k)) AS here FROM l",
         "SELECT l.id, CASE WHEN l.k = ALL (SELECT k FROM r WHERE r.w < 4) THEN 'all' ELSE 'not' END AS c FROM l",
         "SELECT l.id FROM l WHERE EXISTS (SELECT FROM r WHERE r.k = l.k AND EXISTS (SELECT FROM s WHERE s.k = r.k))",
         "SELECT l.id FROM l WHERE l.k IN (SELECT k FROM r GROUP BY k HAVING count(*) > 1)",

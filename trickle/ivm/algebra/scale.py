@@ -37,7 +37,7 @@ def fixed_scale(node: pb.Node, columns: Mapping[int, ColumnFacts]) -> int | None
             values = [when.case_when.result for when in case.args]
             if case.defresult.WhichOneof("node"):
                 values.append(case.defresult)
-            return _common([fixed_scale(value, columns) for value in values if not _is_null(value)])
+            return _common([fixed_scale(value, columns) for value in values if not is_null(value)])
         case _:
             return None
 
@@ -53,7 +53,7 @@ def scale_beside_zero(node: pb.Node, columns: Mapping[int, ColumnFacts]) -> int 
     values = [when.case_when.result for when in case.args]
     if case.defresult.WhichOneof("node"):
         values.append(case.defresult)
-    return _common([fixed_scale(v, columns) for v in values if not _is_null(v) and not _is_zero(v)])
+    return _common([fixed_scale(v, columns) for v in values if not is_null(v) and not is_zero(v)])
 
 
 def is_factor(node: pb.Node, column: int) -> bool:
@@ -77,7 +77,8 @@ def reads(node: pb.Node, column: int) -> bool:
     return any(is_numbered(n) and column_number(n) == column for n in nodes(node))
 
 
-def _is_zero(node: pb.Node) -> bool:
+def is_zero(node: pb.Node) -> bool:
+    """Is it the constant 0, of whatever type?"""
     inner = node.type_cast.arg if node.WhichOneof("node") == "type_cast" else node
     constant = inner.a_const
     return inner.WhichOneof("node") == "a_const" and constant.WhichOneof("val") == "ival" and not constant.ival.ival
@@ -132,6 +133,7 @@ def _common(scales: list[int | None]) -> int | None:
     return scales[0] if scales and len(set(scales)) == 1 else None
 
 
-def _is_null(node: pb.Node) -> bool:
+def is_null(node: pb.Node) -> bool:
+    """Is it the constant NULL?"""
     inner = node.type_cast.arg if node.WhichOneof("node") == "type_cast" else node
     return inner.WhichOneof("node") == "a_const" and bool(inner.a_const.isnull)

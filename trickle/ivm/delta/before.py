@@ -19,6 +19,19 @@ from trickle.ivm.delta.derivative import Delta
 
 def before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
     """Return the rows of `now` as they were before `change`, which has all its changes."""
+    net, total = _added_up(now, change, numbering)
+    return Copies(net, total)
+
+
+def there_before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
+    """The same, with each row once, where it does not matter how often it stood."""
+    net, total = _added_up(now, change, numbering)
+    stood = expression("n > 0", n=reference(total))
+    return Block((net,), (stood,), tuple(copy_of(column) for column in now.columns))
+
+
+def _added_up(now: Rel, change: Delta, numbering: Numbering) -> tuple[Rel, Column]:
+    """Each row of `now` or the change beside the number of times that it stood, and the column of that."""
     weight = numbering.column("__pgt_w")
     columns = now.columns
     one = Block((now,), (), (*(copy_of(c) for c in columns), Item(weight, expression("1"))))
@@ -33,7 +46,9 @@ def before(now: Rel, change: Delta, numbering: Numbering) -> Rel:
     return _counted(rows, columns, plain, weight, numbering)
 
 
-def _grouped(rows: Rel, columns: tuple[Column, ...], images: set[int], weight: Column, numbering: Numbering) -> Rel:
+def _grouped(
+    rows: Rel, columns: tuple[Column, ...], images: set[int], weight: Column, numbering: Numbering
+) -> tuple[Rel, Column]:
     """Add up weights by all columns, and by the text of those in `images`."""
     total = numbering.column("__pgt_n")
     shown = tuple(copy_of(c) for c in columns)
@@ -41,10 +56,12 @@ def _grouped(rows: Rel, columns: tuple[Column, ...], images: set[int], weight: C
         Item(numbering.column("image"), expression("c::text", c=reference(c))) for c in columns if c.number in images
     )
     net: Rel = Aggregate(rows, (*shown, *texts), (Call(total, expression("sum(w)::int", w=reference(weight))),))
-    return Copies(Block((net,), (), (*shown, copy_of(total))) if texts else net, total)
+    return Block((net,), (), (*shown, copy_of(total))) if texts else net, total
 
 
-def _counted(rows: Rel, columns: tuple[Column, ...], plain: set[int], weight: Column, numbering: Numbering) -> Rel:
+def _counted(
+    rows: Rel, columns: tuple[Column, ...], plain: set[int], weight: Column, numbering: Numbering
+) -> tuple[Rel, Column]:
     """Add up weights over rows that agree in the `plain` columns and in the text of the others."""
     total, place = numbering.column("__pgt_n"), numbering.column("place")
     shown = tuple(copy_of(c) for c in columns)
@@ -63,4 +80,4 @@ def _counted(rows: Rel, columns: tuple[Column, ...], plain: set[int], weight: Co
     imaged = Block((rows,), (), (*(copy_of(c) for c in rows.columns), *texts.values()))
     windowed = Window(imaged, tuple(Item(numbering.like(key), reference(key)) for key in keys), calls)
     first = expression("p = 1", p=reference(place))
-    return Copies(Block(as_block(windowed).inputs, (first,), (*shown, copy_of(total))), total)
+    return Block(as_block(windowed).inputs, (first,), (*shown, copy_of(total))), total

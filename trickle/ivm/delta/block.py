@@ -3,7 +3,8 @@
     Δ(π σ R)    = π σ ΔR
     Δ(R ⋈ S)    = ΔR ⋈ S  ⊎  R ⋈ ΔS  ⊎  −(ΔR ⋈ ΔS)          R and S as the statement sees them: new
 
-The last term takes away what the first two count twice. For n inputs a chain: J₁ = R₁, Jₖ = Jₖ₋₁ ⋈ Rₖ, three
+The last term takes away what the first two count twice; where the old R stands in a state table, ΔR ⋈ S ⊎ old R ⋈ ΔS
+is all there is. For n inputs a chain: J₁ = R₁, Jₖ = Jₖ₋₁ ⋈ Rₖ, three
 terms a step, each ΔJ computed once; size and planning time grow with n, not with 2ⁿ. In R ⋈ ΔS the left side
 is written out flat, so PostgreSQL may start from the change and follow indexes.
 An UPDATE is a −1 row and a +1 row: a row that starts to satisfy a predicate simply arrives.
@@ -16,8 +17,9 @@ from collections.abc import Sequence
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
-from trickle.ivm.delta.chain import join_order, named, passed_on, predicates_between
+from trickle.ivm.delta.chain import gated, join_order, named, passed_on, predicates_between, split
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
+from trickle.ivm.delta.kept import all_as_found
 from trickle.ivm.delta.restrict import narrowed
 
 
@@ -59,6 +61,7 @@ def _step(
     The first input enters unfiltered, so the first link decides its predicates too.
     """
     before, here = inputs[:step], inputs[step]
+    found = all_as_found(before)
     decided = before if step > 1 else ()
     change = changes[step]
     weight = numbering.column("__pgt_w")
@@ -69,10 +72,11 @@ def _step(
         terms.append(Block((joined.rel, met), new_here, (*items, Item(weight, reference(joined.weight)))))
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
-        value = reference(change.weight)
-        met_before = tuple(narrowed(b, change.rel, rel.predicates, numbering) for b in before)
-        terms.append(Block((*met_before, change.rel), everywhere, (*items, Item(weight, value))))
-    if joined is not None and change is not None:
+        for part, gate in gated(split(here, change, before)):
+            value = reference(part.weight)
+            met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
+            terms.append(Block((*met_before, part.rel), everywhere, (*items, Item(weight, value)), gate))
+    if joined is not None and change is not None and found is None:
         both = expression("-(a * b)", a=reference(joined.weight), b=reference(change.weight))
         new_here = predicates_between(rel, decided, (*before, here))
         terms.append(Block((joined.rel, change.rel), new_here, (*items, Item(weight, both))))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
+from trickle.ivm.algebra.relations import Block, Item, Rel, Scan, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Scalar, columns_of, equated_columns
 from trickle.ivm.delta.derivative import Delta, shared
+from trickle.ivm.delta.restrict import grouped
 
 
 def predicates_between(rel: Block, applied: Sequence[Rel], fresh: Sequence[Rel]) -> tuple[Scalar, ...]:
@@ -36,20 +37,47 @@ def named(change: Delta | None, position: int) -> Delta | None:
 def join_order(rel: Block, first: int = 0) -> list[int]:
     """Order the inputs so that each one is tied to an earlier one by a predicate, where any such order exists.
 
-    An equality ties best: it is looked up. Otherwise the order is that of the query. It may seem better to meet the
-    smallest tables first; but PostgreSQL expects a change of one nation to reach a twenty-fifth of everything, and
-    would read whole tables for whatever is joined after that term.
+    An equality ties best: it is looked up. Tables come before the arms of smaller ones, of which PostgreSQL expects
+    that much changes, and those before groups, which are looked up by what is known. Otherwise the order is that of
+    the query. It may seem better to meet the smallest tables first; but PostgreSQL expects a change of one nation to
+    reach a twenty-fifth of everything, and would read whole tables for whatever is joined after that term.
     """
     remaining = [i for i in range(len(rel.inputs)) if i != first]
     order = [first]
     while remaining:
         known = numbers([rel.inputs[i] for i in order])
         tied = [i for i in remaining if _tied(rel, known, numbers([rel.inputs[i]]), equal=True)]
-        tied = tied or [i for i in remaining if _tied(rel, known, numbers([rel.inputs[i]]), equal=False)]
-        chosen = tied[0] if tied else remaining[0]
+        tied = tied or [i for i in remaining if _tied(rel, known, numbers([rel.inputs[i]]), equal=False)] or remaining
+        chosen = min(tied, key=lambda i: _rank(rel, rel.inputs[i]))
         remaining.remove(chosen)
         order.append(chosen)
     return order
+
+
+def _rank(rel: Block, found: Rel) -> int:
+    """Where there are arms: tables, arms, and what is computed of several rows."""
+    if not any(isinstance(i, Block) for i in rel.inputs) or isinstance(found, Scan):
+        return 0
+    return 1 if isinstance(found, Block) else 2
+
+
+def split(rel: Rel, change: Delta, before: Sequence[Rel]) -> tuple[Delta, ...]:
+    """The change of an arm, by what has changed: Δ(S ⋈ N) = ΔS ⋈ N ⊎ S ⋈ ΔN ⊎ …, each of them met by itself.
+
+    A change of N would bring many rows of S, of which PostgreSQL cannot know that they hardly ever come.
+    """
+    union = change.rel.child if isinstance(change.rel, Shared) else change.rel
+    if not isinstance(rel, Block) or not isinstance(union, UnionAll) or any(grouped(b) for b in before):
+        return (change,)
+    if any(branch.columns != union.columns for branch in union.branches):
+        return (change,)
+    law = "one term of the change of an arm"
+    return tuple(Delta(Shared("change_arm", law, branch), change.weight) for branch in union.branches)
+
+
+def gated(parts: Sequence[Delta]) -> list[tuple[Delta, Rel | None]]:
+    """The terms of a change, each but the first with what has to be there for it to be looked at."""
+    return [(part, Block((part.rel,), (), ()) if n else None) for n, part in enumerate(parts)]
 
 
 def _tied(rel: Block, known: frozenset[int], candidate: frozenset[int], *, equal: bool) -> bool:

@@ -6,6 +6,7 @@ and nothing has to be rebuilt.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
@@ -34,7 +35,12 @@ def as_found(rel: Rel) -> Rel | None:
     if isinstance(rel, KeptFirst):
         return replace(rel, before=True)
     if isinstance(rel, Block) and rel.inputs and rel.gate is None:
-        inputs = [as_found(i) for i in rel.inputs]
-        found = tuple(i for i in inputs if i is not None)
-        return replace(rel, inputs=found) if len(found) == len(inputs) else None
+        found = all_as_found(rel.inputs)
+        return None if found is None else replace(rel, inputs=found)
     return None
+
+
+def all_as_found(rels: Sequence[Rel]) -> tuple[Rel, ...] | None:
+    """The old rows of several relations, or None where those of one have to be rebuilt."""
+    found = tuple(old for rel in rels if (old := as_found(rel)) is not None)
+    return found if len(found) == len(rels) else None

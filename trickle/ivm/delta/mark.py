@@ -16,7 +16,7 @@ from trickle.ivm.algebra.pairing import Mark
 from trickle.ivm.algebra.properties import trusted_equalities
 from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, expression, reference
-from trickle.ivm.delta.before import before
+from trickle.ivm.delta.before import before, there_before
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.restrict import Restriction, narrowed, restrict
 
@@ -36,7 +36,7 @@ def _(rel: Mark, numbering: Numbering) -> Delta | None:
         right = shared(right, "change_of_partners", "the change of the rows that may be partners")
         changed = Block((right.rel,), (), ())
         rows, partners = _touched(rel, left, right, numbering)
-        then = Shared("partners_before", "their partners as they were", before(partners, right, numbering))
+        then = Shared("partners_before", "their partners as they were", there_before(partners, right, numbering))
         for there, sign in ((partners, "1"), (then, "-1")):
             marked = Mark(rows, there, rel.predicates, rel.mark)
             terms.append(Block((marked,), (), (*outputs, Item(weight, expression(sign))), changed))

@@ -7,6 +7,8 @@ beside its weight, what it contributes to every sum (a measure); a thousand chan
 it once. The chain is that of a join without measures, begun with F:
 
     m(ΔJ ⋈ R) = m(ΔJ)          m(J ⋈ ΔR) = v · w(ΔR)          m(−ΔJ ⋈ ΔR) = −m(ΔJ) · w(ΔR)
+
+Where the old J stands in a state table, it takes the place of J, and there is no third term.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from dataclasses import dataclass
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, columns_of, expression, reference
-from trickle.ivm.delta.chain import join_order, named, numbers, passed_on, predicates_between
+from trickle.ivm.delta.chain import gated, join_order, named, numbers, passed_on, predicates_between, split
 from trickle.ivm.delta.derivative import Delta, derive, shared
+from trickle.ivm.delta.kept import all_as_found
 from trickle.ivm.delta.restrict import narrowed
 
 
@@ -82,6 +85,7 @@ def _step(
 ) -> Delta | None:
     """One link of the chain: the change of the join of inputs 0 … step, of which the first is the fact."""
     before, here = inputs[:step], inputs[step]
+    found = all_as_found(before)
     here_too = predicates_between(rel, before, (here,))
     weight = numbering.column("__pgt_w")
     terms: list[Rel] = []
@@ -91,11 +95,12 @@ def _step(
         terms.append(Block((joined.rel, met), here_too, (*items, *carried)))
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
-        met_before = tuple(narrowed(b, change.rel, rel.predicates, numbering) for b in before)
-        row_weight = reference(change.weight)
-        carried = (Item(weight, row_weight), *(Item(m.column, m.weighted(row_weight)) for m in measures))
-        terms.append(Block((*met_before, change.rel), everywhere, (*items, *carried)))
-    if joined is not None and change is not None:
+        for part, gate in gated(split(here, change, before)):
+            met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
+            row_weight = reference(part.weight)
+            carried = (Item(weight, row_weight), *(Item(m.column, m.weighted(row_weight)) for m in measures))
+            terms.append(Block((*met_before, part.rel), everywhere, (*items, *carried), gate))
+    if joined is not None and change is not None and found is None:
         parts = {"a": reference(joined.weight), "b": reference(change.weight)}
         undone = [Item(weight, expression("-(a * b)", **parts))]
         for m in measures:

@@ -75,7 +75,7 @@ def _arm(
 
 def narrowed(rel: Rel, change: Rel, predicates: Sequence[Scalar], numbering: Numbering) -> Rel:
     """Return `rel` without groups that no row of `change` can meet by `predicates`; others stay as they are."""
-    if not _grouped(rel):
+    if not grouped(rel):
         return rel
     match rel:
         case Wanted(groups):
@@ -143,7 +143,7 @@ def _wanted(numbers: Sequence[int], change: Rel, numbering: Numbering) -> Shared
     return Shared("wanted_keys", "values that the change can meet", Aggregate(change, items, ()))
 
 
-def _grouped(rel: Rel) -> bool:
+def grouped(rel: Rel) -> bool:
     """Would PostgreSQL compute some part of it whole, whatever it is joined with?"""
     return any(isinstance(found, (Aggregate, Window)) and found.keys for found in walk(rel))
 

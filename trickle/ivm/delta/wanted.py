@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.pairing import Mark, Wanted
-from trickle.ivm.algebra.relations import Block, Item, Rel, Shared, UnionAll, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Rel, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import expression, reference
 from trickle.ivm.delta.derivative import Delta, derive, rule
 from trickle.ivm.delta.recomputed import recomputed
@@ -38,18 +38,19 @@ def _met(rel: Wanted, touched: Rel, numbering: Numbering) -> Rel:
     met = equated_to(frozenset(keys), rel.among, rel.predicates)
     if not met:
         return touched
-    names = {column.number: column for column in rel.among.columns}
-    outputs = tuple(numbering.like(names[number]) for number in met.values())
     change = derive(rel.among, numbering)
-    rows = [rel.among] if change is None else [rel.among, change.rel]
-    items = tuple(Item(output, reference(number)) for output, number in zip(outputs, met.values(), strict=True))
-    arms = tuple(Block((found,), (), items) for found in rows)
-    partners = arms[0] if len(arms) == 1 else UnionAll(arms, outputs)
     tests = tuple(
-        expression("a = b", a=reference(keys[number]), b=reference(output))
-        for number, output in zip(met, outputs, strict=True)
+        expression("a = b", a=reference(keys[number]), b=reference(partner)) for number, partner in met.items()
     )
-    mark = numbering.column("wanted")
-    marked = Mark(touched, partners, tests, mark)
-    kept = Block((marked,), (reference(mark),), tuple(copy_of(column) for column in touched.columns))
+    items = tuple(copy_of(column) for column in touched.columns)
+
+    def met_by(rows: Rel) -> Rel:
+        mark = numbering.column("wanted")
+        partners = Block((rows,), (), tuple(copy_of(c) for c in rows.columns if c.number in met.values()))
+        return Block((Mark(touched, partners, tests, mark),), (reference(mark),), items)
+
+    # Each by itself: PostgreSQL looks the few keys up among the many rows of a table, but not of a UNION.
+    kept = met_by(rel.among)
+    if change is not None:
+        kept = Aggregate(UnionAll((kept, met_by(change.rel)), touched.columns), items, ())
     return Shared("touched_and_met", "those of the touched keys that are asked for", kept)

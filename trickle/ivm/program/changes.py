@@ -12,13 +12,18 @@ from trickle.ivm.program.quote import ident
 BUFFERS = "pgtrickle_changes"
 NEW = (
     "b.xid >= __pgt_xmax AND b.xid <= __pgt_last AND b.xid <> __pgt_own_xid",
-    "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)",
+    "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)"
+    " AND b.xid >= __pgt_first AND b.xid <= __pgt_last",
 )
 """Two index ranges, together exactly the rows that are new to the frontier.
 
-The upper bound excludes nothing. It makes the first range look closed to the planner, which then expects a small part
-of the buffer instead of a third of it, and keeps following indexes while a slow consumer holds a backlog.
+The bounds `__pgt_first` and `__pgt_last` exclude nothing. They make the ranges look closed to the planner, which then
+expects a small part of the buffer instead of a third of it, or of all that ten transactions wrote, and keeps following
+indexes while a slow consumer holds a backlog.
 """
+BOUNDS = """__pgt_first xid8 := '0';
+  __pgt_last xid8 := '18446744073709551615';"""
+"""Declares the bounds."""
 
 OWN = "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"
 """What the transaction itself has written since a number of its own."""
@@ -57,6 +62,17 @@ def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_
     outputs.append(f"sum({weight})::bigint AS {ident(weight_label)}")
     group = f"\nGROUP BY {', '.join(keys)}" if keys else ""
     return f"SELECT {', '.join(outputs)}\nFROM {source}{group}\nHAVING sum({weight}) <> 0"
+
+
+def copies(weight: str) -> str:
+    """A FROM item with a row for each copy of a row that stands `weight` times; none where that is not positive.
+
+    Of generate_series the planner believes that it makes a thousand rows of each. Of this it believes what is mostly
+    true: one; so whatever is joined with the copies is looked up by index.
+    """
+    return (
+        f"LATERAL (SELECT FROM unnest(array_fill(1, ARRAY[greatest({weight}, 0)::int])) u(one) WHERE u.one = 1) copies"
+    )
 
 
 def buffer_name(rel: Change) -> str:

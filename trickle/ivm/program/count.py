@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trickle.ivm.program.changes import BUFFERS, NEW
+from trickle.ivm.program.changes import BOUNDS, BUFFERS, NEW
 from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.news import read_frontier
 from trickle.ivm.program.parts import PROGRAMS, Target
@@ -29,7 +29,7 @@ def count_text(target: Target, buffers: Sequence[int]) -> str:
 DECLARE
   __pgt_snapshot pg_snapshot;
   __pgt_xmax xid8;
-  __pgt_last xid8 := '18446744073709551615';
+  {BOUNDS}
   __pgt_late xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;

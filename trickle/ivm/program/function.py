@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, insert, merge, named
+from trickle.ivm.program.changes import BOUNDS
 from trickle.ivm.program.frame import (
     by_size,
     complain,
@@ -67,7 +68,8 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
-  __pgt_xmax xid8;{_LAST}
+  __pgt_xmax xid8;
+  {BOUNDS}
   __pgt_late xid8[];
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
@@ -100,7 +102,7 @@ END
     )
     return (
         create_program(target, "", body, settings),
-        create_large(target, arguments, _LAST, statement, settings),
+        create_large(target, arguments, f"\n  {BOUNDS}", statement, settings),
     )
 
 
@@ -110,8 +112,6 @@ _APPENDS_DECLARED = """
   __pgt_taken boolean;
   __pgt_added boolean;"""
 _ACTION = """CASE WHEN __pgt_added THEN 'APPEND_ONLY' WHEN __pgt_taken THEN 'NOT_APPEND_ONLY' ELSE 'DIFFERENTIAL' END"""
-_LAST = """
-  __pgt_last xid8 := '18446744073709551615';"""
 _WRITTEN = ("__pgt_counts.rows_inserted", "__pgt_counts.rows_updated", "__pgt_counts.rows_deleted")
 
 

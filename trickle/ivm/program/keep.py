@@ -7,7 +7,7 @@ values may look different, and the one that is kept need not be the one that the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trickle.errors import MissingFacts
@@ -24,13 +24,17 @@ from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
+from trickle.ivm.program.distinct_values import distinct_values_kept
 from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.sorting import sort_keys
+from trickle.ivm.program.sums import sums_kept
 from trickle.ivm.query.grouping import function_name
 
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
+_MOST_DIGITS = 1000
+"""What a numeric type can declare."""
 Choose = Callable[[Root, Target, Numbering], Apply]
 StateApply = tuple[State, Apply | None]
 
@@ -50,22 +54,51 @@ class Keeper:
         if isinstance(source_of(block), Opaque):
             return self.root.block
         divided = as_block(keep_states(block, self.keep, self.foldable))
-        return with_first_rows(divided) if self.kept else self.root.block
+        if self.kept:
+            return with_first_rows(divided)
+        # Writers that keep an IMMEDIATE table side by side meet in no state table.
+        if self.target.immediate:
+            return self.root.block
+        top, facts = as_block(block), self.root.facts
+        kept = sums_kept(top, self.keep_sums, self.numbering, facts)
+        return kept or distinct_values_kept(top, self.keep_groups, self.numbering, facts) or self.root.block
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
-        if not rel.columns or derive(rel, self.numbering) is None:
-            return rel
-        question = Renderer().select(rel, _names(rel))
-        if question not in self.root.facts.described:
-            raise MissingFacts(queries=[question])
-        facts = self.root.facts.described[question]
-        # No description: rows that no table can hold.
-        if not facts or not self._certain(rel, facts):
-            return rel
+        facts = self._described(rel)
+        return self._kept(rel, facts) if facts and self._certain(rel, facts) else rel
+
+    def keep_sums(self, sums: Aggregate, scales: Mapping[int, int]) -> Rel | None:
+        """Put sums into a state table; all values of one show as many digits as its scale says."""
+        facts = self._described(sums)
+        if not facts:
+            return None
+        known = [
+            replace(described, type=f"numeric({_MOST_DIGITS},{scales[column.number]})", equal_is_identical=True)
+            if column.number in scales and described.base_type == "numeric"
+            else described
+            for column, described in zip(sums.columns, facts, strict=True)
+        ]
+        return self._kept(sums, tuple(known))
+
+    def keep_groups(self, groups: Aggregate, scales: Mapping[int, int]) -> Rel | None:
+        """The same, where each key that a group shows is certain to be the one that the query would show."""
+        facts = self._described(groups)
+        return self.keep_sums(groups, scales) if facts and self._certain(groups, facts) else None
+
+    def _kept(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Kept:
         made = Kept(len(self.kept) + 1, rel, facts)
         self.kept.append(made)
         return made
+
+    def _described(self, rel: Rel) -> tuple[ColumnFacts, ...]:
+        """What the server says of its columns; nothing where no table can hold its rows, or where it never changes."""
+        if not rel.columns or derive(rel, self.numbering) is None:
+            return ()
+        question = Renderer().select(rel, _names(rel))
+        if question not in self.root.facts.described:
+            raise MissingFacts(queries=[question])
+        return self.root.facts.described[question]
 
     def foldable(self, total: Aggregate) -> bool:
         """Can all its values be had by adding?"""

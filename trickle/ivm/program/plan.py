@@ -17,6 +17,7 @@ from trickle.errors import Ours, Unmaintainable, Unsupported
 from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
+from trickle.ivm.algebra.passes import nest_arms
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Block, Rel
 from trickle.ivm.algebra.walk import children, scans, walk
@@ -106,7 +107,8 @@ def _refuse_fragile(root: Root) -> None:
 
 
 def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
-    block = root.block
+    block = as_block(nest_arms(root.block))
+    root = replace(root, block=block)
     if len(block.inputs) == 1 and isinstance(block.inputs[0], Aggregate):
         aggregate = block.inputs[0]
         if not block.predicates:

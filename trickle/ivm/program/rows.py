@@ -26,7 +26,7 @@ from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.delta.opaque import any_of
 from trickle.ivm.facts import ColumnFacts
-from trickle.ivm.program.changes import net_rows
+from trickle.ivm.program.changes import copies, net_rows
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.parts import OPERATION, Apply, Root, Storage, Target, Touched
 from trickle.ivm.program.quote import ident
@@ -150,11 +150,9 @@ def found_by_hash(root: Root, target: Target, apply: Apply, strategy: str) -> Ap
         f"  JOIN {target.table} t ON t.{HASH} = n.{HASH}{' AND ' + same if same else ''}\n"
         f") x\nWHERE x.__pgt_copy <= -x.{WEIGHT}"
     )
-    # As generate_series would, of which the planner believes that it makes a thousand rows of each.
-    copies = f"unnest(array_fill(1, ARRAY[{WEIGHT}::int]))"
     net = (
         f"SELECT 'd' AS {OPERATION}, {', '.join(target.places)}, {columns} FROM gone\nUNION ALL\n"
-        f"SELECT 'i', {target.nowhere}, {columns} FROM net_rows, {copies} WHERE {WEIGHT} > 0"
+        f"SELECT 'i', {target.nowhere}, {columns} FROM net_rows, {copies(WEIGHT)} WHERE {WEIGHT} > 0"
     )
     return replace(
         apply,

@@ -28,7 +28,7 @@ from trickle.ivm.algebra.relations import (
 )
 from trickle.ivm.algebra.scalars import Scalar, clipped, reference, render, substitute
 from trickle.ivm.algebra.windows import Window
-from trickle.ivm.program.changes import change_body
+from trickle.ivm.program.changes import change_body, copies
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.looks import shown_extreme, shown_key
 from trickle.ivm.program.opaque import opaque_text
@@ -93,7 +93,7 @@ class Renderer:
                 return self._outer_join(rel, labels)
             case Copies(child, weight):
                 outputs = [_aliased(ident("q", c.label), label) for c, label in zip(rel.columns, labels, strict=True)]
-                source = f"(\n{indented(self.select(child))}\n) q, generate_series(1, q.{ident(weight.label)})"
+                source = f"(\n{indented(self.select(child))}\n) q, {copies(ident('q', weight.label))}"
                 return f"SELECT {', '.join(outputs)}\nFROM {source}"
             case _:
                 return self._block(as_block(rel), labels)
