@@ -50,7 +50,7 @@ ALL = "l JOIN o ON o.id = l.o JOIN s ON s.k = l.s JOIN n ON n.k = s.n"
 KEPT = (
     f"SELECT n.label, extract(year FROM d) AS y, sum(q * p) AS v, count(*) AS n, sum(q) AS q FROM {ALL} GROUP BY 1, 2",
     f"SELECT n.label, sum(p) AS v FROM {ALL} GROUP BY n.label",
-    "SELECT s.n, count(p) AS c, sum(w) AS w, sum(q) AS q FROM l JOIN s ON s.k = l.s GROUP BY s.n",
+    "SELECT s.n, count(p) AS c, sum(w) AS w, sum(q) AS q FROM l JOIN o ON o.id = l.o JOIN s ON s.k = l.s GROUP BY s.n",
     f"SELECT sum(CASE WHEN label = 'a' THEN p * 2 WHEN label = 'b' THEN p ELSE 0 END) / sum(p) AS share FROM {ALL}",
     f"SELECT sum(CASE WHEN label = 'a' THEN q END) AS v, count(*) AS n, count(*)::text || '!' AS t FROM {ALL}",
     f"SELECT label, o.c, sum(p) AS v FROM {ALL} WHERE label = 'a' AND o.c = 1 OR label = 'b' AND o.c = 2 GROUP BY 1, 2",
@@ -69,6 +69,7 @@ NOT_KEPT = (
     f"SELECT label, sum(p * s.c) AS v FROM {ALL} GROUP BY label",
     f"SELECT label, o.id, sum(p) AS v FROM {ALL} GROUP BY label, o.id",
     f"SELECT label, 100 / (l.q - 20) AS v, count(*) AS n FROM {ALL} GROUP BY 1, 2",
+    "SELECT s.n, count(p) AS c, sum(w) AS w, sum(q) AS q FROM l JOIN s ON s.k = l.s GROUP BY s.n",
     "SELECT s.n, sum(p) AS v FROM l JOIN s ON s.k > l.s AND s.k < l.s + 2 GROUP BY s.n",
 )
 

@@ -7,7 +7,8 @@ with the rest of F before it counts. From the state table the few sums of that r
 of F is followed as before, one table further.
 
 D is the small table, and what nothing but it ties to the rest. Nothing is kept where J holds the key of a large table:
-there would be as many sums as rows. F is grouped before D decides which of its rows count, so what is computed of them
+there would be as many sums as rows; nor where F is one table, whose rows count as soon as they are found: what is kept
+has to be written by every change of F. F is grouped before D decides which of its rows count, so what is computed of them
 has to have a value for every row (see two_steps.py).
 """
 
@@ -98,6 +99,8 @@ def _parted(
     top: Aggregate, joined: Block, small: frozenset[int], calls: Sequence[Classified], numbering: Numbering
 ) -> _Parts | None:
     facts = [rel for n, rel in enumerate(joined.inputs) if n not in small]
+    if len(facts) < 2:
+        return None
     here = frozenset(column.number for rel in facts for column in rel.columns)
     known = {number: found for rel in facts for number, found in origins(rel).items()}
     inside = tuple(p for p in joined.predicates if p.columns <= here)
