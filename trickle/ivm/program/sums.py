@@ -8,8 +8,8 @@ of F is followed as before, one table further.
 
 D is the small table, and what nothing but it ties to the rest. Nothing is kept where J holds the key of a large table:
 there would be as many sums as rows; nor where F is one table, whose rows count as soon as they are found: what is kept
-has to be written by every change of F. F is grouped before D decides which of its rows count, so what is computed of them
-has to have a value for every row (see two_steps.py).
+has to be written by every change of F. F is grouped before D decides which of its rows count, so what is computed of
+them has to have a value for every row (see two_steps.py).
 """
 
 from __future__ import annotations
