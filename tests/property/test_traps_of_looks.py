@@ -20,6 +20,11 @@ TABLES = (
     " (5, NULL, NULL, NULL, NULL, NULL), (6, 2.500, '2', '48:00', '{2.5,1.0}', '2.50')",
     "INSERT INTO b SELECT * FROM a WHERE id < 5",
 )
+# More than an insertion sort takes, which would leave equal values as they came.
+MANY = (
+    "INSERT INTO a SELECT id + 100, n, f, i, ns, d FROM a, generate_series(1, 6) UNION ALL"
+    " SELECT id + 200, n + 1, f + 1, i + i, ns, d FROM a, generate_series(1, 3)"
+)
 STEPS: tuple[Step, ...] = (
     "UPDATE a SET id = id + 10",
     "DELETE FROM a WHERE ctid = (SELECT min(ctid) FROM a)",
@@ -89,3 +94,19 @@ def test_distinct_values_inside_an_aggregate(made: Trial, query: str) -> None:
 def test_rows_are_stored_by_the_order_that_the_program_completes(made: Trial, query: str) -> None:
     """The query as it is written fills the stream table by whatever order it happens to read."""
     scenario(made, TABLES, query, *STEPS)
+
+
+@pytest.mark.parametrize("direction", ["", "DESC", "NULLS FIRST", "DESC NULLS LAST", "USING >"])
+@pytest.mark.parametrize("x", ["n", "i"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT x, nth_value(x, 2) OVER (PARTITION BY x ORDER BY x way ROWS BETWEEN UNBOUNDED PRECEDING"
+        " AND 1 PRECEDING) AS l FROM a",
+        "SELECT x, lag(x) OVER (PARTITION BY id % 2, x ORDER BY x way, id % 2 DESC) AS l FROM a",
+        "SELECT x, l FROM (SELECT x, lead(x) OVER (PARTITION BY x ORDER BY x way) AS l FROM a) q WHERE l > '0'",
+    ],
+)
+def test_a_partition_sorted_by_its_own_key(made: Trial, query: str, x: str, direction: str) -> None:
+    """PostgreSQL sorts the key of a partition as ORDER BY says, and sorts again what is sorted otherwise."""
+    scenario(made, (*TABLES, MANY), query.replace("x", x).replace("way", direction), *STEPS)

@@ -14,10 +14,17 @@ _NULLS = {pb.SORTBY_NULLS_FIRST: " NULLS FIRST", pb.SORTBY_NULLS_LAST: " NULLS L
 
 
 def sort_keys(call: Scalar, name: Callable[[int], str]) -> tuple[str, ...]:
-    """PARTITION BY and ORDER BY of a window function over plain columns, as the keys of an ORDER BY."""
+    """PARTITION BY and ORDER BY of a window function over plain columns, as the keys of an ORDER BY.
+
+    PostgreSQL sorts a column of PARTITION BY in the direction that ORDER BY gives it, if it does: rows that are sorted
+    in another one would be sorted again, and lose the order of those that tie.
+    """
     over = call.node.func_call.over
-    partition = [name(column_number(node)) for node in over.partition_clause]
-    return (*partition, *(_sort_key(node.sort_by, name) for node in over.order_clause))
+    sorted_by: dict[int, str] = {}
+    for node in over.order_clause:
+        sorted_by.setdefault(column_number(node.sort_by.node), _sort_key(node.sort_by, name))
+    partition = [column_number(node) for node in over.partition_clause]
+    return (*(sorted_by.get(number, name(number)) for number in partition), *sorted_by.values())
 
 
 def _sort_key(key: pb.SortBy, name: Callable[[int], str]) -> str:
