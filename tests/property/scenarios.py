@@ -51,3 +51,18 @@ def follow(made: Trial, table: StreamTable, *steps: Step) -> None:
 def must(made: Trial, statement: str) -> None:
     """A step of a story always works."""
     assert made.run(statement), made.script[-1]
+
+
+def states(made: Trial, table: StreamTable) -> list[str]:
+    """The tables that the program keeps for itself."""
+    rows = made.connection.execute("SELECT state::text FROM pgtrickle._state_tables(%s)", (table.pgt_id,))
+    return [state for (state,) in rows.fetchall()]
+
+
+def filled_as_kept(made: Trial, table: StreamTable) -> None:
+    """The one state table of a stream table equals what a full refresh fills it with."""
+    (state,) = states(made, table)
+    rows = f"SELECT t::text FROM {state} t ORDER BY 1".encode()
+    before = made.connection.execute(rows).fetchall()
+    made.client.refresh_stream_table(f"{made.schema}.{table.sql}", full=True)
+    assert made.connection.execute(rows).fetchall() == before

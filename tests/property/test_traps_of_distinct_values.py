@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import follow, must, refreshed, scenario
-from property.trial import StreamTable, Trial
+from property.scenarios import filled_as_kept, follow, must, refreshed, scenario, states
+from property.trial import Trial
 from trickle.ivm.program.frame import LARGE_ROWS
 
 TABLES = (
@@ -89,12 +89,7 @@ def test_values_that_are_not(made: Trial, query: str) -> None:
 @refreshed
 @pytest.mark.parametrize("query", KEPT)
 def test_what_is_kept_is_what_each_group_has(made: Trial, query: str) -> None:
-    """The state table equals what a full refresh would fill it with."""
-    table = scenario(made, TABLES, query, *STEPS[:9])
-    (state,) = states(made, table)
-    before = made.connection.execute(f"SELECT t::text FROM {state} t ORDER BY 1".encode()).fetchall()
-    made.client.refresh_stream_table(f"{made.schema}.st", full=True)
-    assert made.connection.execute(f"SELECT t::text FROM {state} t ORDER BY 1".encode()).fetchall() == before
+    filled_as_kept(made, scenario(made, TABLES, query, *STEPS[:9]))
 
 
 @refreshed
@@ -109,8 +104,3 @@ def test_many_changes(made: Trial) -> None:
     must(made, "UPDATE t SET d = d + 1, h = h + 1")
     made.refresh(table)
     follow(made, table, "DELETE FROM t WHERE id % 7 = 0")
-
-
-def states(made: Trial, table: StreamTable) -> list[str]:
-    rows = made.connection.execute("SELECT state::text FROM pgtrickle._state_tables(%s)", (table.pgt_id,))
-    return [state for (state,) in rows.fetchall()]

@@ -10,8 +10,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from property.scenarios import follow, must, refreshed, scenario
-from property.trial import StreamTable, Trial
+from property.scenarios import follow, must, refreshed, scenario, states
+from property.trial import Trial
 from trickle.errors import TrickleError
 from trickle.ivm.program.frame import LARGE_ROWS
 
@@ -121,8 +121,3 @@ def test_states_go_with_their_program(made: Trial) -> None:
 
 def test_one_table_is_not_copied(made: Trial) -> None:
     assert states(made, scenario(made, TABLES, "SELECT id, v FROM t ORDER BY v DESC NULLS LAST, id LIMIT 3")) == []
-
-
-def states(made: Trial, table: StreamTable) -> list[str]:
-    rows = made.connection.execute("SELECT state::text FROM pgtrickle._state_tables(%s)", (table.pgt_id,))
-    return [state for (state,) in rows.fetchall()]

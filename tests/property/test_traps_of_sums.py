@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import follow, must, refreshed, scenario
-from property.trial import StreamTable, Trial
+from property.scenarios import filled_as_kept, follow, must, refreshed, scenario, states
+from property.trial import Trial
 from trickle.ivm.program.frame import LARGE_ROWS
 
 TABLES = (
@@ -92,12 +92,7 @@ def test_sums_that_are_not(made: Trial, query: str) -> None:
 @refreshed
 @pytest.mark.parametrize("query", KEPT)
 def test_what_is_kept_is_what_the_rows_add_up_to(made: Trial, query: str) -> None:
-    """Each state table equals what a full refresh would fill it with."""
-    table = scenario(made, TABLES, query, *STEPS[:9])
-    (state,) = states(made, table)
-    before = made.connection.execute(f"SELECT t::text FROM {state} t ORDER BY 1".encode()).fetchall()
-    made.client.refresh_stream_table(f"{made.schema}.st", full=True)
-    assert made.connection.execute(f"SELECT t::text FROM {state} t ORDER BY 1".encode()).fetchall() == before
+    filled_as_kept(made, scenario(made, TABLES, query, *STEPS[:9]))
 
 
 @refreshed
@@ -119,8 +114,3 @@ def test_writers_that_keep_it_themselves_share_none(made: Trial) -> None:
 def test_a_table_that_is_not_much_smaller(made: Trial) -> None:
     table = scenario(made, (*TABLES, "DELETE FROM l WHERE w % 2 = 0", "ANALYZE l"), KEPT[0], *STEPS[:3])
     assert states(made, table) == []
-
-
-def states(made: Trial, table: StreamTable) -> list[str]:
-    rows = made.connection.execute("SELECT state::text FROM pgtrickle._state_tables(%s)", (table.pgt_id,))
-    return [state for (state,) in rows.fetchall()]
