@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from property.scenarios import must
+from property.scenarios import must, scenario
 from property.trial import Trial
 from trickle.errors import DefinitionError
 
@@ -68,9 +68,7 @@ QUERIES = (
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_whoever_writes_or_refreshes(made: Trial, query: str) -> None:
-    for statement in TABLES:
-        must(made, statement)
-    table = made.create("st", query)
+    table = scenario(made, TABLES, query)
     for settings in SETTINGS:
         for step in STEPS:
             made.connection.execute(f"SET {settings}")
