@@ -33,6 +33,10 @@ class Contender(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def incremental(self) -> bool:
+        """Whether it works on the change; otherwise it computes everything anew."""
+
     def create(self, shape: Shape) -> None: ...
 
     def make_ready(self, shape: Shape) -> None: ...
@@ -60,6 +64,10 @@ class StreamTables:
         conn.execute("SET synchronous_commit = off")  # as every other contender has it
         return cls(mode.lower(), mode, database, Workbench.prepare(conn, pooled=False, limits=Limits()))
 
+    @property
+    def incremental(self) -> bool:
+        return self.mode == "DIFFERENTIAL"
+
     def create(self, shape: Shape) -> None:
         name = f"bench.{shape.name}_{self.name}"
         with connect(self.database.url) as client:
@@ -67,7 +75,8 @@ class StreamTables:
             self.pgt_ids[shape.name] = get_stream_table(client.connection, name).pgt_id
 
     def make_ready(self, shape: Shape) -> None:
-        """Nothing: capture has done it."""
+        """Nothing, capture has done it; but let its session hear which tables the benchmark has just emptied."""
+        self.bench.conn.execute("SELECT 1")
 
     def update_ms(self, shape: Shape) -> float:
         outcomes: list[Outcome] = []
@@ -100,6 +109,7 @@ class MaterializedView:
 
     conn: Connection[Any]
     name: Literal["refresh", "concurrently", "refresh_unindexed"]
+    incremental: bool = False
 
     def create(self, shape: Shape) -> None:
         made = relation(self, shape)
@@ -124,6 +134,7 @@ class Floor:
 
     conn: Connection[Any]
     name: str = "floor"
+    incremental: bool = True
 
     def create(self, shape: Shape) -> None:
         made = relation(self, shape)
@@ -149,6 +160,8 @@ class PgIvm:
 
     conn: Connection[Any]
     name: str = "pg_ivm"
+    incremental: bool = True
+    batch: int = 0
     plain_ms: float | None = None
 
     def create(self, shape: Shape) -> None:
@@ -160,7 +173,8 @@ class PgIvm:
             self.conn.execute(sql.SQL("VACUUM (ANALYZE) {}").format(made))
         self.conn.execute("SELECT pgivm.create_immv(%s, %s)", (f"bench.{shape.name}_{self.name}", self.query(shape)))
 
-    def new_batch(self) -> None:
+    def new_batch(self, number: int) -> None:
+        self.batch = number
         self.plain_ms = None
 
     def make_ready(self, shape: Shape) -> None:
@@ -171,7 +185,7 @@ class PgIvm:
         return max(self._apply_ms(self._copy(shape)) - (self.plain_ms or 0.0), 0.0)
 
     def _apply_ms(self, table: str) -> float:
-        return timed_ms(lambda: changes.apply(self.conn, sql.Identifier("bench", table)))
+        return timed_ms(lambda: changes.apply(self.conn, sql.Identifier("bench", table), self.batch))
 
     def _copy(self, shape: Shape) -> str:
         return f"sales_of_{shape.name}"
