@@ -29,7 +29,7 @@ DATABASE_PREFIX = "pg_trickle."
 _TRUE = frozenset({"on", "true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"off", "false", "f", "no", "n", "0"})
 _SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-z]*)")
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))\s*([a-z%]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,15 @@ class Settings:
         maximum=1000,
         flag="--capacity",
         in_database=False,
+    )
+    claim_lock_percent: int = setting(
+        10,
+        "Share of the server's lock table that the claims of one group may take; with more stream tables than that, "
+        "shards of them are claimed. The smallest value of all instances counts.",
+        unit="%",
+        minimum=1,
+        maximum=50,
+        flag="--claim-lock-percent",
     )
     discovery_interval: float = setting(
         30.0,

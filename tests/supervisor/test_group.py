@@ -38,8 +38,9 @@ def owners(conn: psycopg.Connection[Any]) -> dict[str, str]:
 def are_owned_by(conn: psycopg.Connection[Any], instances: set[str]) -> bool:
     """Whether everything is held by whom it should be held by."""
     rows = conn.execute("SELECT pgt_name, hashtext(pgt_schema || '.' || pgt_name) FROM pgtrickle.pgt_stream_tables")
-    members = [claims.Member(instance) for instance in instances]
-    return owners(conn) == {name: claims.owner(key, members) for name, key in rows}
+    keys = {str(name): int(key) for name, key in rows}
+    assigned = claims.assign(set(keys.values()), [claims.Member(instance) for instance in instances])
+    return owners(conn) == {name: assigned[key] for name, key in keys.items()}
 
 
 def is_fresh(conn: psycopg.Connection[Any]) -> bool:
@@ -58,20 +59,21 @@ def test_instances_share_join_leave_and_take_over(db: Database, start_worker: St
         a = start_worker(instance_id="a", children=1)
         until(lambda: are_owned_by(conn, {"a"}))
         b = start_worker(instance_id="b", children=1)
-        until(lambda: are_owned_by(conn, {"a", "b"}), seconds=5)
+        until(lambda: are_owned_by(conn, {"a", "b"}))
         before = owners(conn)
         start_worker(instance_id="c", children=1)
-        until(lambda: are_owned_by(conn, {"a", "b", "c"}), seconds=5)
+        until(lambda: are_owned_by(conn, {"a", "b", "c"}))
         after = owners(conn)
-        assert {after[name] for name in after if after[name] != before[name]} == {"c"}
+        gained = {name for name in after if after[name] != before[name]}
+        assert sum(after[name] == "c" for name in gained) == TABLES // 3
+        assert len(gained) <= TABLES // 3 + 2, "little moved that did not have to"
 
         b.kill()
         killed_at = time.monotonic()
         until(lambda: are_owned_by(conn, {"a", "c"}), seconds=5)
         assert time.monotonic() - killed_at < 2, "long before the discovery interval of 30 s"
-        assert {n: i for n, i in owners(conn).items() if after[n] != "b"} == {
-            n: i for n, i in after.items() if i != "b"
-        }, "nothing else moved"
+        last = owners(conn)
+        assert sum(last[name] != after[name] for name in last) <= TABLES // 3 + 2, "little else moved"
 
         a.terminate()
         assert a.wait() == 0

@@ -262,6 +262,8 @@ pgt_instances = Table(
     Column("pid", Integer),
     Column("backend_pid", Integer),
     required("capacity", Integer, "1"),
+    required("lock_budget", BigInteger, "0"),
+    required("shard_counts", ARRAY(Integer), "'{}'"),
     required("started_at", MOMENT, "now()"),
     required("heartbeat_at", MOMENT, "now()"),
 )

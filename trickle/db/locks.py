@@ -1,6 +1,7 @@
 """Advisory locks: how their keys are made, and the one session of an instance that holds them.
 
     claim of a stream table   (hashtext(group id), hashtext('schema.name'))
+    claim of a shard of them  (hashtext(group id), hashtext('shard:K/N')), K = hashtext('schema.name') & (N - 1)
     membership of an instance (hashtext(group id), hashtext('instance:' || instance id))
     catalog repair            (hashtext('pg_trickle'), hashtext('restore'))
 
@@ -10,6 +11,7 @@ pg_locks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -22,12 +24,24 @@ from trickle.errors import Refused
 from trickle.sql import load
 
 INSTANCE_PREFIX = "instance:"
+SHARD_PREFIX = "shard:"
+_SHARD = re.compile(rf"{SHARD_PREFIX}\d+/(\d+)")
 REPAIR_GROUP = "pg_trickle"
 REPAIR_NAME = "restore"
 
 
 def instance_name(instance_id: str) -> str:
     return INSTANCE_PREFIX + instance_id
+
+
+def shard_name(number: int, count: int) -> str:
+    return f"{SHARD_PREFIX}{number}/{count}"
+
+
+def shard_count(name: str) -> int | None:
+    """N of `shard:K/N`; None for any other name. That of a stream table always has a dot."""
+    found = _SHARD.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,12 @@ class LockSession:
     def _lock(self, keys: list[LockKey]) -> frozenset[LockKey]:
         if not keys:
             return frozenset()
-        rows = self._conn.execute(load("queries/lock_take"), _columns(keys)).fetchall()
+        try:
+            rows = self._conn.execute(load("queries/lock_take"), _columns(keys)).fetchall()
+        except psycopg.errors.OutOfMemory:
+            # The locks that it got before the table was full outlive the failed statement.
+            self._conn.execute(load("queries/lock_release"), _columns(keys))
+            raise
         return frozenset(LockKey(int(k1), int(k2)) for k1, k2, granted in rows if granted)
 
 

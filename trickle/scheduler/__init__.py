@@ -3,7 +3,8 @@
     schedule text ──parse──▶ Schedule ─┐
     catalog rows ────────────▶ Table ──┼─ due.judge ──▶ Verdict (wait, refresh, touch, compile)
     "has changes" (one query) ─────────┘                   │
-    dependencies ──▶ graph.Graph ──────────────────────────┴─ order.ready ──▶ what to start now
+    dependencies ──▶ graph.Graph ─┬────────────────────────┴─ order.ready ──▶ what to start now
+                                  └─ units.units ──▶ what must have one owner
 
 `Book` keeps what only time teaches (what runs, what failed, since when something waits) and asks the three
 pure parts; the supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or

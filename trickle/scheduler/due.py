@@ -43,7 +43,7 @@ def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Ver
         return Verdict.WAIT
     if not table.is_populated or table.needs_reinit:
         return Verdict.REFRESH
-    if table.refresh_mode == "IMMEDIATE":
+    if table.is_immediate:
         # Its writers keep it. What is left to a worker is to repair it when a source was altered.
         return Verdict.REFRESH if has_changes else Verdict.WAIT
     if policy.tiered_scheduling and table.tier is Tier.FROZEN:

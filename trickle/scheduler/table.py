@@ -41,11 +41,18 @@ class Table:
     last_refresh_at: datetime | None = None
     consecutive_errors: int = 0
     upstream: frozenset[int] = field(default_factory=frozenset)
+    # What it reads that is no stream table, by oid.
+    sources: frozenset[int] = field(default_factory=frozenset)
+    is_atomic: bool = True  # diamond_consistency
 
     @property
     def full_name(self) -> str:
         """`schema.name`: the name that is claimed, logged and shown."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def is_immediate(self) -> bool:
+        return self.refresh_mode == "IMMEDIATE"
 
     @property
     def is_runnable(self) -> bool:

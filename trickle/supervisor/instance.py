@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -11,12 +12,14 @@ from psycopg import Connection
 from trickle.clock import Anchor, Clock
 from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
 from trickle.logs import event
-from trickle.scheduler.book import Book, Moment
+from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
+from trickle.scheduler.units import units
 from trickle.sql import load
-from trickle.supervisor import claims, observe
+from trickle.supervisor import claims, layout, observe
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
+from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import NotAdmitted, ServerLink, is_lost
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.report import Reporter
@@ -54,7 +57,7 @@ class Instance:
         self._work = Work(options, crew, self.book, reporter, clock)
         self._settings = observe.DatabaseSettings()
         self._keys: dict[str, int] = {}
-        self._mine: frozenset[str] = frozenset()
+        self._holdings = Holdings(link, options.group_id)
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._is_identical = True
@@ -72,9 +75,8 @@ class Instance:
 
     @property
     def owned(self) -> frozenset[int]:
-        """The stream tables whose claims we hold and should hold."""
-        names = self._link.held_names() & self._mine
-        return frozenset(table.pgt_id for table in self.book.tables.values() if table.full_name in names)
+        """The stream tables that are ours to work on."""
+        return self._holdings.usable(self.book.tables.values())
 
     def turn(self) -> str:
         """Observe, settle claims, poll, plan; a sentence about it."""
@@ -88,7 +90,7 @@ class Instance:
         if not self.is_draining and (self._join() or self._announce_again(seen)):
             seen = self._glance(control)
         self._discover(control, seen)
-        self._settle_claims()
+        self._settle_claims(control)
         if not self._is_identical:
             return self._repair()
         self._beat(control)
@@ -109,7 +111,7 @@ class Instance:
         """Give idle children what is due, without asking the database anything."""
         if self._may_work and self._crew.idle:
             moment = self._moment()
-            self._work.start(self.book.plan(self.owned, moment), moment)
+            self._start(self.book.plan(self.owned, moment), moment)
 
     def ring(self) -> None:
         """Wake the other instances once, if a stream table that one of them owns has something to do now."""
@@ -121,10 +123,11 @@ class Instance:
     def drain(self) -> None:
         """Stop claiming and hand over all that is not being worked on."""
         self.is_draining = True
-        self._mine = frozenset()
+        self._holdings.assign(self._holdings.layout, frozenset())
         try:
             self._link.leave()
-            self._settle_claims()
+            self._holdings.give_back(self._link.held_names() - self._work.claims_in_hand)
+            self._reporter.tables(self.book.tables.values(), self.owned)
         except psycopg.Error:
             # The sessions are gone, and with them the claims.
             self._link.close()
@@ -233,7 +236,14 @@ class Instance:
             self._keys = dict(catalog.keys)
             self._catalog_token = seen.catalog_token
         if (has_new_members or has_new_catalog) and not self.is_draining:
-            self._mine = claims.share(self._keys, self.members, self._link.instance_id)
+            self._compute_share(control)
+
+    def _compute_share(self, control: Connection[Any]) -> None:
+        tables = self.book.tables
+        whole = (frozenset(tables[i].full_name for i in unit) for unit in units(tables, self.book.graph))
+        keys_of = partial(observe.read_keys, control, self._options.group_id)
+        arranged = layout.arrange(self._keys, whole, layout.budget(self.members), keys_of)
+        self._holdings.assign(arranged, arranged.share(self.members, self._link.instance_id))
 
     def _read_settings(self, control: Connection[Any]) -> None:
         self._settings = observe.read_settings(control)
@@ -244,18 +254,14 @@ class Instance:
             check_seconds=self._options.discovery_seconds,
         )
 
-    def _settle_claims(self) -> None:
+    def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
             return
-        before = self._link.held_names()
-        decision = claims.decide(self._mine, before, self._work.names_in_hand)
-        self._link.release(decision.release)
-        self._link.take(decision.take)
-        after = self._link.held_names()
-        if after != before:
-            gained, given_up = len(after - before), len(before - after)
-            event(log, logging.INFO, "claims changed", held=len(after), gained=gained, released=given_up)
+        self._holdings.settle(control, self.book.tables, self._work.claims_in_hand)
         self._reporter.tables(self.book.tables.values(), self.owned)
+
+    def _start(self, plan: Plan, moment: Moment) -> None:
+        self._work.start(plan, moment, self._holdings.layout.claim_of)
 
     def _plan_and_touch(self, control: Connection[Any]) -> int:
         """Start what is due, and note in one statement what was due and had nothing to do."""
@@ -263,7 +269,7 @@ class Instance:
             return 0
         moment = self._moment()
         plan = self.book.plan(self.owned, moment)
-        self._work.start(plan, moment)
+        self._start(plan, moment)
         if plan.touch:
             control.execute(load("queries/instance_touch"), {"pgt_ids": list(plan.touch)})
             self.book.touched(plan.touch, moment)
@@ -309,20 +315,20 @@ class Instance:
 
     def _forget_claims(self) -> None:
         self._link.drop_locks()
-        self._mine = frozenset()
+        self._holdings.forget()
         self.members = ()
         self._discovered_at = _NEVER
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
-        name = self._work.let_go(job)
+        claim = self._work.let_go(job)
         if self._link.locks is None:
             return
         if isinstance(job, Restore):
             self._link.locks.release([_REPAIR])
             self._discovered_at = _NEVER
-        elif name is not None and name not in self._mine:
-            self._link.release(frozenset({name}) & self._link.held_names())
+        elif claim is not None and claim not in self._holdings.mine:
+            self._holdings.give_back(frozenset({claim}))
 
     def _moment(self) -> Moment:
         monotonic = self._clock.monotonic()

@@ -22,7 +22,7 @@ from trickle.db.locks import LockName, LockSession, instance_name
 from trickle.db.session import connect, is_pooled
 from trickle.errors import ConfigurationError
 from trickle.sql import load
-from trickle.supervisor.observe import Database, read_database
+from trickle.supervisor.observe import Database, read_database, read_lock_table
 from trickle.supervisor.options import WorkerOptions
 
 WAKE_CHANNEL = "pgtrickle_wake"
@@ -44,6 +44,7 @@ class ServerLink:
         self.control: Connection[Any] | None = None
         self.locks: LockSession | None = None
         self.database: Database | None = None
+        self.shard_counts: frozenset[int] = frozenset()
         self._failures = 0
         self._retry_at = 0.0
 
@@ -97,6 +98,19 @@ class ServerLink:
         if self.locks is not None:
             self.connect().execute(load("queries/instance_register"), self._announcement(self.locks))
 
+    def announce_shards(self, counts: frozenset[int]) -> None:
+        """Say of which numbers of shards we may hold claims."""
+        if counts == self.shard_counts or self.locks is None:
+            return
+        parameters = {
+            "instance_id": self.instance_id,
+            "group_id": self._options.group_id,
+            "shard_counts": sorted(counts),
+        }
+        self.shard_counts = counts
+        if not self.connect().execute(load("queries/instance_shards"), parameters).rowcount:
+            self.announce()
+
     def leave(self) -> None:
         """Be no member any more: from now on the others share our work. What is in hand is still ours."""
         if self.locks is not None:
@@ -114,6 +128,7 @@ class ServerLink:
         if self.locks is not None:
             self.locks.close()
         self.locks = None
+        self.shard_counts = frozenset()
 
     def drop_control(self) -> None:
         if self.control is not None:
@@ -156,6 +171,8 @@ class ServerLink:
             "pid": os.getpid(),
             "backend_pid": locks.backend_pid,
             "capacity": self._options.capacity,
+            "lock_budget": read_lock_table(self.connect()) * self._options.claim_lock_percent // 100,
+            "shard_counts": sorted(self.shard_counts),
         }
 
 

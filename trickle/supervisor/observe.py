@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,6 +103,27 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
     )
 
 
+def read_keys(conn: _Conn, group_id: str, names: Collection[str]) -> dict[str, int]:
+    """The lock keys of names."""
+    if not names:
+        return {}
+    parameters = {"groups": [group_id] * len(names), "names": sorted(names)}
+    return {name: int(key) for _, name, _, key in conn.execute(load("queries/lock_keys"), parameters).fetchall()}
+
+
+def read_lock_table(conn: _Conn) -> int:
+    """How many locks the server has room for, for everybody together."""
+    row = conn.execute(load("queries/instance_lock_table")).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def read_conflicts(conn: _Conn, group_id: str, pgt_ids: Collection[int], backend_pid: int) -> frozenset[int]:
+    """Those of these stream tables that others of the group hold under another claim."""
+    parameters = {"group_id": group_id, "pgt_ids": sorted(pgt_ids), "backend_pid": backend_pid}
+    return frozenset(pgt_id for (pgt_id,) in conn.execute(load("queries/instance_conflicts"), parameters).fetchall())
+
+
 def read_pending(conn: _Conn) -> frozenset[int]:
     """The stream tables that have something to take from their sources."""
     return frozenset(int(pgt_id) for (pgt_id,) in conn.execute(load("queries/instance_pending")).fetchall())
@@ -114,8 +135,8 @@ def read_buffers(conn: _Conn) -> list[Buffer]:
 
 
 def _member(text: str) -> Member:
-    instance_id, _, capacity = text.rpartition("=")
-    return Member(instance_id, int(capacity))
+    instance_id, capacity, lock_budget = text.rsplit("=", 2)
+    return Member(instance_id, int(capacity), int(lock_budget))
 
 
 def _table(row: Mapping[str, Any]) -> Table:
@@ -134,6 +155,8 @@ def _table(row: Mapping[str, Any]) -> Table:
         last_refresh_at=row["last_refresh_at"],
         consecutive_errors=row["consecutive_errors"],
         upstream=frozenset(row["upstream"]),
+        sources=frozenset(row["sources"]),
+        is_atomic=row["is_atomic"],
     )
 
 

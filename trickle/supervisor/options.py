@@ -27,6 +27,7 @@ class WorkerOptions:
     instance_id: str | None = None  # None: host name, process id and a random part
     children: int = 4
     capacity: int = 1  # share of the work relative to other instances
+    claim_lock_percent: int = 10  # share of the server's lock table that the claims of the group may take
     discovery_seconds: float = 30.0
     tick_seconds: float | None = None  # None: the setting scheduler_interval_ms of the database
     drain_seconds: float = 60.0
@@ -56,6 +57,8 @@ class WorkerOptions:
                 raise ConfigurationError(f"{name} must be greater than zero, not {getattr(self, name)}")
         if self.tick_seconds is not None and self.tick_seconds <= 0:
             raise ConfigurationError(f"tick_seconds must be greater than zero, not {self.tick_seconds}")
+        if not 1 <= self.claim_lock_percent <= 50:
+            raise ConfigurationError(f"claim_lock_percent must be from 1 to 50, not {self.claim_lock_percent}")
         if self.drain_seconds < 0 or self.startup_seconds < 0:
             raise ConfigurationError("drain_seconds and startup_seconds cannot be negative")
         if self.instance_id is not None and not self.instance_id.strip():

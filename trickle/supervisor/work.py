@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from trickle.clock import Clock
 from trickle.db.retry import Kind, kind_of, retry_seconds
@@ -41,22 +41,22 @@ class Work:
         self._deaths: dict[int, int] = {}
 
     @property
-    def names_in_hand(self) -> frozenset[str]:
-        """The stream tables that a child works on at this moment."""
+    def claims_in_hand(self) -> frozenset[str]:
+        """The claims under which a child works at this moment."""
         return frozenset(self._in_hand.values())
 
     @property
     def is_repairing(self) -> bool:
         return any(isinstance(job, Restore) for job in self._crew.jobs)
 
-    def start(self, plan: Plan, moment: Moment) -> None:
+    def start(self, plan: Plan, moment: Moment, claim_of: Mapping[str, str]) -> None:
         """Give the jobs of a plan to idle children, in order, until none is idle."""
         for pgt_id in plan.compile:
-            if not self._start(Compile(pgt_id), COMPILE_SECONDS):
+            if not self._start(Compile(pgt_id), COMPILE_SECONDS, claim_of):
                 return
             self._book.started_compiling(pgt_id, moment.monotonic)
         for pgt_id in plan.refresh:
-            if not self._start(Refresh(pgt_id), self._options.refresh_seconds):
+            if not self._start(Refresh(pgt_id), self._options.refresh_seconds, claim_of):
                 return
             self._book.started(pgt_id, moment)
 
@@ -75,8 +75,9 @@ class Work:
         return self._crew.offer(Restore(), COMPILE_SECONDS + GRACE_SECONDS)
 
     def let_go(self, job: Job) -> str | None:
-        """A job is over; the name that is no longer in hand."""
-        return self._in_hand.pop(job.pgt_id, None) if isinstance(job, Refresh | Compile) else None
+        """A job is over; the claim that is no longer in hand."""
+        claim = self._in_hand.pop(job.pgt_id, None) if isinstance(job, Refresh | Compile) else None
+        return None if claim in self._in_hand.values() else claim
 
     def done(self, answer: Done) -> frozenset[int]:
         """A job succeeded; the stream tables that have something to do because of it."""
@@ -132,10 +133,10 @@ class Work:
         self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
         return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh) else 0
 
-    def _start(self, job: Refresh | Compile, limit_seconds: float) -> bool:
+    def _start(self, job: Refresh | Compile, limit_seconds: float, claim_of: Mapping[str, str]) -> bool:
         if not self._crew.offer(job, limit_seconds + GRACE_SECONDS, home=job.pgt_id):
             return False
-        self._in_hand[job.pgt_id] = self._book.tables[job.pgt_id].full_name
+        self._in_hand[job.pgt_id] = claim_of[self._book.tables[job.pgt_id].full_name]
         return True
 
     def _refreshed(self, pgt_id: int, answer: Done) -> frozenset[int]:

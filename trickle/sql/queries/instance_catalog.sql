@@ -1,4 +1,4 @@
--- All stream tables, as far as scheduling needs them, with the stream tables each one reads.
+-- All stream tables, as far as scheduling needs them, with what each one reads.
 SELECT s.pgt_id,
        s.pgt_schema,
        s.pgt_name,
@@ -16,6 +16,11 @@ SELECT s.pgt_id,
                FROM pgtrickle.pgt_dependencies AS d
                JOIN pgtrickle.pgt_stream_tables AS u ON u.pgt_relid = d.source_relid
               WHERE d.pgt_id = s.pgt_id) AS upstream,
+       ARRAY(SELECT d.source_relid::bigint
+               FROM pgtrickle.pgt_dependencies AS d
+              WHERE d.pgt_id = s.pgt_id
+                AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables AS u WHERE u.pgt_relid = d.source_relid)) AS sources,
+       s.diamond_consistency = 'atomic' AS is_atomic,
        hashtext(s.pgt_schema || '.' || s.pgt_name) AS name_key
   FROM pgtrickle.pgt_stream_tables AS s
  ORDER BY s.pgt_id

@@ -1,5 +1,5 @@
 -- Everything but the schema itself, which holds the version table of the migrations.
-DROP VIEW pgtrickle.instances, pgtrickle.ownership, pgtrickle.pg_stat_stream_tables, pgtrickle.stream_tables_info;
+DROP VIEW pgtrickle.instances, pgtrickle.ownership, pgtrickle._claim_keys, pgtrickle.pg_stat_stream_tables, pgtrickle.stream_tables_info;
 DO $do$
 DECLARE
     item record;

@@ -190,6 +190,9 @@ CREATE TABLE pgtrickle.pgt_instances (
     pid          int,
     backend_pid  int,
     capacity     int NOT NULL DEFAULT 1,
+    lock_budget  bigint NOT NULL DEFAULT 0,
+    -- The numbers of shards of which it may hold claims: two while it goes over from one to another.
+    shard_counts int[] NOT NULL DEFAULT '{}',
     started_at   timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);

@@ -34,15 +34,25 @@ LEFT JOIN LATERAL (
     SELECT r.action, r.status FROM pgtrickle.pgt_refresh_history r WHERE r.pgt_id = i.pgt_id
     ORDER BY r.start_time DESC, r.refresh_id DESC LIMIT 1) l ON true;
 
--- Who holds which name. pg_locks shows a key as two unsigned halves; names that hash alike share one row there.
+-- The keys under which a stream table may be claimed in a group: its own, and that of its shard for every number of
+-- shards in use. pg_locks shows a key as two unsigned halves.
+CREATE VIEW pgtrickle._claim_keys AS
+SELECT c.group_id, s.pgt_id,
+       (CASE c.shards WHEN 0 THEN s.name_key
+             ELSE hashtext('shard:' || (s.name_key & (c.shards - 1)) || '/' || c.shards) END)::bigint & 4294967295 AS key
+FROM (SELECT pgt_id, hashtext(pgt_schema || '.' || pgt_name) AS name_key FROM pgtrickle.pgt_stream_tables) s
+CROSS JOIN (SELECT group_id, 0 AS shards FROM pgtrickle.pgt_instances
+            UNION SELECT group_id, unnest(shard_counts) FROM pgtrickle.pgt_instances) c;
+
+-- Who holds which stream table, by its name or with its shard. Names that hash alike share one lock.
 CREATE VIEW pgtrickle.ownership AS
-SELECT i.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, i.instance_id, i.hostname, i.pid, l.pid AS backend_pid
+SELECT DISTINCT i.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, i.instance_id, i.hostname, i.pid, l.pid AS backend_pid
 FROM pgtrickle.pgt_instances i
 JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
     AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-JOIN pgtrickle.pgt_stream_tables s
-    ON l.objid::bigint = hashtext(s.pgt_schema || '.' || s.pgt_name)::bigint & 4294967295;
+JOIN pgtrickle._claim_keys k ON k.group_id = i.group_id AND k.key = l.objid::bigint
+JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
 
 -- Instances, and whether each still holds its membership lock: a dead one's vanishes with its connection.
 CREATE VIEW pgtrickle.instances AS
@@ -52,5 +62,7 @@ SELECT i.*, EXISTS (
              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
              AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
              AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295) AS is_live,
-       (SELECT count(*) FROM pgtrickle.ownership o WHERE o.instance_id = i.instance_id) AS stream_tables
-FROM pgtrickle.pgt_instances i;
+       coalesce(o.stream_tables, 0) AS stream_tables
+FROM pgtrickle.pgt_instances i
+LEFT JOIN (SELECT group_id, instance_id, count(*) AS stream_tables FROM pgtrickle.ownership GROUP BY 1, 2) o
+    USING (group_id, instance_id);
