@@ -116,7 +116,7 @@ def test_every_name_has_one_owner_within_the_budget(
 ) -> None:
     ordered = sorted(names)
     labels = data.draw(st.lists(st.integers(0, 20), min_size=len(ordered), max_size=len(ordered)))
-    units = [frozenset(n for n, l in zip(ordered, labels, strict=True) if l == label) for label in set(labels)]
+    units = [frozenset(n for n, own in zip(ordered, labels, strict=True) if own == label) for label in set(labels)]
     layout = arrange(names, units, allowed, keys_of)
     owners = owner_of(layout, [Member(f"i{n}", capacity) for n, capacity in enumerate(capacities)])
     assert all(len({owners[name] for name in unit}) == 1 for unit in units)

@@ -29,7 +29,10 @@ class Graph:
 
 def build(upstream: Mapping[int, Iterable[int]]) -> Graph:
     """The graph of these edges; an edge to a table that is not listed is dropped."""
-    up = {node: frozenset(sources) & upstream.keys() - {node} for node, sources in upstream.items()}
+    up = {
+        node: frozenset(source for source in sources if source in upstream and source != node)
+        for node, sources in upstream.items()
+    }
     down: dict[int, set[int]] = {node: set() for node in up}
     for node, sources in up.items():
         for source in sources:

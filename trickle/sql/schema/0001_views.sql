@@ -36,22 +36,29 @@ LEFT JOIN LATERAL (
 
 -- The keys under which a stream table may be claimed in a group: its own, and that of its shard for every number of
 -- shards in use. pg_locks shows a key as two unsigned halves.
+-- Computed before it is joined (OFFSET 0): the planner believes that there is hardly a lock, and would compute it for each.
 CREATE VIEW pgtrickle._claim_keys AS
 SELECT c.group_id, s.pgt_id,
        (CASE c.shards WHEN 0 THEN s.name_key
              ELSE hashtext('shard:' || (s.name_key & (c.shards - 1)) || '/' || c.shards) END)::bigint & 4294967295 AS key
-FROM (SELECT pgt_id, hashtext(pgt_schema || '.' || pgt_name) AS name_key FROM pgtrickle.pgt_stream_tables) s
+FROM (SELECT pgt_id, hashtext(pgt_schema || '.' || pgt_name) AS name_key FROM pgtrickle.pgt_stream_tables OFFSET 0) s
 CROSS JOIN (SELECT group_id, 0 AS shards FROM pgtrickle.pgt_instances
-            UNION SELECT group_id, unnest(shard_counts) FROM pgtrickle.pgt_instances) c;
+            UNION SELECT group_id, unnest(shard_counts) FROM pgtrickle.pgt_instances) c
+OFFSET 0;
 
--- Who holds which stream table, by its name or with its shard. Names that hash alike share one lock.
+-- Who holds which stream table, by its name or with its shard. Names that hash alike share one lock. While a group goes
+-- over from names to shards, one may be shown twice: the second leaves it alone until the first has let go.
 CREATE VIEW pgtrickle.ownership AS
-SELECT DISTINCT i.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, i.instance_id, i.hostname, i.pid, l.pid AS backend_pid
-FROM pgtrickle.pgt_instances i
-JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
-    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-    AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-JOIN pgtrickle._claim_keys k ON k.group_id = i.group_id AND k.key = l.objid::bigint
+WITH held AS MATERIALIZED (
+    SELECT i.group_id, i.instance_id, i.hostname, i.pid, l.pid AS backend_pid, l.objid::bigint AS key
+    FROM pgtrickle.pgt_instances i
+    JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+        AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
+)
+SELECT DISTINCT h.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, h.instance_id, h.hostname, h.pid, h.backend_pid
+FROM held h
+JOIN pgtrickle._claim_keys k ON k.group_id = h.group_id AND k.key = h.key
 JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
 
 -- Instances, and whether each still holds its membership lock: a dead one's vanishes with its connection.
