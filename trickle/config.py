@@ -60,6 +60,13 @@ class Settings:
         flag="--postgres-url",
         in_database=False,
     )
+    databases: str = setting(
+        "",
+        "Databases of the same server to work in, with an instance for each that has the catalog: names and patterns "
+        "(app,tenant_*), looked for all the time. Empty means the database of postgres_url alone.",
+        flag="--databases",
+        in_database=False,
+    )
     direct_url: str = setting(
         "",
         "Address of the same database without a pooler, for the locks of a worker; empty means postgres_url.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def worker(
     context: typer.Context,
     postgres_url: PostgresUrl = None,
+    databases: Annotated[str | None, setting_option("databases")] = None,
+    all_databases: Annotated[bool, typer.Option("--all-databases", help="The same as `--databases '*'`.")] = False,
     relay_group_id: Annotated[str | None, setting_option("relay_group_id")] = None,
     instance_id: Annotated[str | None, setting_option("instance_id")] = None,
     direct_url: Annotated[str | None, setting_option("direct_url")] = None,
@@ -32,13 +35,14 @@ def worker(
 ) -> None:
     """Keep stream tables fresh: claim them, share them with the other instances, refresh them when due.
 
+    With --databases or --all-databases it does so in every database of the server that has the catalog, with an
+    instance for each, and follows databases as they come and go; several such commands share the databases.
+
     SIGTERM or Ctrl-C finishes what is in hand and ends; a second one ends at once, safely.
     """
-    # The supervisor and the compiler are for this verb alone: the others start faster without them.
-    from trickle.supervisor.loop import run_worker
-
     flags = {
         "postgres_url": postgres_url,
+        "databases": "*" if all_databases else databases,
         "relay_group_id": relay_group_id,
         "instance_id": instance_id,
         "direct_url": direct_url,
@@ -52,8 +56,46 @@ def worker(
         "log_format": log_format,
         "log_level": log_level,
     }
+    if all_databases and databases is not None:
+        raise typer.BadParameter("give either --all-databases or --databases", param_hint="--databases")
+    home = target.resolve(context, flags)
+    raise typer.Exit(_work_in_many(context, flags, home) if home.databases else _work_in_one(context, flags))
+
+
+def _work_in_one(context: typer.Context, flags: target.Flags) -> int:
+    # The supervisor and the compiler are for this verb alone: the others start faster without them.
+    from trickle.supervisor.loop import run_worker
+
     settings, url = target.resolve_with_database(context, flags)
-    raise typer.Exit(run_worker(worker_options(settings, url)))
+    return run_worker(worker_options(settings, url))
+
+
+def _work_in_many(context: typer.Context, flags: target.Flags, home: Settings) -> int:
+    from trickle.launcher import LauncherOptions, run_launcher
+    from trickle.launcher.options import patterns, url_of
+    from trickle.supervisor.loop import run_worker
+
+    url = target.database_url(home)
+
+    def run(database: str, slot: int) -> int:
+        """In a process of its own: an instance with the settings of its database, and a port of its own."""
+        direct_url = url_of(home.direct_url, database) if home.direct_url else None
+        here = {**flags, "postgres_url": url_of(url, database), "direct_url": direct_url}
+        settings, own_url = target.resolve_with_database(context, here)
+        port = settings.metrics_port + slot if settings.metrics_port else 0
+        return run_worker(worker_options(replace(settings, metrics_port=port), own_url))
+
+    return run_launcher(
+        LauncherOptions(
+            url=home.direct_url or url,
+            run=run,
+            patterns=patterns(home.databases),
+            group_id=home.relay_group_id,
+            drain_seconds=home.drain_timeout,
+            log_format=home.log_format,
+            log_level=home.log_level,
+        )
+    )
 
 
 def worker_options(settings: Settings, url: str) -> WorkerOptions:

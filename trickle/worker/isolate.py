@@ -11,14 +11,14 @@ _PR_SET_PDEATHSIG = 1
 _STANDARD_STREAMS = (0, 1, 2)
 
 
-def die_with_parent(parent_pid: int) -> bool:
-    """Ask the kernel to kill us when our parent dies; False when it has died already.
+def die_with_parent(parent_pid: int, by: int = signal.SIGKILL) -> bool:
+    """Ask the kernel to send us this signal when our parent dies; False when it has died already.
 
     Elsewhere than on Linux the end of the pipe serves alone.
     """
     prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
     if prctl is not None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
     return os.getppid() == parent_pid
 
 

@@ -1,0 +1,2 @@
+-- A doorbell for the other launchers that have their home here: look again.
+SELECT pg_notify('pgtrickle_launcher', '')
