@@ -222,7 +222,8 @@ class Client:
         pairs = [sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in given]
         statement = sql.SQL("SELECT {}({})").format(sql.Identifier("pgtrickle", function), sql.SQL(", ").join(pairs))
         try:
-            self.connection.execute(statement, given)
+            with session.stated_isolation(self.connection):
+                self.connection.execute(statement, given)
         except psycopg.errors.UndefinedFunction as error:
             # With a context the server was already inside the function, and means one that the query calls.
             if error.diag.context:
