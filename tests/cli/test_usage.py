@@ -15,7 +15,20 @@ VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-define
 
 
 def test_the_verbs() -> None:
-    promised = {"init", "create", "alter", "drop", "refresh", "list", "status", "explain", "verify", "worker"}
+    promised = {
+        "init",
+        "create",
+        "alter",
+        "drop",
+        "refresh",
+        "pause",
+        "resume",
+        "list",
+        "status",
+        "explain",
+        "verify",
+        "worker",
+    }
     assert promised | {"doctor", "demo", "pg", "errors", "settings"} == set(VERBS)
 
 
@@ -34,7 +47,11 @@ def test_every_verb_has_help(at: Callable[..., object], verb: str) -> None:
         ("create", "x", "SELECT 1", "--if-not-exists", "--or-replace"),
         ("create", "x", "SELECT 1", "--set", "nonsense"),
         ("alter", "x"),
-        ("refresh",),
+        (
+            "refresh",
+            "pause",
+            "resume",
+        ),
         ("drop",),
         ("explain",),
         ("explain", "x", "--query", "q.sql"),
