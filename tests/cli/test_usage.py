@@ -47,11 +47,7 @@ def test_every_verb_has_help(at: Callable[..., object], verb: str) -> None:
         ("create", "x", "SELECT 1", "--if-not-exists", "--or-replace"),
         ("create", "x", "SELECT 1", "--set", "nonsense"),
         ("alter", "x"),
-        (
-            "refresh",
-            "pause",
-            "resume",
-        ),
+        ("refresh",),
         ("drop",),
         ("explain",),
         ("explain", "x", "--query", "q.sql"),
