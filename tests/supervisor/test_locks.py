@@ -102,18 +102,18 @@ def test_a_session_ended_by_the_server_is_noticed_without_asking(db: Database, s
 
 
 def test_doorbells_are_heard_and_counted_once(db: Database, session: LockSession) -> None:
-    assert session.doorbells() == 0
+    assert session.doorbells() == []
     with db.connect() as conn:
-        conn.execute("SELECT pg_notify('test_doorbell', '')")
-    assert until(session.doorbells, seconds=5) == 1
-    assert session.doorbells() == 0
+        conn.execute("SELECT pg_notify('test_doorbell', 'members')")
+    assert until(session.doorbells, seconds=5) == ["members"]
+    assert session.doorbells() == []
 
 
 def test_a_doorbell_between_two_statements_is_not_lost(db: Database, session: LockSession) -> None:
     with db.connect() as conn:
-        conn.execute("SELECT pg_notify('test_doorbell', '')")
+        conn.execute("SELECT pg_notify('test_doorbell', 'members')")
     session.take([LockName("g", "a")])
-    assert until(session.doorbells, seconds=5) == 1
+    assert until(session.doorbells, seconds=5) == ["members"]
 
 
 class Pooler:
