@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,4 +37,4 @@ def test_whoever_judges_has_had_no_gap_for_that_long(pauses: list[float]) -> Non
         if may_judge(vigil, SILENCE):
             recent = [beat for beat in beats if beat >= vigil.since]
             assert recent[0] <= now - SILENCE
-            assert all(later - earlier <= GAP for earlier, later in zip(recent, recent[1:], strict=False))
+            assert all(later - earlier <= GAP for earlier, later in pairwise(recent))

@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from supervisor.test_group import TABLES, are_owned_by, owners, prepare
 from support.databases import Database
 from support.waiting import until
 
-from supervisor.test_group import TABLES, are_owned_by, owners, prepare
 from trickle.db.locks import LockKey, LockName, LockSession
 from trickle.supervisor import watch as watching
 from trickle.supervisor.watch import Watch
