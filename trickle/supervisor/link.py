@@ -27,7 +27,7 @@ from trickle.supervisor.options import WorkerOptions
 
 WAKE_CHANNEL = "pgtrickle_wake"
 _BACKOFF_BASE_SECONDS = 0.1
-_BACKOFF_CAP_SECONDS = 5.0
+_BACKOFF_CAP_SECONDS = 2.0
 
 
 class NotAdmitted(Exception):
