@@ -116,6 +116,25 @@ def test_a_doorbell_between_two_statements_is_not_lost(db: Database, session: Lo
     assert until(session.doorbells, seconds=5) == ["members"]
 
 
+def test_a_doorbell_may_ring_before_the_door_is_open(db: Database) -> None:
+    """The answer to LISTEN may bring the first notification with it."""
+    done = threading.Event()
+
+    def ring() -> None:
+        with db.connect() as conn:
+            while not done.is_set():
+                conn.execute("SELECT pg_notify('test_doorbell', '')")
+
+    ringer = threading.Thread(target=ring)
+    ringer.start()
+    try:
+        for _ in range(40):
+            LockSession(db.url, "test_doorbell").close()
+    finally:
+        done.set()
+        ringer.join()
+
+
 class Pooler:
     """Stands in front of the server as a pooler does: the start-up answer names a process id of its own."""
 

@@ -78,6 +78,8 @@ class Partition:
         self._selector.register(behind, selectors.EVENT_READ, client)
 
     def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        if source.fileno() < 0:
+            return  # closed a moment ago, because its other end was
         try:
             data = source.recv(_CHUNK)
             target.sendall(data)
@@ -85,6 +87,5 @@ class Partition:
             data = b""
         if not data:
             for end in (source, target):
-                if end in self._selector.get_map():
-                    self._selector.unregister(end)
+                self._selector.unregister(end)
                 end.close()

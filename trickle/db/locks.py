@@ -50,15 +50,15 @@ class LockSession:
     """A session that does nothing but hold locks; when it is gone, so are they."""
 
     def __init__(self, url: str, channel: str | None = None) -> None:
+        self._keys: dict[LockName, LockKey] = {}
+        self._names: dict[LockKey, set[LockName]] = {}
+        self._rung: list[str] = []
         self._conn = connect(url, role="lock")
         try:
             self._prepare(channel)
         except BaseException:
             self._conn.close()
             raise
-        self._keys: dict[LockName, LockKey] = {}
-        self._names: dict[LockKey, set[LockName]] = {}
-        self._rung: list[str] = []
 
     def _prepare(self, channel: str | None) -> None:
         if is_pooled(self._conn):
