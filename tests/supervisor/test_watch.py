@@ -91,6 +91,8 @@ def test_a_wait_is_bounded_and_taken_up_again(
     assert first[0][0] == second[0][0] and first[0][1] < second[0][1], "the same session, another statement"
     peer.release([PEER])
     assert heard(watch, 2)
+    log = (db.server.data_dir / "cluster" / "server.log").read_text()
+    assert "_await_end" not in log, "it is no error that patience runs out"
 
 
 def test_another_is_watched_without_waiting_for_the_first(db: Database, peer: LockSession, watch: Watch) -> None:
@@ -134,7 +136,9 @@ def test_instances_take_over_long_before_the_next_tick(db: Database, start_worke
     with db.connect() as conn:
         prepare(conn)
         workers = {name: start_worker(instance_id=name, **slow) for name in ("a", "b", "c", "d")}
-        until(lambda: are_owned_by(conn, set(workers)), seconds=20, what="those who join are noticed")
+        for worker in workers.values():
+            until(lambda worker=worker: worker.said("joined"), seconds=20)
+        until(lambda: are_owned_by(conn, set(workers)), seconds=3, what="whoever joins gets its share at once")
         until(lambda: len(waiting(conn)) == 4, what="everyone is watched")
         for name in ("b", "c"):  # neighbours, at once
             workers.pop(name).kill()

@@ -1,4 +1,5 @@
-"""The two sessions of the parent: one that holds the locks and does nothing else, one that asks and notes.
+"""Two sessions of the parent: one that holds the locks and does nothing else, one that asks and notes. (The third is
+in `watch`.)
 
     closed ──open──▶ connected (control only) ──join──▶ joined (control, membership, claims)
 

@@ -45,6 +45,7 @@ class Membership:
         self._clock = clock
         self._watched: tuple[str, LockKey] | None = None
         self._vigil: Vigil | None = None
+        self._silent: frozenset[str] = frozenset()
         self._beat_at = self._checked_at = _NEVER
 
     @property
@@ -112,8 +113,10 @@ class Membership:
             return "our announcement was removed"
         silence = self._options.silent_seconds
         self._vigil = beaten(self._vigil, self._clock.monotonic(), silence / 2 + self._options.heartbeat_seconds)
-        if row[1] and may_judge(self._vigil, silence):
-            self._end_silent(control, row[1])
+        silent = frozenset(row[1]) if may_judge(self._vigil, silence) else frozenset()
+        if silent:
+            self._end_silent(control, silent)
+        self._silent = silent
         return None
 
     def ring(self) -> None:
@@ -151,15 +154,23 @@ class Membership:
     def _silence(self) -> dict[str, object]:
         return {"group_id": self._options.group_id, "silent_seconds": self._options.silent_seconds}
 
-    def _end_silent(self, control: Connection[Any], silent: list[str]) -> None:
-        parameters = {"instance_ids": silent, **self._silence()}
+    def _end_silent(self, control: Connection[Any], silent: frozenset[str]) -> None:
+        parameters = {"instance_ids": sorted(silent), **self._silence()}
         ended = dict(control.execute(load("queries/instance_end_silent"), parameters).fetchall())
-        for instance_id in silent:
+        for instance_id, count in ended.items():
             event(
                 log,
                 logging.WARNING,
-                "an instance is silent: its sessions are ended" if instance_id in ended else "an instance is silent",
+                "an instance is silent: its sessions are ended",
                 peer=instance_id,
                 silent_seconds=self._options.silent_seconds,
-                sessions=ended.get(instance_id, 0),
+                sessions=count,
+            )
+        # Asked for again at every heartbeat, said once.
+        for instance_id in sorted(silent - ended.keys() - self._silent):
+            event(
+                log,
+                logging.WARNING,
+                "an instance is silent, and its sessions are not ours to end: it has another role",
+                peer=instance_id,
             )
