@@ -14,7 +14,8 @@ import psutil
 import psycopg
 import pytest
 from supervisor.test_group import TABLES, are_owned_by, is_fresh, prepare
-from support.databases import Database
+from support.databases import OWNER, Database
+from support.network import Namespace
 from support.partition import Partition
 from support.waiting import until
 
@@ -150,6 +151,30 @@ def test_a_partition(db: Database, conn: psycopg.Connection[Any], start_worker: 
         conn.execute("UPDATE source SET v = 5")
         until(lambda: is_fresh(conn), seconds=15)
         assert_all_was_done_once(conn)
+
+
+def test_a_network_that_loses_every_packet(db: Database, conn: psycopg.Connection[Any], start_worker: Start) -> None:
+    """Nobody is told anything: the kernels' own time-outs must wake the instance up, or it would hang for good."""
+    conn.execute("ALTER ROLE CURRENT_USER PASSWORD 'secret'")  # TCP asks for one
+    url = psycopg.conninfo.make_conninfo(db.server.tcp_url(db.name), user=OWNER, password="secret")
+    with Namespace(url) as network:
+        b = start_worker(instance_id="b", **QUICK)
+        a = start_worker(instance_id="a", url=network.url, prefix=network.prefix, **QUICK)
+        until(lambda: are_owned_by(conn, {"a", "b"}), seconds=20)
+        time.sleep(QUICK["silent_seconds"] + 1)
+        network.cut()
+        cut_at = time.monotonic()
+        until(lambda: are_owned_by(conn, {"b"}), seconds=10)
+        assert time.monotonic() - cut_at < 5
+        conn.execute("INSERT INTO source VALUES (1, 1)")
+        until(lambda: is_fresh(conn), seconds=15)
+        until(lambda: a.said("a turn failed"), seconds=30, what="it knows that it is cut off")
+        network.heal()
+        until(lambda: are_owned_by(conn, {"a", "b"}), seconds=30)
+        conn.execute("UPDATE source SET v = 5")
+        until(lambda: is_fresh(conn), seconds=15)
+        assert_all_was_done_once(conn)
+        assert {a.process.poll(), b.process.poll()} == {None}
 
 
 def test_whoever_was_frozen_itself_ends_nobody(conn: psycopg.Connection[Any], start_worker: Start) -> None:

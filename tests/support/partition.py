@@ -10,6 +10,8 @@ import selectors
 import socket
 import tempfile
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,16 +21,12 @@ _CHUNK = 65536
 _TURN_SECONDS = 0.02
 
 
-class Partition:
-    """One door to a server, as a unix socket of its own."""
+class Forwarder:
+    """Accepts on one socket and passes everything on to another address, until it is told to stop."""
 
-    def __init__(self, url: str) -> None:
-        given = conninfo_to_dict(url)
-        self._target = f"{given['host']}/.s.PGSQL.{given['port']}"
-        self._folder = tempfile.TemporaryDirectory(prefix="p")
-        self.url = make_conninfo(url, host=self._folder.name)
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(Path(self._folder.name) / f".s.PGSQL.{given['port']}"))
+    def __init__(self, door: socket.socket, connect: Callable[[], socket.socket]) -> None:
+        self._server = door
+        self._connect = connect
         self._server.listen()
         self._server.setblocking(False)
         self._selector = selectors.DefaultSelector()
@@ -47,7 +45,6 @@ class Partition:
         self._flows.set()
         self._thread.join(10)
         self._server.close()
-        self._folder.cleanup()
 
     def cut(self) -> None:
         self._flows.clear()
@@ -68,9 +65,8 @@ class Partition:
 
     def _accept(self) -> None:
         client, _ = self._server.accept()
-        behind = socket.socket(socket.AF_UNIX)
         try:
-            behind.connect(self._target)
+            behind = self._connect()
         except OSError:
             client.close()
             return
@@ -89,3 +85,30 @@ class Partition:
             for end in (source, target):
                 self._selector.unregister(end)
                 end.close()
+
+
+class Partition(Forwarder):
+    """One door to a server, as a unix socket of its own."""
+
+    def __init__(self, url: str) -> None:
+        given = conninfo_to_dict(url)
+        name = f".s.PGSQL.{given['port']}"
+        self._folder = tempfile.TemporaryDirectory(prefix="p")
+        self.url = make_conninfo(url, host=self._folder.name)
+        door = socket.socket(socket.AF_UNIX)
+        door.bind(str(Path(self._folder.name) / name))
+        super().__init__(door, partial(_connect_unix, f"{given['host']}/{name}"))
+
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
+        self._folder.cleanup()
+
+
+def _connect_unix(path: str) -> socket.socket:
+    behind = socket.socket(socket.AF_UNIX)
+    try:
+        behind.connect(path)
+    except OSError:
+        behind.close()
+        raise
+    return behind
