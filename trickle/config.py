@@ -176,6 +176,13 @@ class DatabaseSettings:
         "Triggers that capture changes of sources not captured yet: per statement, or per row.",
         choices=("statement", "row"),
     )
+    scheduler_drain_timeout: float = setting(
+        30.0,
+        "Longest time that pause_scheduler() and pause_all() wait for refreshes in progress.",
+        unit="s",
+        minimum=1,
+        maximum=3600,
+    )
     capture_lock_timeout: float = setting(
         2.0,
         "Longest time that installing capture triggers waits for writers, who wait behind it.",
