@@ -52,8 +52,8 @@ class Holdings:
         claims_in_use = self._link.held_names() & self.mine & self._looked_at
         return self._covered(tables, claims_in_use) - self._elsewhere
 
-    def settle(self, control: Connection[Any], tables: Mapping[int, Table], in_hand: frozenset[str]) -> None:
-        """Give back what is no longer ours, take what is, and look before using it."""
+    def settle(self, control: Connection[Any], tables: Mapping[int, Table], in_hand: frozenset[str]) -> bool:
+        """Give back what is no longer ours, take what is, and look before using it; whether anything was given back."""
         before = self._link.held_names()
         decision = claims.decide(self.mine, before, in_hand)
         self.give_back(decision.release)
@@ -63,6 +63,7 @@ class Holdings:
         if after != before:
             gained, given_up = len(after - before), len(before - after)
             event(log, logging.INFO, "claims changed", held=len(after), gained=gained, released=given_up)
+        return bool(before - after)
 
     def give_back(self, names: frozenset[str]) -> None:
         """Release claims; when they are taken again they are looked at again."""
