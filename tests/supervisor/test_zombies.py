@@ -22,6 +22,7 @@ from support.waiting import until
 from trickle.db.session import refresh_role
 
 Start = Callable[..., Any]
+OTHER_ROLE = "an instance is silent, and its sessions are not ours to end: it has another role"
 QUICK = {"heartbeat_seconds": 0.3, "silent_seconds": 1.5}
 
 
@@ -209,3 +210,21 @@ def test_only_sessions_of_the_silent_instance_are_ended(
         stranger.execute("SELECT pg_advisory_lock(hashtext('default'), hashtext('instance:ghost'))")
         time.sleep(QUICK["silent_seconds"] * 3)
         assert stranger.execute("SELECT 1").fetchone() == (1,), "it holds the membership, and is no lock session"
+
+
+def test_an_instance_of_another_role_is_left_alone(
+    db: Database, conn: psycopg.Connection[Any], start_worker: Start
+) -> None:
+    """Sessions of another role cannot be ended: that is said once, and the silent one is seen to be silent."""
+    role = db.create_role(attributes=f"LOGIN IN ROLE {OWNER}")
+    a, b = both(conn, start_worker, url=db.url_as(role))
+    freeze(a)
+    until(lambda: b.said(OTHER_ROLE), seconds=10)
+    time.sleep(1)
+    assert len(b.said(OTHER_ROLE)) == 1
+    assert are_owned_by(conn, {"a", "b"})
+    silent = "SELECT is_live, heartbeat_age > interval '1.5 s' FROM pgtrickle.instances ORDER BY instance_id"
+    assert conn.execute(silent).fetchall() == [(True, True), (True, False)]
+    thaw(a)
+    conn.execute("INSERT INTO source VALUES (1, 1)")
+    until(lambda: is_fresh(conn), seconds=20)

@@ -27,8 +27,9 @@ from trickle.sql import load
 
 log = logging.getLogger(__name__)
 
-# A waiting statement has a snapshot, which keeps VACUUM from cleaning up; this is how old it gets.
-PATIENCE_SECONDS = 2.0
+# A waiting statement has a snapshot, which keeps VACUUM from cleaning up; this is how old it gets. Less than a second
+# is also less than deadlock_timeout, after which the server would look for deadlocks and may log the wait.
+PATIENCE_SECONDS = 0.9
 _AWAIT = b"SELECT pgtrickle._await_end($1::int, $2::int, $3::int)"
 _BACKOFF_BASE_SECONDS = 0.5
 _BACKOFF_CAP_SECONDS = 10.0
