@@ -256,8 +256,8 @@ pgt_differential_costs = Table(
 pgt_instances = Table(
     "pgt_instances",
     metadata,
+    Column("group_id", Text, primary_key=True),
     Column("instance_id", Text, primary_key=True),
-    required("group_id", Text),
     Column("hostname", Text),
     Column("pid", Integer),
     Column("backend_pid", Integer),

@@ -121,7 +121,11 @@ class ServerLink:
         """Take our announcement away; without it the claims that are left would have no name in the views."""
         if self.locks is None or is_lost(self.control) or self.control is None:
             return
-        parameters = {"instance_id": self.instance_id, "backend_pid": self.locks.backend_pid}
+        parameters = {
+            "group_id": self._options.group_id,
+            "instance_id": self.instance_id,
+            "backend_pid": self.locks.backend_pid,
+        }
         with contextlib.suppress(psycopg.Error):
             self.control.execute(load("queries/instance_unregister"), parameters)
 

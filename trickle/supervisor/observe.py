@@ -66,7 +66,7 @@ def read_database(conn: _Conn) -> Database:
         )
     if not row[3]:
         raise ConfigurationError(
-            "the connecting role may not use the schema pgtrickle",
+            "the connecting role may not use the Trickle catalog",
             hint="connect as the owner of the catalog or as a member of that role",
         )
     return Database(int(row[0]), str(row[1]))

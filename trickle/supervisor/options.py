@@ -17,6 +17,9 @@ EXIT_UNREACHABLE = 69  # EX_UNAVAILABLE: the server never answered at start
 EXIT_CONFIGURATION = 78  # EX_CONFIG: starting it again will not help
 
 
+_LONGEST_NAME_BYTES = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
     """Options of `trickle worker`; an impossible one is refused here, before anything is started."""
@@ -70,10 +73,24 @@ class WorkerOptions:
             raise ConfigurationError("drain_seconds and startup_seconds cannot be negative")
         if self.instance_id is not None and not self.instance_id.strip():
             raise ConfigurationError("instance_id cannot be empty")
+        for name, value in (("group_id", self.group_id), ("instance_id", self.instance_id or "")):
+            _refuse_unwritable(name, value)
 
     @property
     def lock_url(self) -> str:
         return self.direct_url if self.direct_url is not None else self.url
+
+
+def _refuse_unwritable(name: str, value: str) -> None:
+    """Text that no catalog can hold: a zero byte, half a character, or more than fits into an index entry."""
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{name} is not valid UTF-8: {value!r}") from error
+    if "\0" in value:
+        raise ConfigurationError(f"{name} contains a zero byte: {value!r}")
+    if size > _LONGEST_NAME_BYTES:
+        raise ConfigurationError(f"{name} has {size} bytes, more than {_LONGEST_NAME_BYTES}")
 
 
 def new_instance_id() -> str:

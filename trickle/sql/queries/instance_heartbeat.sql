@@ -3,7 +3,8 @@
 WITH beat AS (
     UPDATE pgtrickle.pgt_instances AS i
        SET heartbeat_at = clock_timestamp()
-     WHERE i.instance_id = %(instance_id)s
+     WHERE i.group_id = %(group_id)s
+       AND i.instance_id = %(instance_id)s
      RETURNING i.instance_id
 ), member AS (
     SELECT i.instance_id, i.group_id, l.pid IS NOT NULL AS is_live
@@ -16,12 +17,13 @@ WITH beat AS (
        AND l.objsubid = 2
        AND l.mode = 'ExclusiveLock'
        AND l.granted
-     WHERE i.instance_id <> %(instance_id)s
+     WHERE (i.group_id, i.instance_id) <> (%(group_id)s, %(instance_id)s)
        AND i.heartbeat_at < clock_timestamp() - make_interval(secs => %(silent_seconds)s)
 ), gone AS (
     DELETE FROM pgtrickle.pgt_instances AS i
      USING member AS m
-     WHERE i.instance_id = m.instance_id
+     WHERE i.group_id = m.group_id
+       AND i.instance_id = m.instance_id
        AND NOT m.is_live
        AND i.heartbeat_at < now() - interval '5 minutes'
 )

@@ -4,9 +4,8 @@ INSERT INTO pgtrickle.pgt_instances AS i
         started_at, heartbeat_at)
 VALUES (%(instance_id)s, %(group_id)s, %(hostname)s, %(pid)s, %(backend_pid)s, %(capacity)s, %(lock_budget)s,
         %(shard_counts)s, now(), now())
-    ON CONFLICT (instance_id) DO UPDATE
-   SET group_id = excluded.group_id,
-       hostname = excluded.hostname,
+    ON CONFLICT (group_id, instance_id) DO UPDATE
+   SET hostname = excluded.hostname,
        pid = excluded.pid,
        backend_pid = excluded.backend_pid,
        capacity = excluded.capacity,

@@ -184,8 +184,8 @@ CREATE TABLE pgtrickle.pgt_differential_costs (
 ) WITH (fillfactor = 50);
 
 CREATE TABLE pgtrickle.pgt_instances (
-    instance_id  text PRIMARY KEY,
     group_id     text NOT NULL,
+    instance_id  text NOT NULL,
     hostname     text,
     pid          int,
     backend_pid  int,
@@ -194,7 +194,8 @@ CREATE TABLE pgtrickle.pgt_instances (
     -- The numbers of shards of which it may hold claims: two while it goes over from one to another.
     shard_counts int[] NOT NULL DEFAULT '{}',
     started_at   timestamptz NOT NULL DEFAULT now(),
-    heartbeat_at timestamptz NOT NULL DEFAULT now()
+    heartbeat_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (group_id, instance_id)
 ) WITH (fillfactor = 50);
 
 CREATE TYPE pgtrickle.refresh_outcome AS (
