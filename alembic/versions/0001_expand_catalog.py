@@ -31,6 +31,7 @@ RUNTIME = (
     "_auto_learn",
     "_auto_overrun",
     "_auxiliary_columns",
+    "_await_end",
     "_base_type",
     "_believe",
     "_bind_query",

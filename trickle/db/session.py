@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 
 import psycopg
@@ -22,6 +23,15 @@ _KEEPALIVES: dict[str, int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+def refresh_role(group_id: str, instance_id: str) -> str:
+    """The role of an instance's refresh sessions. Its mark lets peers find and end those of a frozen instance.
+
+    >>> refresh_role("default", "a")
+    'refresh_38d26a3370622dce'
+    """
+    return f"refresh_{sha256(f'{len(group_id)}/{group_id}{instance_id}'.encode()).hexdigest()[:16]}"
 
 
 def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Connection[TupleRow]:
