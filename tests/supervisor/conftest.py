@@ -19,6 +19,8 @@ from support.waiting import until
 
 _PROGRAM = """
 import json, sys
+import trickle.ivm
+trickle.ivm.COMPILER_VERSION = sys.argv[2] or trickle.ivm.COMPILER_VERSION
 from trickle.supervisor import WorkerOptions, run_worker
 sys.exit(run_worker(WorkerOptions(**json.loads(sys.argv[1]))))
 """
@@ -68,15 +70,18 @@ class Worker:
 
 @pytest.fixture
 def start_server_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    """Starts an instance; options are those of WorkerOptions. `prefix` is a command that runs a command."""
+    """Starts an instance; options are those of WorkerOptions.
+
+    `prefix` is a command that runs a command; `compiler_version` is what it says of itself.
+    """
     started: list[Worker] = []
 
-    def start(prefix: Sequence[str] = (), **options: Any) -> Worker:
+    def start(prefix: Sequence[str] = (), compiler_version: str = "", **options: Any) -> Worker:
         log = tmp_path / f"worker-{len(started)}.log"
         given = {"children": 2, "tick_seconds": 0.2, "log_format": "json", "log_level": "debug", **options}
         with log.open("w") as sink:
             process = subprocess.Popen(
-                [*prefix, sys.executable, "-c", _PROGRAM, json.dumps(given)],
+                [*prefix, sys.executable, "-c", _PROGRAM, json.dumps(given), compiler_version],
                 stderr=sink,
                 stdin=subprocess.DEVNULL,
                 text=True,

@@ -54,12 +54,20 @@ def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Ver
 
 
 def needs_compiling(table: Table, compiler_version: str) -> bool:
-    """Whether a program should be made: there is none, it is stale, or an older compiler made it."""
+    """Whether a program should be made: there is none, it is stale, or an older compiler made it.
+
+    That of a newer one stays: two versions at work side by side must not undo each other's programs.
+    """
     if not table.is_runnable or table.refresh_mode not in _COMPILED_MODES:
         return False
     if table.program_state in ("none", "stale"):
         return True
-    return bool(compiler_version) and table.program_version != compiler_version
+    return bool(compiler_version) and _number(table.program_version) < _number(compiler_version)
+
+
+def _number(version: str | None) -> int:
+    """Versions of the compiler are whole numbers; anything else is older than all of them."""
+    return int(version) if version is not None and version.isdecimal() else -1
 
 
 def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Policy) -> bool:
