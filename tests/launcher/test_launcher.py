@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
@@ -108,13 +110,13 @@ def launch(tenants: Tenants, db: Database, tmp_path: Path) -> Iterator[Callable[
     """Starts launchers whose home is `db`, which is not among the tenants."""
     started: list[Launched] = []
 
-    def start(*words: str) -> Launched:
+    def start(*words: str, **environ: str) -> Launched:
         log = tmp_path / f"launcher-{len(started)}.log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRICKLE_", "PG"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TRICKLE_", "PG"))}
         command = [sys.executable, "-m", "trickle", "worker", "--postgres-url", db.url, "--workers", "1"]
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                [*command, *(words or ("--databases", f"{tenants.prefix}*"))], env=environment, stderr=sink
+                [*command, *(words or ("--databases", f"{tenants.prefix}*"))], env={**inherited, **environ}, stderr=sink
             )
         started.append(Launched(process, log))
         return started[-1]
@@ -215,6 +217,29 @@ def test_launchers_share_databases_and_take_over(tenants: Tenants, launch: Calla
     first.process.wait()
     until(lambda: all(launcher_of(name) == second.process.pid for name in names), seconds=60)
     assert all(tenants.is_kept(name) for name in names)
+
+
+def test_a_service_manager_hears_of_the_launcher_alone(
+    tenants: Tenants, launch: Callable[..., Launched], tmp_path: Path
+) -> None:
+    tenants.create("a")
+    tenants.create("b")
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(0.1)
+
+        def hears(words: str) -> bool:
+            with contextlib.suppress(TimeoutError):
+                heard.append(manager.recv(4096).decode())
+            return any(words in line for line in heard)
+
+        launched = launch(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="2000000")
+        until(lambda: hears("STATUS=runs 2 of 2 databases among 1 launchers"), seconds=30)
+        until(lambda: hears("WATCHDOG=1"))
+        assert launched.stop() == 0
+        until(lambda: hears("STOPPING=1"))
+    assert heard.count("READY=1") == 1
 
 
 def test_both_flags_are_one_too_many(launch: Callable[..., Launched]) -> None:

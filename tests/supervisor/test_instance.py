@@ -98,6 +98,7 @@ def test_nothing_to_do_costs_no_refresh_but_is_noted(owner: psycopg.Connection[A
     chain(owner)
     start_worker()
     until(lambda: is_owned(owner, 2))
+    until(lambda: value(owner, "SELECT bool_and(program_state = 'compiled') FROM pgtrickle.pgt_stream_tables"))
     time.sleep(1.5)
     before = value(owner, "SELECT count(*) FROM pgtrickle.pgt_refresh_history")
     seen = "SELECT last_refresh_at FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'totals'"

@@ -20,6 +20,7 @@ from trickle.launcher.share import Sight, mine, to_look_into
 from trickle.logs import event
 from trickle.supervisor import options as o
 from trickle.supervisor.claims import decide
+from trickle.supervisor.service_manager import ServiceManager
 from trickle.supervisor.signals import SignalInbox
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Launcher:
         self._clock = clock
         self._home: Home | None = None
         self._processes = Processes(options.run)
+        self._manager = ServiceManager.of_this_process()
         self._roster = r.Roster(r.Limits(drain_seconds=options.drain_seconds))
         self._with_catalog: dict[int, bool] = {}
         self._look_at = self._clock.monotonic()
@@ -65,6 +67,7 @@ class Launcher:
             while not self._roster.is_finished:
                 ready = wait(self._waits_on(), self._pause())
                 self._hear(ready)
+                self._manager.turned(self._clock.monotonic())
                 if self._clock.monotonic() >= self._look_at and not self._roster.is_stopping:
                     self._turn()
                 self._feed(r.Tick())
@@ -73,6 +76,7 @@ class Launcher:
                     return o.EXIT_UNREACHABLE
         finally:
             self._processes.close()
+            self._manager.close()
             if self._home is not None:
                 self._home.close()
         code = o.EXIT_HARD if self._was_hard else o.EXIT_DRAINED
@@ -84,16 +88,19 @@ class Launcher:
         return [*self._processes.waits_on(), self._inbox, *home]
 
     def _pause(self) -> float:
-        moments = [self._roster.next_deadline]
+        """Seconds until the clock itself asks for a turn; never long, because a watchdog may want to hear from us."""
+        now = self._clock.monotonic()
+        moments = [now + self._options.look_seconds]
+        if self._roster.next_deadline is not None:
+            moments.append(self._roster.next_deadline)
         if not self._roster.is_stopping:
             moments.append(self._look_at)
-        soonest = min((moment for moment in moments if moment is not None), default=None)
-        now = self._clock.monotonic()
-        return self._options.look_seconds if soonest is None else max(0.0, soonest - now)
+        return max(0.0, min(moments) - now)
 
     def _hear(self, ready: list[Any]) -> None:
         for name in self._inbox.take():
             event(log, logging.INFO, "asked to stop", signal=name, instances=len(self._roster.alive))
+            self._manager.stopping()
             self._feed(r.StopRequested())
         for database, code in self._processes.collect(ready):
             event(log, logging.INFO, "instance ended", database=database, exit_code=code)
@@ -174,6 +181,9 @@ class Launcher:
         home.claim(decision.take)
         hasty = frozenset(database.name for database in sight.databases if database.is_wanted)
         self._feed(r.Wanted((ours & home.claimed) - hasty, hasty))
+        self._manager.ready()
+        running, launchers = len(self._roster.alive), len(sight.members)
+        self._manager.status(f"runs {running} of {len(with_catalog)} databases among {launchers} launchers")
 
     def _feed(self, happened: r.Event) -> None:
         self._roster, actions = r.step(self._roster, happened, self._clock.monotonic())

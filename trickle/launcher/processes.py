@@ -95,6 +95,8 @@ def _live(run: RunInstance, database: str, slot: int, alive: Pipe, parent_pid: i
     if not die_with_parent(parent_pid, signal.SIGTERM):
         os._exit(EXIT_DRAINED)
     drop_descriptors((alive.fileno(),))
+    # The service manager hears of the launcher alone.
+    os.environ.pop("NOTIFY_SOCKET", None)
     try:
         code = run(database, slot)
     except TrickleError as error:
