@@ -95,6 +95,7 @@ class Instance:
         if not self.is_draining and (self._join() or self.membership.announce_again(seen)):
             seen = self._glance(control)
         self._discover(control, seen)
+        self.beat()  # a large catalog takes seconds to read on a busy host, and silence is taken for a frozen one
         self._settle_claims(control)
         self.beat()
         if not self._is_identical:
