@@ -58,9 +58,11 @@ def test_instances_share_join_leave_and_take_over(db: Database, start_worker: St
         a = start_worker(instance_id="a", children=1)
         until(lambda: are_owned_by(conn, {"a"}))
         b = start_worker(instance_id="b", children=1)
+        until(lambda: b.said("joined"), seconds=20)
         until(lambda: are_owned_by(conn, {"a", "b"}), seconds=5)
         before = owners(conn)
-        start_worker(instance_id="c", children=1)
+        c = start_worker(instance_id="c", children=1)
+        until(lambda: c.said("joined"), seconds=20)
         until(lambda: are_owned_by(conn, {"a", "b", "c"}), seconds=5)
         after = owners(conn)
         assert {after[name] for name in after if after[name] != before[name]} == {"c"}

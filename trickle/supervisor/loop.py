@@ -222,7 +222,7 @@ class Wheel:
                 self._rung_at = self._clock.monotonic()
         except psycopg.Error as error:
             self._instance.lose_locks(str(error).strip())
-            self._next_tick = self._clock.monotonic()
+            self._look()
 
     def _hear_watch(self, ready: list[Any]) -> None:
         membership = self._instance.membership
