@@ -245,6 +245,32 @@ def test_a_walked_recursion_below_other_operators(made: Trial, query: str) -> No
     scenario(made, LINKS, around.replace("q.x", "q.y") if "SELECT y FROM" in query else around, *LINK_STEPS)
 
 
+COPIES = "WITH RECURSIVE r(x, d) AS (SELECT a, 0 FROM s UNION ALL SELECT e.b, r.d + 1 FROM e, r WHERE e.a = r.x{c}) "
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT r.x, r.d, e.b FROM r JOIN e ON e.a = r.x",
+        "SELECT r.x, e.b FROM r LEFT JOIN e ON e.a = r.x AND e.b > r.d",
+        "SELECT x, count(*) AS n, max(d) AS d FROM r GROUP BY x",
+        "SELECT a FROM s WHERE a NOT IN (SELECT d FROM r WHERE x > 2)",
+        "SELECT x, d FROM r ORDER BY d DESC, x LIMIT 5",
+        "SELECT x, rank() OVER (ORDER BY d, x) AS place FROM r",
+    ],
+)
+def test_a_recursion_that_repeats_its_rows_is_kept_with_each_row_once(made: Trial, query: str) -> None:
+    """It may stand for very many copies of few rows, which need be neither written nor met one by one."""
+    table = scenario(made, GRAPH, COPIES.format(c=" AND r.d < 4") + query, *GRAPH_STEPS[:6])
+    must(made, "INSERT INTO s SELECT 1 FROM generate_series(1, 100)")
+    made.refresh(table)
+    state = f"SELECT count(*), sum(c3) FROM pgtrickle_programs.state_{table.pgt_id}_1"
+    said = COPIES.format(c=" AND r.d < 4") + "SELECT count(DISTINCT (x, d)), count(*) FROM r"
+    held, right = (made.connection.execute(text.encode()).fetchone() for text in (state, said))
+    assert held == right
+    assert right is not None and right[1] > 50 * right[0]
+
+
 def test_a_subtree_that_is_moved_below_itself_falls_out(made: Trial) -> None:
     """Its rows go on leading to one another for ever, but nothing leads to them."""
     steps = ("UPDATE n SET p = 5 WHERE id = 2", "INSERT INTO n VALUES (8, 4, 'x')", "UPDATE n SET p = 6 WHERE id = 2")

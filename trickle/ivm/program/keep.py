@@ -17,7 +17,7 @@ from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import bare, keep_states
-from trickle.ivm.algebra.relations import Aggregate, Block, Rel
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Rel, copy_of
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
 from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
@@ -25,6 +25,7 @@ from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
 from trickle.ivm.program.distinct_values import distinct_values_kept
+from trickle.ivm.program.linear import linear
 from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
@@ -66,7 +67,23 @@ class Keeper:
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
         facts = self._described(rel)
+        if facts and self._repeats(rel, facts):
+            return self._kept_once(rel)
         return self._kept(rel, facts) if facts and self._certain(rel, facts) else rel
+
+    def _kept_once(self, rel: Rel) -> Rel:
+        """R = n · γ_{all columns; n = count(*)}(R): each row once, beside the number of times that it stands."""
+        often = self.numbering.column("copies")
+        counted = Aggregate(rel, tuple(copy_of(c) for c in rel.columns), (Call(often, expression("count(*)")),))
+        return Copies(self._kept(counted, self._described(counted)), often)
+
+    def _repeats(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> bool:
+        """Is it a recursion under UNION ALL that is computed anew? Over joins it brings many copies of few rows."""
+        found = source_of(rel)
+        recursion = found.recursion if isinstance(found, Opaque) else None
+        if recursion is None or recursion.distinct or not all(c.comparable and c.equal_is_identical for c in facts):
+            return False
+        return linear(self._root(rel, facts)) is None
 
     def keep_sums(self, sums: Aggregate, scales: Mapping[int, int]) -> Rel | None:
         """Put sums into a state table; all values of one show as many digits as its scale says."""
@@ -138,8 +155,10 @@ class Keeper:
 
     def _part(self, kept: Kept) -> tuple[Root, Target]:
         target = Target(self.target.pgt_id, PROGRAMS, f"state_{self.target.pgt_id}_{kept.number}")
-        facts = replace(self.root.facts, output=kept.facts)
-        return Root(facts, as_block(kept.rel), _names(kept.rel), inner=True), target
+        return self._root(kept.rel, kept.facts), target
+
+    def _root(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Root:
+        return Root(replace(self.root.facts, output=facts), as_block(rel), _names(rel), inner=True)
 
 
 def with_first_rows(rel: Block) -> Block:
@@ -173,10 +192,12 @@ def _shown_of(window: Window, predicates: Sequence[Scalar]) -> int | None:
 
 def _first(child: Rel, order: Scalar, count: int) -> Rel:
     block = as_block(child)
-    kept = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    found = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    kept = found.child if isinstance(found, Copies) else found
     if not isinstance(kept, Kept) or not order.columns <= {c.number for c in kept.columns}:
         return child
-    return replace(block, inputs=(KeptFirst(kept, order, count),))
+    first = KeptFirst(kept, order, count)
+    return replace(block, inputs=(replace(found, child=first) if isinstance(found, Copies) else first,))
 
 
 def _order(rel: Rel, kept: Kept) -> tuple[str, ...]:
