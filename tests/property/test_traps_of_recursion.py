@@ -141,8 +141,7 @@ def test_views_around_and_inside(made: Trial) -> None:
     [
         "SELECT trap(id) AS id FROM n WHERE p IS NULL UNION SELECT n.id FROM n JOIN r ON n.p = r.id",
         "SELECT trap(id) AS id FROM n WHERE p IS NULL UNION ALL SELECT n.id FROM n JOIN r ON n.p = r.id",
-        "SELECT trap(n.id) AS id FROM n JOIN n m USING (p) UNION SELECT n.id FROM n JOIN n m USING (id), r"
-        " WHERE n.p = r.id",
+        "SELECT trap(max(id)) AS id FROM n UNION SELECT n.id FROM n JOIN r ON n.p = r.id",
     ],
 )
 def test_a_recursion_whose_tables_stand_still_is_not_started(made: Trial, recursion: str) -> None:
@@ -166,7 +165,10 @@ def test_a_recursion_whose_tables_stand_still_is_not_started(made: Trial, recurs
     made.refresh(table)
 
 
-WALKED = {"UNION ALL": "rows by hash, walked from what has changed", "UNION": "rows by hash, walked from what has come"}
+WALKED = {
+    "UNION ALL": "rows by hash, walked from what has changed",
+    "UNION": "rows by hash, derived again from what has changed",
+}
 LINKS = (
     "CREATE TABLE l (id int PRIMARY KEY, a int, b int, w int)",
     "CREATE TABLE s (a int, tag text)",

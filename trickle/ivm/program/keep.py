@@ -25,12 +25,12 @@ from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify
 from trickle.ivm.program.distinct_values import distinct_values_kept
-from trickle.ivm.program.linear import linear
 from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.sums import sums_kept
+from trickle.ivm.program.walk import walkable_recursion
 from trickle.ivm.query.grouping import function_name
 
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
@@ -51,8 +51,8 @@ class Keeper:
 
     def divided(self) -> Block:
         """The root over its state tables; as it is when it needs none."""
-        block = prune_columns(self.root.block)
-        if isinstance(source_of(block), Opaque):
+        block = as_block(prune_columns(self.root.block))
+        if isinstance(source_of(block), Opaque) and not self._selects_of_recursion(block):
             return self.root.block
         divided = as_block(keep_states(block, self.keep, self.foldable))
         if self.kept:
@@ -63,6 +63,12 @@ class Keeper:
         top, facts = as_block(block), self.root.facts
         kept = sums_kept(top, self.keep_sums, self.numbering, facts)
         return kept or distinct_values_kept(top, self.keep_groups, self.numbering, facts) or self.root.block
+
+    def _selects_of_recursion(self, block: Block) -> bool:
+        """Does it show some rows of a recursion that is walked? Its walks need all of them."""
+        found = source_of(block)
+        facts = self._described(found)
+        return bool(block.predicates and facts) and walkable_recursion(self._root(found, facts)) is not None
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
@@ -83,7 +89,7 @@ class Keeper:
         recursion = found.recursion if isinstance(found, Opaque) else None
         if recursion is None or recursion.distinct or not all(c.comparable and c.equal_is_identical for c in facts):
             return False
-        return linear(self._root(rel, facts)) is None
+        return walkable_recursion(self._root(rel, facts)) is None
 
     def keep_sums(self, sums: Aggregate, scales: Mapping[int, int]) -> Rel | None:
         """Put sums into a state table; all values of one show as many digits as its scale says."""

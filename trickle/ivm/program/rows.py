@@ -136,7 +136,7 @@ def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
 def hashed(root: Root, numbering: Numbering) -> tuple[Apply, Rel]:
     """The change of a root whose rows have a hidden hash, and what it shows; the last CTE is still to be netted."""
     values = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
-    extra = (Item(numbering.column("hash"), _hash(values)),)
+    extra = (Item(numbering.column("hash"), hash_of(values)),)
     apply, block, _ = _prepare(root, extra, (HASH,), (HASH,), numbering)
     return apply, block
 
@@ -221,7 +221,7 @@ def _input_facts(root: Root) -> dict[int, ColumnFacts]:
     return facts
 
 
-def _hash(values: Sequence[Scalar]) -> Scalar:
+def hash_of(values: Sequence[Scalar]) -> Scalar:
     """Hash of the row's hashable columns; equal rows hash alike, whatever their spelling."""
     if not values:
         return expression("0::bigint")
