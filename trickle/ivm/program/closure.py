@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from trickle.ivm.algebra.numbering import STORED
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes import fuse_blocks, hoist_factors, plain_tests, prune_columns, push_filters
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
+from trickle.ivm.algebra.properties import not_null_columns
 from trickle.ivm.algebra.relations import Aggregate, Block, Item, Project, Rel, Scan, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, Scalar, reference
 from trickle.ivm.algebra.walk import over, walk
+from trickle.ivm.facts import ColumnFacts, RelationFacts
 from trickle.ivm.program.linear import met_columns, recursion_of
 from trickle.ivm.program.parts import Root
 
@@ -33,6 +36,8 @@ class Closure:
     shown: tuple[Column, ...]
     rows: Rel
     """What stands for R in S."""
+    certain: frozenset[int]
+    """Columns of R, as S reads them, that are never NULL."""
 
     @property
     def met(self) -> tuple[int, ...]:
@@ -69,7 +74,21 @@ def closure(root: Root) -> Closure | None:
     light = all(_is_light(part) for part in (*walk(base), *walk(step)) if part is not known.again)
     if not light or not _follows(step, known.again):
         return None
-    return Closure(base, step, known.again.columns, rel.outputs, known.again)
+    made = Closure(base, step, known.again.columns, rel.outputs, known.again, frozenset())
+    return replace(made, certain=_certain(made))
+
+
+def _certain(found: Closure) -> frozenset[int]:
+    """What is not NULL in B, nor in S of rows of which it is not NULL, is not NULL in R."""
+    first = not_null_columns(found.base)
+    certain = frozenset(to.number for to, c in zip(found.again, found.base.columns, strict=True) if c.number in first)
+    while True:
+        facts = (ColumnFacts(0, c.name, "", "", not_null=c.number in certain) for c in found.again)
+        rows = Scan(RelationFacts(STORED, "", "", "r"), tuple(zip(found.again, facts, strict=True)))
+        kept = certain & not_null_columns(found.follow(rows, found.again))
+        if kept == certain:
+            return certain
+        certain = kept
 
 
 def _prepared(rel: Rel) -> Rel:

@@ -35,6 +35,8 @@ class Linear:
     """The columns of R as the step reads them …"""
     shown: tuple[Column, ...]
     """… and as the root reads them."""
+    certain: frozenset[int] = frozenset()
+    """Columns of R that are known never to be NULL."""
 
     @property
     def met(self) -> tuple[int, ...]:

@@ -36,17 +36,17 @@ def walked(root: Root, target: Target, numbering: Numbering) -> Apply | None:
     names = {item.value.column: name for item, name in zip(full.items, full.names, strict=True)}
     stored = [names[column.number] for column in found.shown]
     attributes = [
-        (column, ColumnFacts(0, name, type, type))
+        (column, ColumnFacts(0, name, type, type, not_null=column.number in found.certain))
         for column, name, type in zip(found.again, stored, types, strict=True)
     ]
     renderer = Renderer(from_states=True)
     if isinstance(found, Closure):
         places = _places(target, numbering)
         before = Stored(_scan(target, [*attributes, *places]), tuple(column for column, _ in places), target)
-        delta = derived_again(renderer, found, before, as_block(algebra), numbering)
+        delta, said = derived_again(renderer, found, before, as_block(algebra), numbering)
         met, strategy = _met_or_passed(found, types), "rows by hash, derived again from what has changed"
     else:
-        delta = lost_and_gained(renderer, found, _scan(target, attributes), as_block(algebra), numbering)
+        delta = said = lost_and_gained(renderer, found, _scan(target, attributes), as_block(algebra), numbering)
         met, strategy = found.met, "rows by hash, walked from what has changed"
     change = renderer.select(delta, (*apply.storage.columns, WEIGHT))
     by_number = {column.number: name for (column, _), name in zip(attributes, stored, strict=True)}
@@ -57,7 +57,7 @@ def walked(root: Root, target: Target, numbering: Numbering) -> Apply | None:
         lookups=tuple(by_number[number] for number in met),
     )
     ctes = (*((c.name, c.comment, c.body) for c in renderer.ctes), ("change", "", change))
-    return found_by_hash(full, target, replace(apply, storage=storage, ctes=ctes, delta=delta), strategy)
+    return found_by_hash(full, target, replace(apply, storage=storage, ctes=ctes, delta=said), strategy)
 
 
 def walkable_recursion(root: Root) -> tuple[Linear | Closure, tuple[str, ...]] | None:

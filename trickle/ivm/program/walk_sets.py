@@ -14,6 +14,9 @@ A row of K starts in B, or follows from some row by as many ways as before; that
 So all of K stands, and no circle that nothing leads to any more is part of it: going back along the old ways ends in B.
 What the new R has besides follows from something new, or from K by a way that was there before: then it was lost.
 Both walks stay inside the rows of the old or of the new R, so they end where the query ends.
+
+In a circle that many rows lie on, each follows from each, and one step less may make all of them be derived again. So
+the first walk ends where it has come to many rows, and then R is computed anew and compared with what is stored.
 """
 
 from __future__ import annotations
@@ -33,9 +36,19 @@ from trickle.ivm.program.closure import Closure
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.linear import change_of_base
 from trickle.ivm.program.parts import Target
-from trickle.ivm.program.quote import ident
+from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.rows import HASH, hash_of
 from trickle.ivm.program.select import Renderer
+
+MANY = 1_000
+SHARE = 8
+"""More rows than the first, and than the second part of the stored ones, are not derived again one by one: that costs
+several times as much for a row as the query does."""
+
+
+_HUNDRED = "jsonb_array_elements('[1]') AS one"
+"""One row, of which the planner believes that it is a hundred. Without it a LIMIT whose number it does not know makes
+it believe that nothing is lost, and then it reads a table that has no index once for each row that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +61,43 @@ class Stored:
     target: Target
 
 
-def derived_again(renderer: Renderer, closure: Closure, stored: Stored, root: Block, numbering: Numbering) -> Rel:
-    """Write both walks, and return the change of the root."""
+def derived_again(
+    renderer: Renderer, closure: Closure, stored: Stored, root: Block, numbering: Numbering
+) -> tuple[Rel, Rel]:
+    """Write both walks, and return the change of the root, as it is read from them and as they find it."""
     lost = Given("lost", (*closure.again, *(numbering.like(column) for column in stored.places)))
     walks = _Walks(renderer, closure, stored, lost, root, numbering)
     started, stepped = change_of_base(closure.base, closure.again, numbering), walks.change_of_step()
     gone: list[Rel] = []
-    came: list[Rel] = []
+    came: list[Rel] = [walks.back_in_base()]
+    led: list[Rel] = [walks.back_by_step()]
     if started is not None:
         gone.append(walks.not_in_base(walks.signed(started, "w < 0")))
         came.append(walks.signed(started, "w > 0"))
     if stepped is not None:
         gone.append(walks.signed(stepped, "w < 0"))
-        came.append(walks.from_kept(walks.signed(stepped, "w > 0", stored.places)))
-    walks.add_lost(gone)
-    walks.add_gained([*came, walks.back_in_base(), walks.back_by_step()])
-    values = closure.as_again()
-    items = tuple(Item(item.column, substitute(item.value, values)) for item in root.items)
+        led.append(walks.signed(stepped, "w > 0", stored.places))
+    found = walks.add_lost(gone), walks.add_gained(came, led)
+    items = tuple(Item(item.column, substitute(item.value, closure.as_again())) for item in root.items)
     weight = numbering.column("__pgt_w")
-    arms = tuple(
-        Block((Given(name, closure.again),), (), (*items, Item(weight, expression(sign))))
-        for name, sign in (("gained", "1"), ("lost", "-1"))
-    )
-    return UnionAll(arms, (*(item.column for item in items), weight))
+    plus, minus = (Item(weight, expression(sign)) for sign in ("1", "-1"))
+    few, many = Given("few", ()), Given("many", ())
+    now = Block((root,), (), (*(copy_of(item.column) for item in root.items), plus), many)
+    then = Block((stored.rows,), (), (*items, minus), many)
+    anew = _seldom(UnionAll((now, then), (*(item.column for item in items), weight)))
+
+    def change(left: Rel, gained: Rel) -> Rel:
+        came = _seldom(Block((gained,), (), (*items, plus)))
+        return UnionAll((came, Block((left,), (), (*items, minus), few), anew), anew.columns)
+
+    return change(lost, Given("gained", closure.again)), change(*found)
+
+
+def _seldom(rel: Rel) -> Block:
+    """The same signed rows, of which the planner believes that there are hardly any: it should not plan for many."""
+    hashed = reference(rel.columns[-2])
+    certain = tuple(expression(test, h=hashed) for test in ("(h # h) = 0", "(h & h) = h"))
+    return Block((rel,), certain, tuple(copy_of(column) for column in rel.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +144,6 @@ class _Walks:
         missing = expression("NOT m", m=reference(mark))
         return Block((Mark(rows, still, meeting, mark),), (missing,), tuple(copy_of(c) for c in self.closure.again))
 
-    def from_kept(self, rows: Block, gate: Rel | None = None) -> Rel:
-        """Those of some rows, each with the place of the row it follows from, that follow from a row of K."""
-        pairs = zip(self.stored.places, self._lost_places(), strict=True)
-        there = tuple(expression("a = b", a=reference(a), b=reference(b)) for a, b in pairs)
-        mark = self.numbering.column("lost")
-        kept = expression("NOT m", m=reference(mark))
-        return Block(
-            (Mark(rows, self.lost, there, mark),), (kept,), tuple(copy_of(c) for c in self.closure.again), gate
-        )
-
     def back_in_base(self) -> Rel:
         """B ∩ lost."""
         base = self.closure.base
@@ -135,56 +152,77 @@ class _Walks:
         return Block((rows,), (), tuple(Item(to, reference(c)) for to, c in pairs), self._any_lost())
 
     def back_by_step(self) -> Rel:
-        """S(K) ∩ lost."""
+        """S(R) ∩ lost, each row with the place of the row it follows from, which has to be one of K."""
         columns = self._new_columns()
         step = prune_columns(self.closure.follow(self.stored.rows, columns, self.stored.places))
         rows = restrict(step, *self._meeting(step, columns, self.lost), self.numbering)
         pairs = zip(self.closure.again, columns, strict=True)
         items = (*(Item(to, reference(c)) for to, c in pairs), *(copy_of(c) for c in self.stored.places))
-        return self.from_kept(Block((rows,), (), items), self._any_lost())
+        return Block((rows,), (), items, self._any_lost())
 
-    def add_lost(self, arms: Sequence[Rel]) -> None:
-        """Write `lost`: what each row is found as where R is stored."""
+    def add_lost(self, arms: Sequence[Rel]) -> Rel:
+        """Write `lost`, which is what each row is found as where R is stored, and whether that is few rows or many."""
         found = ", ".join((*self._names("s"), self.stored.target.place_of("s")))
         stored = f"JOIN {self.stored.target.table} s ON {self._same()}"
+        start = self.renderer.select(UnionAll(tuple(arms), self.closure.again), self._labels())
+        walk = self._walk(self.lost, start, lambda rows: f"SELECT {found}\nFROM (\n{rows}\n) q {stored}")
+        table = literal(self.stored.target.table)
+        rows = f"SELECT greatest({MANY}, c.reltuples::bigint / {SHARE}) FROM pg_class c WHERE c.oid = {table}::regclass"
+        self.renderer.add("most", "how many rows are derived again one by one", f"SELECT ({rows}) AS rows")
         law = "lost = ΔB⁻ ∪ ΔS⁻ ∪ S(lost), all in the old R"
-        self._add("lost", law, self.lost, arms, lambda rows: f"SELECT {found}\nFROM (\n{rows}\n) q {stored}")
+        self.renderer.add("lost", law, f"{walk}, {_HUNDRED} LIMIT (SELECT m.rows + 1 FROM most m)")
+        held = "SELECT FROM most m WHERE (SELECT count(*) FROM lost)"
+        self.renderer.add("few", "has a row if no more are lost", f"{held} <= m.rows")
+        self.renderer.add("many", "has a row if more are, and all is computed anew", f"{held} > m.rows")
+        return Shared("lost", law, UnionAll((*arms, self._followed(self.lost)), self.closure.again))
 
-    def add_gained(self, arms: Sequence[Rel]) -> None:
-        """Write `gained`."""
-        count = len(self.closure.again)
-        places = ", ".join(ident("s", facts.name) for _, facts in self.stored.rows.attributes[count:])
-        lost = ", ".join(ident("l", column.label) for column in self._lost_places())
-        kept = f"s WHERE {self._same()} AND ({places}) NOT IN (SELECT {lost} FROM lost l)"
-        outside = f"NOT EXISTS (SELECT FROM {self.stored.target.table} {kept})"
-        found = ", ".join(self._labels("q"))
+    def add_gained(self, arms: Sequence[Rel], led: Sequence[Rel]) -> Rel:
+        """Write `gained`: what came, and what was led to, if from a row of K."""
+        again, places = self.closure.again, self.stored.places
+        lost = f"NOT IN (SELECT {', '.join(ident('l', column.label) for column in self._lost_places())} FROM lost l)"
+        here = ", ".join(ident("q", column.label) for column in places)
+        there = ", ".join(ident("s", facts.name) for _, facts in self.stored.rows.attributes[len(again) :])
+        found = ", ".join(ident("q", label) for label in self._labels())
+        rows = self.renderer.select(UnionAll(tuple(led), (*again, *places)), [c.label for c in (*again, *places)])
+        start = self.renderer.select(UnionAll(tuple(arms), again), self._labels())
+        start = f"{start}\nUNION ALL\nSELECT {found} FROM (\n{indented(rows)}\n) q\nWHERE ({here}) {lost}"
+        few = f"({self._hashed()} # {self._hashed()}) = 0"  # True, and the planner does not know it: see _seldom.
+        start = f"SELECT {found} FROM (\n{indented(start)}\n) q\nWHERE EXISTS (SELECT FROM few) AND {few}"
+        known = f"SELECT FROM {self.stored.target.table} s WHERE {self._same()} AND ({there}) {lost}"
+        outside = f"NOT EXISTS ({known})"
+        given = Given("gained", again)
+        walk = self._walk(given, start, lambda rows: f"SELECT {found} FROM (\n{rows}\n) q\nWHERE {outside}")
         law = "gained = ΔB⁺ ∪ ΔS⁺ from K ∪ (B ∪ S(K)) ∩ lost ∪ S(gained), all outside K = R − lost"
-        given = Given("gained", self.closure.again)
-        self._add("gained", law, given, arms, lambda rows: f"SELECT {found} FROM (\n{rows}\n) q\nWHERE {outside}")
+        self.renderer.add("gained", law, walk)
+        kept = (Block((rel,), (), tuple(copy_of(column) for column in again)) for rel in led)
+        return Shared("gained", law, UnionAll((*arms, *kept, self._followed(given)), again))
 
-    def _add(self, name: str, law: str, given: Given, arms: Sequence[Rel], among: Callable[[str], str]) -> None:
-        again = self.closure.again
-        labels = [column.label for column in again]
-        start = among(indented(self.renderer.select(UnionAll(tuple(arms), again), labels)))
-        follow = among(indented(self.renderer.select(self.closure.follow(given, again), labels)))
+    def _followed(self, rows: Given) -> Rel:
+        return self.closure.follow(rows, self.closure.again)
+
+    def _walk(self, given: Given, start: str, among: Callable[[str], str]) -> str:
+        follow = self.renderer.select(self._followed(given), self._labels())
         columns = ", ".join(ident(column.label) for column in given.columns)
-        body = f"{indented(start)}\n  UNION\n{indented(follow)}"
-        self.renderer.add(name, law, f"WITH RECURSIVE {name}({columns}) AS (\n{body}\n)\nSELECT * FROM {name}")
+        body = f"{indented(among(indented(start)))}\n  UNION\n{indented(among(indented(follow)))}"
+        return f"WITH RECURSIVE {given.name}({columns}) AS (\n{body}\n)\nSELECT {given.name}.* FROM {given.name}"
 
     def _same(self) -> str:
         """The condition under which stored row `s` is row `q`."""
+        pairs = zip(self._names("s"), self._labels(), strict=True)
+        same = (f"{s} IS NOT DISTINCT FROM {ident('q', q)}" for s, q in pairs)
+        return " AND ".join((f"s.{HASH} = {self._hashed()}", *same))
+
+    def _hashed(self) -> str:
+        """The hash by which row `q` is stored."""
         labels = {column.number: column.label for column in self.closure.again}
-        hashed = substitute(self.root.items[-1].value, self.closure.as_again())
-        pairs = zip(self._names("s"), self._labels("q"), strict=True)
-        same = (f"{s} IS NOT DISTINCT FROM {q}" for s, q in pairs)
-        return " AND ".join((f"s.{HASH} = {render(hashed, lambda n: ('q', labels[n]))}", *same))
+        return render(substitute(self.root.items[-1].value, self.closure.as_again()), lambda n: ("q", labels[n]))
 
     def _names(self, alias: str) -> list[str]:
         count = len(self.closure.again)
         return [ident(alias, facts.name) for _, facts in self.stored.rows.attributes[:count]]
 
-    def _labels(self, alias: str) -> list[str]:
-        return [ident(alias, column.label) for column in self.closure.again]
+    def _labels(self) -> list[str]:
+        return [column.label for column in self.closure.again]
 
     def _lost_places(self) -> tuple[Column, ...]:
         return self.lost.given[len(self.closure.again) :]
