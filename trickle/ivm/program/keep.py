@@ -67,8 +67,10 @@ class Keeper:
     def _selects_of_recursion(self, block: Block) -> bool:
         """Does it show some rows of a recursion that is walked? Its walks need all of them."""
         found = source_of(block)
+        if not block.predicates or not isinstance(found, Opaque) or found.recursion is None:
+            return False
         facts = self._described(found)
-        return bool(block.predicates and facts) and walkable_recursion(self._root(found, facts)) is not None
+        return bool(facts) and walkable_recursion(self._root(found, facts)) is not None
 
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
