@@ -12,7 +12,7 @@ import random
 
 import pytest
 
-from property.scenarios import Step, must
+from property.scenarios import Step, must, refreshed
 from property.trial import Trial
 
 TABLES = (
@@ -122,3 +122,21 @@ def test_random_graphs(made: Trial, seed: int) -> None:
             must(made, statement)
         for table in tables:
             made.refresh(table)
+
+
+@refreshed
+def test_a_closure_in_partitions(made: Trial) -> None:
+    """Rows of two partitions may lie in the same place."""
+    graph, query = Graph(3), QUERIES[0]
+    for statement in (*TABLES, *(graph.statement() for _ in range(30)), "INSERT INTO s VALUES (0), (1)"):
+        must(made, statement)
+    made.client.create_stream_table(f"{made.schema}.st", query, refresh_mode="DIFFERENTIAL", partition_by="HASH:x:3")
+    for step in graph.steps(20):
+        for statement in step:
+            must(made, statement)
+        outcome = made.client.refresh_stream_table(f"{made.schema}.st")
+        assert outcome.action in ("DIFFERENTIAL", "NO_DATA")
+        rows = [
+            made.connection.execute(f"{text} ORDER BY x".encode()).fetchall() for text in (query, "SELECT x FROM st")
+        ]
+        assert rows[0] == rows[1]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from property.scenarios import Step, follow, must, scenario
+from property.scenarios import Step, follow, must, refreshed, scenario
 from property.trial import StreamTable, Trial
 
 TREE = (
@@ -136,6 +136,7 @@ def test_views_around_and_inside(made: Trial) -> None:
         made.refresh(table, may_be_full="TRUNCATE" in step)
 
 
+@refreshed
 @pytest.mark.parametrize(
     "recursion",
     [
@@ -228,6 +229,8 @@ def strategy(made: Trial, table: StreamTable) -> str:
     return str(row and row[0])
 
 
+# Between the statements of a step there may be a circle, along which UNION ALL never ends.
+@refreshed
 @pytest.mark.parametrize("query", WALKS)
 def test_what_follows_from_a_change_is_walked(made: Trial, query: str) -> None:
     table = scenario(made, LINKS, query, *LINK_STEPS)
@@ -241,6 +244,7 @@ def test_what_follows_from_what_came_is_walked(made: Trial, query: str) -> None:
     assert strategy(made, table) == WALKED["UNION"]
 
 
+@refreshed
 @pytest.mark.parametrize("query", [*WALKS[:1], *SETS])
 def test_a_walked_recursion_below_other_operators(made: Trial, query: str) -> None:
     around = f"SELECT q.x, count(*) AS n, max(l.w) AS w FROM ({query}) q LEFT JOIN l ON l.id = q.x GROUP BY q.x"

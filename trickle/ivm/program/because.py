@@ -23,7 +23,8 @@ _REASONS = {
     ),
     "rows by hash, derived again from what has changed": (
         "a recursion is followed from the rows that changed: what may have lost its last derivation goes, what still "
-        "follows from the rest comes back, and so does what is new",
+        "follows from the rest comes back, and what is new comes; where very much may have lost it, as in a large "
+        "circle, the query is computed anew and what differs is written",
     ),
 }
 _BY_KEY = "the keys of the joined rows identify a row: only changed rows are found and written"
