@@ -1,4 +1,4 @@
-"""The command line: `python -m benchmarks NAME [--rows N | --sf N] [--quick] [--json] [--postgres-url URL]`."""
+"""The command line: `python -m benchmarks NAME [--rows N|--sf N|--kills N] [--quick] [--json] [--postgres-url URL]`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, immediate, nexmark, operators, refresh, suite, tpch
+from benchmarks import capture, failover, immediate, nexmark, operators, refresh, suite, tpch
 from benchmarks.contenders import NotDifferential
+from benchmarks.fleet import NotTakenOver
 from benchmarks.measure import ResultsDiffer
 from benchmarks.report import Report, print_json, print_tables
 from benchmarks.server import Database, database
@@ -28,6 +29,7 @@ _COLUMNS = {
     "tpch": suite.COLUMNS,
     "nexmark": suite.COLUMNS,
     "operators": operators.COLUMNS,
+    "failover": failover.COLUMNS,
 }
 
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with database(options.postgres_url) as made:
             report = _run(made, options)
-    except (TrickleError, ResultsDiffer, NotDifferential, NoGenerator, ValueError) as error:
+    except (TrickleError, ResultsDiffer, NotDifferential, NotTakenOver, NoGenerator, ValueError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     if options.json:
@@ -52,6 +54,9 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         return capture.run(made, rows, options.rounds, _say)
     if options.name == "immediate":
         return immediate.run(made, rows, options.rounds, _say)
+    if options.name == "failover":
+        kills = options.kills or (failover.QUICK_KILLS if options.quick else failover.STATED_KILLS)
+        return failover.run(made, kills, _say)
     for queries in (tpch.SUITE, nexmark.SUITE):
         if options.name == queries.name:
             size = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
@@ -68,6 +73,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("name", choices=tuple(_COLUMNS), help="which question to answer")
     parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
     parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch', million events of 'nexmark' ({_SCALE:g})")
+    parser.add_argument("--kills", type=_kills, help=f"of each kind, for 'failover' ({failover.STATED_KILLS})")
     small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
@@ -93,6 +99,10 @@ def _scale(text: str) -> float:
 def _rounds(text: str) -> int:
     """A median of fewer says little."""
     return _at_least(text, _ROUNDS)
+
+
+def _kills(text: str) -> int:
+    return _at_least(text, 1)
 
 
 def _at_least(text: str, fewest: int) -> int:

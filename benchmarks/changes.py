@@ -66,7 +66,11 @@ class Rate:
 
 
 def rates(rows: int) -> tuple[Rate, ...]:
-    return (Rate("100 rows", min(100, rows // 20), batches=10), Rate("1 %", max(rows // 100, 10)), Rate("10 %", rows // 10))
+    return (
+        Rate("100 rows", min(100, rows // 20), batches=10),
+        Rate("1 %", max(rows // 100, 10)),
+        Rate("10 %", rows // 10),
+    )
 
 
 def create(conn: Connection[Any]) -> None:

@@ -1,9 +1,9 @@
 """What does a refresh cost, operator by operator, as the change, the groups and the table grow?
 
 Two tables of facts, one ten times the size of the other, hold the same columns; `k` names a group, of ten rows or of a
-thousand. Each operator is kept over both by one stream table, and refreshed after ten rows and after a thousand rows
-were changed, in turns. An operator is local when a refresh reads what the change touches: its time must not follow the
-size of the table. The others look at all of their rows, and say so.
+thousand, and `parent` makes them trees. Each operator is kept over both by one stream table, and refreshed after ten
+rows and after a thousand rows were changed, in turns. An operator is local when a refresh reads what the change
+touches: its time must not follow the size of the table. The others look at all of their rows, and say so.
 
 Every result is compared with its query before a time is reported.
 """
@@ -31,16 +31,18 @@ GROWTH_GOAL = 3.0
 _TABLES = """
 CREATE SCHEMA {schema};
 CREATE TABLE {schema}.fact (
-    id int PRIMARY KEY, k10 int NOT NULL, k1000 int NOT NULL, v numeric(10,2) NOT NULL, s text NOT NULL);
+    id int PRIMARY KEY, k10 int NOT NULL, k1000 int NOT NULL, v numeric(10,2) NOT NULL, s text NOT NULL,
+    parent int NOT NULL);
 CREATE TABLE {schema}.dim (k int PRIMARY KEY, name text NOT NULL, w int NOT NULL);
 SELECT setseed(0.5);
 INSERT INTO {schema}.fact
 SELECT i, i % greatest({rows} / 10, 1), i % greatest({rows} / 1000, 1), round((random() * 1000)::numeric, 2),
-       'text ' || i % 17
+       'text ' || i % 17, i / 10
 FROM generate_series(1, {rows}) i;
 INSERT INTO {schema}.dim SELECT i, 'name ' || i, i % 100 FROM generate_series(0, {rows} / 10) i;
 CREATE INDEX ON {schema}.fact (k10);
 CREATE INDEX ON {schema}.fact (k1000);
+CREATE INDEX ON {schema}.fact (parent);
 """
 _CHANGE = """
 UPDATE {schema}.fact SET v = v + 1
@@ -63,6 +65,11 @@ OPERATORS = (
     Operator("join", "SELECT f.id, f.v, d.name FROM {schema}.fact f JOIN {schema}.dim d ON d.k = f.{k}"),
     Operator("left join", "SELECT d.k, f.id, f.v FROM {schema}.dim d LEFT JOIN {schema}.fact f ON f.{k} = d.k"),
     Operator(
+        "full join",
+        "SELECT d.k, f.id, f.v FROM (SELECT * FROM {schema}.fact WHERE v > 500) f"
+        " FULL JOIN {schema}.dim d ON d.k = f.{k}",
+    ),
+    Operator(
         "exists",
         "SELECT d.k, d.name FROM {schema}.dim d"
         " WHERE EXISTS (SELECT FROM {schema}.fact f WHERE f.{k} = d.k AND f.v > 995)",
@@ -75,6 +82,11 @@ OPERATORS = (
     Operator("sums by group", "SELECT {k}, count(*) AS n, sum(v) AS v FROM {schema}.fact GROUP BY {k}"),
     Operator("extremes by group", "SELECT {k}, min(v) AS lo, max(v) AS hi FROM {schema}.fact GROUP BY {k}"),
     Operator("distinct by group", "SELECT {k}, count(DISTINCT s) AS n, sum(v) AS v FROM {schema}.fact GROUP BY {k}"),
+    Operator(
+        "ordered by group",
+        "SELECT {k}, string_agg(s, ',' ORDER BY v, id) AS listed,"
+        " percentile_cont(0.5) WITHIN GROUP (ORDER BY v) AS half FROM {schema}.fact GROUP BY {k}",
+    ),
     Operator("having", "SELECT {k}, sum(v) AS v FROM {schema}.fact GROUP BY {k} HAVING sum(v) > 5000"),
     Operator("distinct", "SELECT DISTINCT {k}, s FROM {schema}.fact"),
     Operator(
@@ -85,6 +97,16 @@ OPERATORS = (
     Operator("window", "SELECT id, {k}, rank() OVER (PARTITION BY {k} ORDER BY v DESC) AS place FROM {schema}.fact"),
     Operator("first of each", "SELECT DISTINCT ON ({k}) {k}, id, v FROM {schema}.fact ORDER BY {k}, v DESC, id"),
     Operator(
+        "union all",
+        "SELECT id, v FROM {schema}.fact WHERE v > 900 UNION ALL SELECT id, -v FROM {schema}.fact WHERE v < 100",
+        grouped=False,
+    ),
+    Operator(
+        "rows of a function",
+        "SELECT f.id, n FROM {schema}.fact f CROSS JOIN generate_series(1, (f.v / 400)::int) n",
+        grouped=False,
+    ),
+    Operator(
         "except",
         "SELECT {k} FROM {schema}.fact WHERE v > 990 EXCEPT SELECT {k} FROM {schema}.fact WHERE v < 10",
     ),
@@ -94,6 +116,12 @@ OPERATORS = (
         "SELECT {k}, sum(v) AS v FROM {schema}.fact GROUP BY {k} ORDER BY v DESC, {k} LIMIT 10",
     ),
     Operator(
+        "recursion over a tree",
+        "WITH RECURSIVE t AS (SELECT id, v::numeric FROM {schema}.fact WHERE parent = 0 UNION ALL"
+        " SELECT f.id, t.v + f.v FROM t JOIN {schema}.fact f ON f.parent = t.id) SELECT id, v FROM t",
+        grouped=False,
+    ),
+    Operator(
         "above a total",
         "SELECT {k}, sum(v) AS v FROM {schema}.fact GROUP BY {k}"
         " HAVING sum(v) > (SELECT sum(v) * 0.001 FROM {schema}.fact)",
@@ -101,6 +129,13 @@ OPERATORS = (
     ),
     Operator("first rows", "SELECT id, v FROM {schema}.fact ORDER BY v DESC, id LIMIT 10", local=False, grouped=False),
     Operator("rank of all", "SELECT id, rank() OVER (ORDER BY v) AS place FROM {schema}.fact", False, False),
+    Operator(
+        "recursion over a graph",
+        "WITH RECURSIVE t AS (SELECT id FROM {schema}.fact WHERE parent = 0 UNION"
+        " SELECT f.id FROM t JOIN {schema}.fact f ON f.parent = t.id AND f.v > 100) SELECT id FROM t",
+        local=False,
+        grouped=False,
+    ),
 )
 
 Key = tuple[str, int, int, str]

@@ -7,7 +7,7 @@ import platform
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -40,12 +40,24 @@ class Database:
 
     url: str
     environment: dict[str, Any]
+    server: embedded.Server | None = None  # ours alone, when it is a throw-away one
 
     def connect(self) -> Connection[Any]:
         """A session in which no commit waits for the disk."""
         connection = psycopg.connect(self.url, autocommit=True, application_name="trickle_benchmark")
         connection.execute("SET synchronous_commit = off")
         return connection
+
+    @property
+    def may_restart(self) -> bool:
+        return self.server is not None
+
+    def restart(self) -> None:
+        """Stop the throw-away server as an administrator would, and start it again at the same address."""
+        if self.server is None:
+            raise ValueError("a server that is given is not restarted")
+        embedded.stop(self.server, "fast")
+        embedded.start(self.server.data_dir, settings=SETTINGS, port=self.server.port, die_with_parent=True)
 
 
 @contextmanager
@@ -60,7 +72,7 @@ def database(postgres_url: str | None) -> Iterator[Database]:
             with psycopg.connect(server.url(), autocommit=True) as admin:
                 admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(_OWNER)))
             with _database(server.url(), owner=_OWNER) as made:
-                yield made
+                yield replace(made, server=server)
 
 
 @contextmanager
@@ -73,11 +85,13 @@ def _database(admin_url: str, owner: str | None) -> Iterator[Database]:
         if owner:
             created += sql.SQL(" OWNER {}").format(sql.Identifier(owner))
         admin.execute(created)
-        try:
-            _create_extension_if_available(make_conninfo(admin_url, dbname=name))
-            migrate.init(url)
-            yield Database(url, _environment(url))
-        finally:
+    try:
+        _create_extension_if_available(make_conninfo(admin_url, dbname=name))
+        migrate.init(url)
+        yield Database(url, _environment(url))
+    finally:
+        # A session of its own: the server may have been restarted meanwhile.
+        with psycopg.connect(admin_url, autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -126,6 +126,35 @@ class Client:
             self._call("resume_stream_table", {"name": name})
         return self.status(name)
 
+    def pause(self, names: Sequence[str]) -> None:
+        """Stop the scheduled refreshes of stream tables, once those in progress have ended.
+
+        Raises:
+            TryAgain: one took longer than the setting `scheduler_drain_timeout`; nothing is paused.
+        """
+        with translated("pause", self.connection):
+            self._call("pause_scheduler", {"nodes": [*names]})
+
+    def resume(self, names: Sequence[str] | None = None) -> None:
+        """Let stream tables that were paused be refreshed again: these, or all."""
+        with translated("resume", self.connection):
+            if names:
+                self._call("resume_scheduler", {"nodes": [*names]})
+            else:
+                self._call("resume_all", {})
+
+    def drain(self, timeout_seconds: int = 60) -> bool:
+        """Pause every stream table that is refreshed; False, and nothing paused, when one in progress takes longer."""
+        with translated("drain", self.connection), session.stated_isolation(self.connection):
+            row = self.connection.execute("SELECT pgtrickle.drain(%s)", (timeout_seconds,)).fetchone()
+            return bool(row and row[0])
+
+    def is_drained(self) -> bool:
+        """Whether nothing is refreshed until somebody asks for it."""
+        with translated("drain", self.connection):
+            row = self.connection.execute("SELECT pgtrickle.is_drained()").fetchone()
+            return bool(row and row[0])
+
     def status(self, name: str) -> StreamTableStatus:
         """How one stream table is doing."""
         with translated("status", self.connection):
@@ -222,7 +251,8 @@ class Client:
         pairs = [sql.SQL("{} => {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in given]
         statement = sql.SQL("SELECT {}({})").format(sql.Identifier("pgtrickle", function), sql.SQL(", ").join(pairs))
         try:
-            self.connection.execute(statement, given)
+            with session.stated_isolation(self.connection):
+                self.connection.execute(statement, given)
         except psycopg.errors.UndefinedFunction as error:
             # With a context the server was already inside the function, and means one that the query calls.
             if error.diag.context:

@@ -101,6 +101,23 @@ class Settings:
         maximum=3600,
         flag="--discovery-interval",
     )
+    heartbeat_interval: float = setting(
+        1.0,
+        "Time between two heartbeats of an instance.",
+        unit="s",
+        minimum=0.1,
+        maximum=60,
+        flag="--heartbeat-interval",
+    )
+    heartbeat_timeout: float = setting(
+        3.0,
+        "An instance that is not heard of for this long is taken for frozen: the others end its sessions and take "
+        "over. At least twice the interval, and the same for all instances.",
+        unit="s",
+        minimum=0.2,
+        maximum=3600,
+        flag="--heartbeat-timeout",
+    )
     drain_timeout: float = setting(
         60.0,
         "Time that refreshes in progress are given after SIGTERM before they are ended hard (safely).",
@@ -158,6 +175,13 @@ class DatabaseSettings:
         "statement",
         "Triggers that capture changes of sources not captured yet: per statement, or per row.",
         choices=("statement", "row"),
+    )
+    scheduler_drain_timeout: float = setting(
+        30.0,
+        "Longest time that pause_scheduler() and pause_all() wait for refreshes in progress.",
+        unit="s",
+        minimum=1,
+        maximum=3600,
     )
     capture_lock_timeout: float = setting(
         2.0,

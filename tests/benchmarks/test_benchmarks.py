@@ -95,3 +95,13 @@ def test_a_median_of_fewer_than_five_is_refused(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         main(["refresh", "--rounds", "3"])
     assert "fewer than 5" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_failover_measures_what_is_without_an_owner(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "failover", "--kills", "1")
+    assert {row["what"] for row in report["rows"]} == {"kill -9", "lock session terminated", "SIGSTOP"}, (
+        "a server that is given is not restarted"
+    )
+    assert all(row["kills"] == 1 and 0 < row["held_p50"] == row["held_max"] for row in report["rows"])
+    assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 100 kills of each kind"

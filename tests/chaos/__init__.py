@@ -2,6 +2,7 @@
 
     load (threads) ──writes──▶ sources ──▶ instances (processes of their own) ──▶ stream tables
                                                 ▲ kill -9, SIGSTOP, pg_terminate_backend, restart
+                                                │ a cut network, standby and promotion
 
 Afterwards the load ends, and every stream table has to become equal to its query without anybody's help.
 Counts are small in the everyday run; those marked `full` are the promised ones.

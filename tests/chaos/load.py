@@ -67,8 +67,8 @@ def _write(url: str, stop: threading.Event, seed: int) -> None:
             with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
                 while not stop.wait(draw.random() * 0.02):
                     _transaction(connection, draw)
-        except psycopg.OperationalError:
-            # Ended by the test, or the server is away: an application connects again.
+        except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction):
+            # Ended by the test, or the server is away or a standby: an application connects again.
             stop.wait(0.05)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = ServerFacts("18.1", 180001, False, "shop", "app", "0.1.0", True, True, True, [])
 CAPTURE = CaptureFacts("public.orders", None)
 RIGHTS = RightsFacts("public.totals", "app", True, True, False, False)
-INSTANCE = Instance("a-1", "default", "a", 1, 4, 1, True, NOW, NOW, timedelta(seconds=2))
+INSTANCE = Instance("a-1", "default", "a", 1, 4, 1, True, NOW, NOW, 2.0)
 TABLE = StreamTable(
     pgt_id=1,
     pgt_relid=2,
@@ -43,7 +43,7 @@ TABLE = StreamTable(
     refresh_tier="hot",
     data_timestamp=NOW,
     last_refresh_at=NOW,
-    staleness=timedelta(seconds=1),
+    staleness_seconds=1.0,
     stale=False,
     consecutive_errors=0,
     last_error_message=None,
@@ -67,8 +67,8 @@ def server(**changes: Any) -> dict[str, Any]:
     return {"server": replace(SERVER, **changes)}
 
 
-IDLE = Holder("session 7", "bob", "psql", "idle in transaction", timedelta(minutes=9))
-SILENT = replace(INSTANCE, silent_for=timedelta(hours=1))
+IDLE = Holder("session 7", "bob", "psql", "idle in transaction", 540.0)
+SILENT = replace(INSTANCE, silent_seconds=3600.0)
 STRANGER = replace(RIGHTS, is_owner=False, may_become_owner=False)
 BROKEN = CaptureFacts("public.orders", "capture trigger for insert is missing on orders")
 

@@ -15,7 +15,20 @@ VERBS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-define
 
 
 def test_the_verbs() -> None:
-    promised = {"init", "create", "alter", "drop", "refresh", "list", "status", "explain", "verify", "worker"}
+    promised = {
+        "init",
+        "create",
+        "alter",
+        "drop",
+        "refresh",
+        "pause",
+        "resume",
+        "list",
+        "status",
+        "explain",
+        "verify",
+        "worker",
+    }
     assert promised | {"doctor", "demo", "pg", "errors", "settings"} == set(VERBS)
 
 

@@ -167,6 +167,22 @@ def test_verify(totals: Database, trickle: Any) -> None:
     assert (result["equal"], result["missing_rows"], result["extra_rows"]) == (False, 1, 0)
 
 
+def test_pause_and_resume(totals: Database, trickle: Any) -> None:
+    def states() -> set[str]:
+        return {table["status"] for table in trickle.json("list")}
+
+    assert trickle.json("pause", "totals") == {"paused": ["totals"]}
+    assert trickle.json("resume", "totals") == {"resumed": ["totals"]}
+    assert "all stream tables paused" in trickle("pause").stdout
+    assert states() == {"PAUSED"}
+    with totals.connect(autocommit=False) as busy:
+        trickle("resume")
+        busy.execute("SELECT FROM pgtrickle.pgt_frontiers FOR UPDATE")
+        assert "did not end within 1 seconds" in trickle("pause", "--timeout", "1", expect=4).stderr
+    assert "PAUSED" not in states()
+    trickle("pause", "nobody", expect=1)
+
+
 def test_drop(totals: Database, trickle: Any) -> None:
     trickle("create", "above", "SELECT count(*) AS cnt FROM totals")
     assert "above" in trickle("drop", "totals", expect=3).stderr

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,15 +68,15 @@ class Worker:
 
 @pytest.fixture
 def start_server_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
-    """Starts an instance; options are those of WorkerOptions."""
+    """Starts an instance; options are those of WorkerOptions. `prefix` is a command that runs a command."""
     started: list[Worker] = []
 
-    def start(**options: Any) -> Worker:
+    def start(prefix: Sequence[str] = (), **options: Any) -> Worker:
         log = tmp_path / f"worker-{len(started)}.log"
         given = {"children": 2, "tick_seconds": 0.2, "log_format": "json", "log_level": "debug", **options}
         with log.open("w") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(given)],
+                [*prefix, sys.executable, "-c", _PROGRAM, json.dumps(given)],
                 stderr=sink,
                 stdin=subprocess.DEVNULL,
                 text=True,

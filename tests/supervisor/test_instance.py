@@ -173,6 +173,7 @@ def test_a_failing_stream_table_stops_alone(owner: psycopg.Connection[Any], star
     owner.execute("INSERT INTO d VALUES (1, 0)")
     stopped = "SELECT status FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'inverse'"
     until(lambda: value(owner, stopped) in ("ERROR", "SUSPENDED"), seconds=20)
+    until(lambda: worker.said("refresh failed"))
     (failure, *_) = worker.said("refresh failed")
     assert (failure["table"], failure["sqlstate"]) == ("public.inverse", "22012")
     owner.execute("INSERT INTO orders VALUES (1001, 3, 5000)")

@@ -102,18 +102,37 @@ def test_a_session_ended_by_the_server_is_noticed_without_asking(db: Database, s
 
 
 def test_doorbells_are_heard_and_counted_once(db: Database, session: LockSession) -> None:
-    assert session.doorbells() == 0
+    assert session.doorbells() == []
     with db.connect() as conn:
-        conn.execute("SELECT pg_notify('test_doorbell', '')")
-    assert until(session.doorbells, seconds=5) == 1
-    assert session.doorbells() == 0
+        conn.execute("SELECT pg_notify('test_doorbell', 'members')")
+    assert until(session.doorbells, seconds=5) == ["members"]
+    assert session.doorbells() == []
 
 
 def test_a_doorbell_between_two_statements_is_not_lost(db: Database, session: LockSession) -> None:
     with db.connect() as conn:
-        conn.execute("SELECT pg_notify('test_doorbell', '')")
+        conn.execute("SELECT pg_notify('test_doorbell', 'members')")
     session.take([LockName("g", "a")])
-    assert until(session.doorbells, seconds=5) == 1
+    assert until(session.doorbells, seconds=5) == ["members"]
+
+
+def test_a_doorbell_may_ring_before_the_door_is_open(db: Database) -> None:
+    """The answer to LISTEN may bring the first notification with it."""
+    done = threading.Event()
+
+    def ring() -> None:
+        with db.connect() as conn:
+            while not done.is_set():
+                conn.execute("SELECT pg_notify('test_doorbell', '')")
+
+    ringer = threading.Thread(target=ring)
+    ringer.start()
+    try:
+        for _ in range(40):
+            LockSession(db.url, "test_doorbell").close()
+    finally:
+        done.set()
+        ringer.join()
 
 
 class Pooler:

@@ -24,6 +24,8 @@ from trickle.supervisor.signals import SignalInbox
         {"tick_seconds": 0},
         {"drain_seconds": -1},
         {"instance_id": " "},
+        {"heartbeat_seconds": 0},
+        {"heartbeat_seconds": 2, "silent_seconds": 3.9},
     ],
 )
 def test_impossible_options_are_refused(wrong: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ class StreamTable:
     refresh_tier: str
     data_timestamp: datetime | None
     last_refresh_at: datetime | None
-    staleness: timedelta | None
+    staleness_seconds: float | None
     stale: bool | None
     consecutive_errors: int
     last_error_message: str | None
@@ -46,6 +46,11 @@ class StreamTable:
     program_state: str
     program_version: str | None
     program_reason: str | None
+
+    @property
+    def staleness(self) -> timedelta | None:
+        """How old the data is. Seconds come from the server: how an interval is printed is up to the session."""
+        return None if self.staleness_seconds is None else timedelta(seconds=self.staleness_seconds)
 
     @property
     def name(self) -> str:
@@ -81,7 +86,11 @@ class Instance:
     is_live: bool
     started_at: datetime
     heartbeat_at: datetime
-    silent_for: timedelta
+    silent_seconds: float
+
+    @property
+    def silent_for(self) -> timedelta:
+        return timedelta(seconds=self.silent_seconds)
 
 
 def list_stream_tables(connection: Connection[Any]) -> tuple[StreamTable, ...]:

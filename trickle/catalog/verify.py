@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 
 from trickle.catalog import stream_tables
 from trickle.catalog.stream_tables import StreamTable
+from trickle.db.session import stated_isolation
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class VerifyResult:
 
 def refresh(connection: Connection[Any], record: StreamTable, *, full: bool) -> RefreshOutcome:
     """Bring a stream table up to date in the current transaction, or in one of its own."""
-    with connection.cursor(row_factory=class_row(RefreshOutcome)) as cursor:
+    with stated_isolation(connection), connection.cursor(row_factory=class_row(RefreshOutcome)) as cursor:
         cursor.execute(
             "SELECT action, rows_inserted, rows_updated, rows_deleted, reason"
             "  FROM pgtrickle._refresh(%s, 'MANUAL', %s)",

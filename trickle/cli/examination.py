@@ -64,7 +64,11 @@ class Holder:
     role: str | None
     application_name: str | None
     state: str | None
-    open_for: timedelta
+    open_seconds: float
+
+    @property
+    def open_for(self) -> timedelta:
+        return timedelta(seconds=self.open_seconds)
 
 
 @dataclass(frozen=True, slots=True)

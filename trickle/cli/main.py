@@ -18,6 +18,7 @@ from trickle.cli.explain import explain
 from trickle.cli.failures import TrickleGroup
 from trickle.cli.init import init
 from trickle.cli.list import list_stream_tables
+from trickle.cli.pause import pause, resume
 from trickle.cli.pg import pg_app
 from trickle.cli.refresh import refresh
 from trickle.cli.settings import settings
@@ -63,6 +64,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "alter": alter,
     "drop": drop,
     "refresh": refresh,
+    "pause": pause,
+    "resume": resume,
     "list": list_stream_tables,
     "status": status,
     "explain": explain,

@@ -50,15 +50,15 @@ class LockSession:
     """A session that does nothing but hold locks; when it is gone, so are they."""
 
     def __init__(self, url: str, channel: str | None = None) -> None:
+        self._keys: dict[LockName, LockKey] = {}
+        self._names: dict[LockKey, set[LockName]] = {}
+        self._rung: list[str] = []
         self._conn = connect(url, role="lock")
         try:
             self._prepare(channel)
         except BaseException:
             self._conn.close()
             raise
-        self._keys: dict[LockName, LockKey] = {}
-        self._names: dict[LockKey, set[LockName]] = {}
-        self._rung = 0
 
     def _prepare(self, channel: str | None) -> None:
         if is_pooled(self._conn):
@@ -120,13 +120,21 @@ class LockSession:
         row = self._conn.execute(load("queries/lock_count"), parameters).fetchone()
         return row is not None and int(row[0]) == len(self._names)
 
-    def doorbells(self) -> int:
-        """How often others rang since the last look; raises OperationalError when the session has ended."""
+    def doorbells(self) -> list[str]:
+        """What was called through the door since the last look; raises OperationalError when the session has ended."""
         self._conn.pgconn.consume_input()
-        while self._conn.pgconn.notifies() is not None:
-            self._rung += 1
-        rung, self._rung = self._rung, 0
+        while (notice := self._conn.pgconn.notifies()) is not None:
+            self._rung.append(notice.extra.decode())
+        rung, self._rung = self._rung, []
         return rung
+
+    def key_of(self, name: LockName) -> LockKey:
+        """The key of a name, held or not."""
+        return self._hash([name])[name]
+
+    def cancel_watch(self, backend_pid: int) -> None:
+        """End the wait of a session of our own role."""
+        self._conn.execute(load("queries/watch_cancel"), {"backend_pid": backend_pid})
 
     def database_oid(self) -> int:
         row = self._conn.execute(load("queries/instance_database")).fetchone()
@@ -135,9 +143,9 @@ class LockSession:
     def close(self) -> None:
         self._conn.close()
 
-    def _ring(self, _: psycopg.Notify) -> None:
+    def _ring(self, notice: psycopg.Notify) -> None:
         """A doorbell that arrived with the answer to a statement."""
-        self._rung += 1
+        self._rung.append(notice.payload)
 
     def _hash(self, names: list[LockName]) -> dict[LockName, LockKey]:
         if not names:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, IsolationLevel
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from trickle.errors import ConfigurationError
@@ -17,6 +23,15 @@ _KEEPALIVES: dict[str, int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
+
+def refresh_role(group_id: str, instance_id: str) -> str:
+    """The role of an instance's refresh sessions. Its mark lets peers find and end those of a frozen instance.
+
+    >>> refresh_role("default", "a")
+    'refresh_38d26a3370622dce'
+    """
+    return f"refresh_{sha256(f'{len(group_id)}/{group_id}{instance_id}'.encode()).hexdigest()[:16]}"
 
 
 def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Connection[TupleRow]:
@@ -46,14 +61,33 @@ def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Conne
 
 def _adjust(conn: Connection[TupleRow]) -> None:
     """Undo what a database or role may have for its default and a driver cannot read or a refresh cannot bear."""
-    asked = {"DateStyle": "ISO", "IntervalStyle": "postgres"}
-    settings = {name: value for name, value in asked.items() if not _is(conn, name, value)}
-    if not is_pooled(conn):  # else the next one to get this session would have it too
-        settings["default_transaction_isolation"] = "read committed"
-    for name, value in settings.items():
-        conn.execute("SELECT set_config(%s, %s, false)", (name, value))
+    pooled = is_pooled(conn)
+    if not _is(conn, "DateStyle", "ISO"):  # a pooler keeps this one apart for each of its clients
+        _set(conn, "DateStyle", "ISO")
+    if not pooled:
+        _set(conn, "default_transaction_isolation", "read committed")
     if not conn.autocommit:
         conn.commit()
+    if pooled:
+        conn.isolation_level = IsolationLevel.READ_COMMITTED
+
+
+def _set(conn: Connection[TupleRow], name: str, value: str) -> None:
+    conn.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+
+@contextmanager
+def stated_isolation(conn: Connection[Any]) -> Iterator[None]:
+    """Run statements at the isolation that was asked of the session.
+
+    Behind a pooler the session's own default may be another, and is not ours to change; so each transaction begins by
+    saying its own. Elsewhere, and inside a transaction, nothing has to be said.
+    """
+    if conn.isolation_level is None or conn.info.transaction_status is not TransactionStatus.IDLE:
+        yield
+        return
+    with conn.transaction():
+        yield
 
 
 def _is(conn: Connection[TupleRow], name: str, value: str) -> bool:

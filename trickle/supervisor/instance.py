@@ -17,7 +17,8 @@ from trickle.sql import load
 from trickle.supervisor import claims, observe
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
-from trickle.supervisor.link import NotAdmitted, ServerLink, is_lost
+from trickle.supervisor.link import ServerLink, is_lost
+from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.work import Work
@@ -42,10 +43,10 @@ class Instance:
         compiler_version: str,
     ) -> None:
         self.book = Book(compiler_version)
-        self.members: tuple[claims.Member, ...] = ()
         self.tick_seconds = options.tick_seconds or 1.0
         self.is_standby = False
         self.is_draining = False
+        self.membership = Membership(options, link, clock)
         self._options = options
         self._link = link
         self._crew = crew
@@ -58,8 +59,8 @@ class Instance:
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._is_identical = True
-        self._should_ring = False
-        self._discovered_at = self._beat_at = self._pruned_at = _NEVER
+        self._should_ring = self._has_given_up = False
+        self._discovered_at = self._pruned_at = _NEVER
 
     @property
     def state(self) -> str:
@@ -69,6 +70,10 @@ class Instance:
         if self.is_standby:
             return "standby"
         return "joined" if self._link.locks is not None else "connecting"
+
+    @property
+    def members(self) -> tuple[claims.Member, ...]:
+        return self.membership.members
 
     @property
     def owned(self) -> frozenset[int]:
@@ -85,13 +90,13 @@ class Instance:
         if self.is_standby:
             self.is_standby = False
             event(log, logging.INFO, "the server was promoted: claiming anew")
-        if not self.is_draining and (self._join() or self._announce_again(seen)):
+        if not self.is_draining and (self._join() or self.membership.announce_again(seen)):
             seen = self._glance(control)
         self._discover(control, seen)
         self._settle_claims()
+        self.beat()
         if not self._is_identical:
             return self._repair()
-        self._beat(control)
         self.poll(control)
         untouched = self._plan_and_touch(control)
         self._prune(control)
@@ -111,12 +116,23 @@ class Instance:
             moment = self._moment()
             self._work.start(self.book.plan(self.owned, moment), moment)
 
+    def beat(self) -> None:
+        """A heartbeat, when one is due."""
+        why = self.membership.beat()
+        if why is not None and not self.is_draining:
+            self.lose_locks(why)
+
     def ring(self) -> None:
-        """Wake the other instances once, if a stream table that one of them owns has something to do now."""
+        """Wake the others once: claims were given up, or a stream table that one of them owns has something to do."""
         control = self._link.control
-        if self._should_ring and control is not None and not is_lost(control):
+        if control is None or is_lost(control):
+            return
+        if self._has_given_up:
+            self._has_given_up = False
+            self.membership.ring()
+        if self._should_ring:
             self._should_ring = False
-            control.execute(load("queries/instance_ring"))
+            control.execute(load("queries/instance_ring"), {"payload": ""})
 
     def drain(self) -> None:
         """Stop claiming and hand over all that is not being worked on."""
@@ -125,6 +141,7 @@ class Instance:
         try:
             self._link.leave()
             self._settle_claims()
+            self._has_given_up = True
         except psycopg.Error:
             # The sessions are gone, and with them the claims.
             self._link.close()
@@ -188,30 +205,9 @@ class Instance:
         return seen
 
     def _join(self) -> bool:
-        """Become a member, if we are none and may try; whether we just did."""
-        now = self._clock.monotonic()
-        if self._link.locks is not None or not self._link.may_try(now):
+        if not self.membership.join():
             return False
-        try:
-            self._link.join()
-        except NotAdmitted:
-            wait = round(self._link.failed(now), 2)
-            event(log, logging.WARNING, "another session holds our instance id", retry_seconds=wait)
-            return False
-        except psycopg.Error:
-            self._link.failed(now)
-            raise
-        self._link.succeeded()
         self._discovered_at = _NEVER
-        event(log, logging.INFO, "joined", instance=self._link.instance_id, group=self._options.group_id)
-        return True
-
-    def _announce_again(self, seen: observe.Glance) -> bool:
-        """A repair of the catalog forgets all instances; whoever holds its membership is one still."""
-        us = self._link.instance_id
-        if self._link.locks is None or any(member.instance_id == us for member in seen.members):
-            return False
-        self._link.announce()
         return True
 
     def _discover(self, control: Connection[Any], seen: observe.Glance) -> None:
@@ -219,14 +215,10 @@ class Instance:
         now = self._clock.monotonic()
         is_old = now - self._discovered_at >= self._options.discovery_seconds
         has_new_catalog = is_old or seen.catalog_token != self._catalog_token
-        has_new_members = seen.members != self.members
+        has_new_members = self.membership.note(seen)
         if is_old:
             self._discovered_at = now
             self._read_settings(control)
-        if has_new_members:
-            self.members = seen.members
-            names = ", ".join(member.instance_id for member in seen.members)
-            event(log, logging.INFO, "members changed", count=len(seen.members), members=names)
         if has_new_catalog:
             catalog = observe.read_catalog(control)
             self.book.read(catalog.tables)
@@ -252,6 +244,7 @@ class Instance:
         self._link.release(decision.release)
         self._link.take(decision.take)
         after = self._link.held_names()
+        self._has_given_up = self._has_given_up or bool(before - after)
         if after != before:
             gained, given_up = len(after - before), len(before - after)
             event(log, logging.INFO, "claims changed", held=len(after), gained=gained, released=given_up)
@@ -268,21 +261,6 @@ class Instance:
             control.execute(load("queries/instance_touch"), {"pgt_ids": list(plan.touch)})
             self.book.touched(plan.touch, moment)
         return len(plan.touch)
-
-    def _beat(self, control: Connection[Any]) -> None:
-        """Say that we live, and make sure that the locks we believe to hold are really there."""
-        now = self._clock.monotonic()
-        locks = self._link.locks
-        if locks is None or self.is_draining or now - self._beat_at < self._options.heartbeat_seconds:
-            return
-        self._beat_at = now
-        if not locks.is_intact():
-            self.lose_locks("the server does not show our locks")
-            return
-        parameters = {"instance_id": self._link.instance_id}
-        row = control.execute(load("queries/instance_heartbeat"), parameters).fetchone()
-        if row is None or not row[0]:
-            self.lose_locks("our announcement was removed")
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
@@ -308,9 +286,8 @@ class Instance:
         return "waits on a standby"
 
     def _forget_claims(self) -> None:
-        self._link.drop_locks()
+        self.membership.forget()
         self._mine = frozenset()
-        self.members = ()
         self._discovered_at = _NEVER
 
     def _let_go(self, job: Job) -> None:
@@ -323,6 +300,7 @@ class Instance:
             self._discovered_at = _NEVER
         elif name is not None and name not in self._mine:
             self._link.release(frozenset({name}) & self._link.held_names())
+            self._has_given_up = True
 
     def _moment(self) -> Moment:
         monotonic = self._clock.monotonic()

@@ -1,4 +1,5 @@
-"""The two sessions of the parent: one that holds the locks and does nothing else, one that asks and notes.
+"""Two sessions of the parent: one that holds the locks and does nothing else, one that asks and notes. (The third is
+in `watch`.)
 
     closed ──open──▶ connected (control only) ──join──▶ joined (control, membership, claims)
 
@@ -27,7 +28,7 @@ from trickle.supervisor.options import WorkerOptions
 
 WAKE_CHANNEL = "pgtrickle_wake"
 _BACKOFF_BASE_SECONDS = 0.1
-_BACKOFF_CAP_SECONDS = 5.0
+_BACKOFF_CAP_SECONDS = 2.0
 
 
 class NotAdmitted(Exception):

@@ -14,6 +14,7 @@ import psycopg
 from trickle import logs, metrics
 from trickle.clock import Clock, SystemClock
 from trickle.db.retry import kind_of_error
+from trickle.db.session import refresh_role
 from trickle.errors import TrickleError, TryAgain
 from trickle.logs import event
 from trickle.sql import load
@@ -24,6 +25,7 @@ from trickle.supervisor.fleet import Finish, Limits, StopRequested
 from trickle.supervisor.http import Board, Health, HttpServer
 from trickle.supervisor.instance import Instance
 from trickle.supervisor.link import ServerLink, is_lost
+from trickle.supervisor.membership import MEMBERS
 from trickle.supervisor.options import WorkerOptions, new_instance_id
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.signals import SignalInbox
@@ -74,7 +76,7 @@ class Wheel:
         self._crew = Crew(
             options.children,
             _limits(options),
-            Nursery(_child_options(options), sink),
+            Nursery(_child_options(options, self._link.instance_id), sink),
             clock,
             self._end_backend,
         )
@@ -83,6 +85,7 @@ class Wheel:
         self._http: HttpServer | None = None
         self._next_tick = clock.monotonic()
         self._rung_at: float | None = None
+        self._should_look = False
         self._finish: Finish | None = None
 
     def run(self) -> int:
@@ -91,6 +94,7 @@ class Wheel:
                 self._go_round()
         finally:
             self._crew.close()
+            self._instance.membership.watch.close()
             self._link.say_farewell()
             self._link.close()
             if self._http is not None:
@@ -128,16 +132,19 @@ class Wheel:
                 self._stop(name)
             self._crew.listen(ready)
             self._hear_doorbell(ready)
+            self._hear_watch(ready)
             self._digest()
             if self._clock.monotonic() >= self._next_tick:
                 self._tick()
             else:
                 self._between_ticks()
             self._digest()
+            self._guarded(self._instance.ring)
 
     def _waits_on(self) -> list[Any]:
         locks = self._link.locks
-        return [*self._crew.waits_on(), self._inbox, *([locks] if locks is not None else [])]
+        watch = self._instance.membership.watch
+        return [*self._crew.waits_on(), self._inbox, *watch.waits_on(), *([locks] if locks is not None else [])]
 
     def _pause(self) -> float:
         """Seconds until the clock itself asks for a turn."""
@@ -146,16 +153,22 @@ class Wheel:
             moments.append(self._crew.next_deadline)
         if self._rung_at is not None:
             moments.append(self._rung_at + DOORBELL_SECONDS)
+        if self._instance.membership.next_beat is not None:
+            moments.append(self._instance.membership.next_beat)
         return max(0.0, min(moments) - self._clock.monotonic())
 
     def _tick(self) -> None:
         now = self._clock.monotonic()
         # On a fixed grid: a period of one tick is met every tick. Ticks that were missed are not made up for.
         self._next_tick = max(self._next_tick + self._instance.tick_seconds, now)
-        self._rung_at = None
         self._crew.tick()
         if self._http is None and self._options.metrics_port and self._crew.alive:
             self._serve_metrics()
+        self._look()
+
+    def _look(self) -> None:
+        """A whole turn, at the tick or because of news about the others."""
+        self._rung_at, self._should_look = None, False
         said = self._guarded(self._instance.turn)
         if said is not None:
             event(log, logging.DEBUG, said)
@@ -168,10 +181,16 @@ class Wheel:
             self._crew.tick()
         rung = self._rung_at
         if rung is not None and self._clock.monotonic() >= rung + DOORBELL_SECONDS:
-            self._rung_at = None
-            self._guarded(self._poll_now)
+            self._answer_doorbell()
         self._guarded(self._instance.dispatch)
-        self._guarded(self._instance.ring)
+        self._guarded(self._instance.beat)
+
+    def _answer_doorbell(self) -> None:
+        self._rung_at = None
+        if self._should_look:
+            self._look()
+        else:
+            self._guarded(self._poll_now)
 
     def _poll_now(self) -> None:
         if self._link.control is not None and not is_lost(self._link.control):
@@ -193,11 +212,18 @@ class Wheel:
         if locks is None or locks not in ready:
             return
         try:
-            if locks.doorbells() and self._rung_at is None:
+            rung = locks.doorbells()
+            self._should_look = self._should_look or MEMBERS in rung
+            if rung and self._rung_at is None:
                 self._rung_at = self._clock.monotonic()
         except psycopg.Error as error:
             self._instance.lose_locks(str(error).strip())
             self._next_tick = self._clock.monotonic()
+
+    def _hear_watch(self, ready: list[Any]) -> None:
+        membership = self._instance.membership
+        if any(session in ready for session in membership.watch.waits_on()) and membership.hear():
+            self._look()
 
     def _stop(self, signal_name: str) -> None:
         event(log, logging.INFO, "asked to stop", signal=signal_name, jobs=len(self._crew.jobs))
@@ -270,11 +296,12 @@ def _limits(options: WorkerOptions) -> Limits:
     return Limits(drain_seconds=options.drain_seconds, memory_bytes=options.child_memory_mb << 20)
 
 
-def _child_options(options: WorkerOptions) -> ChildOptions:
+def _child_options(options: WorkerOptions, instance_id: str) -> ChildOptions:
     return ChildOptions(
         options.url,
         jobs.Limits(options.refresh_seconds, options.lock_seconds),
         compile_program=options.compile_program,
+        role=refresh_role(options.group_id, instance_id),
     )
 
 

@@ -33,7 +33,8 @@ class WorkerOptions:
     startup_seconds: float = 30.0  # how long a server that does not answer is waited for at start
     refresh_seconds: float = 300.0  # longest refresh; the server ends it, then the parent ends the child
     lock_seconds: float = 30.0
-    heartbeat_seconds: float = 5.0
+    heartbeat_seconds: float = 1.0
+    silent_seconds: float = 3.0  # how long a peer may go without a heartbeat before its sessions are ended
     prune_seconds: float = 5.0
     child_memory_mb: int = 1024
     metrics_host: str = "127.0.0.1"
@@ -54,6 +55,12 @@ class WorkerOptions:
         for name in (*positive, "heartbeat_seconds", "child_memory_mb"):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be greater than zero, not {getattr(self, name)}")
+        if self.silent_seconds < 2 * self.heartbeat_seconds:
+            raise ConfigurationError(
+                f"heartbeat_timeout of {self.silent_seconds} s is less than twice the heartbeat_interval of"
+                f" {self.heartbeat_seconds} s",
+                hint="a healthy instance that is late by one heartbeat must not be taken for a frozen one",
+            )
         if self.tick_seconds is not None and self.tick_seconds <= 0:
             raise ConfigurationError(f"tick_seconds must be greater than zero, not {self.tick_seconds}")
         if self.drain_seconds < 0 or self.startup_seconds < 0:

@@ -37,6 +37,7 @@ class ChildOptions:
     limits: Limits
     compile_program: CompileProgram | None = None
     initiated_by: str = "SCHEDULER"
+    role: str = "refresh"  # of the session, in its name
 
 
 def main(options: ChildOptions, pipe: Pipe, channel: ChildChannel | None, parent_pid: int) -> None:
@@ -108,7 +109,7 @@ def attempt(bench: Workbench, job: Job) -> Answer:
 
 
 def _open(options: ChildOptions) -> Workbench:
-    conn = connect(options.url, role="refresh")
+    conn = connect(options.url, role=options.role)
     try:
         return Workbench.prepare(conn, is_pooled(conn), options.limits, options.compile_program, options.initiated_by)
     except BaseException:

@@ -2,6 +2,7 @@
 
 count         exact for every type
 sum, avg      exact over integers and numeric; floats drift, so their groups are recomputed
+no key        a key that a grouping set does not group by: NULL, of its type
 min, max      folded while the stored extreme survives; its group is recomputed when it may have gone
 others        recomputed; where the value depends on the order of the rows, the order is completed first
 
@@ -24,7 +25,7 @@ from trickle.ivm.algebra.scale import fixed_scale, is_factor, reads, scale_besid
 from trickle.ivm.facts import ColumnFacts, Facts
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
-from trickle.ivm.query.grouping import function_name
+from trickle.ivm.query.grouping import function_name, is_typed_null
 
 FLOATS = frozenset({"real", "double precision"})
 SUM_RESULT = {"smallint": "bigint", "integer": "bigint", "bigint": "numeric", "numeric": "numeric"}
@@ -47,6 +48,7 @@ class Kind(StrEnum):
     AVERAGE = "average"
     LEAST = "least"
     GREATEST = "greatest"
+    ABSENT = "absent"
     RECOMPUTED = "recomputed"
 
 
@@ -71,6 +73,8 @@ def classify(call: Call, child: Rel, facts: Facts) -> Classified:
     """
     node = call.value.node.func_call
     schema, name = function_name(node)
+    if is_typed_null(call.value):
+        return Classified(call, Kind.ABSENT)
     if schema != "pg_catalog" or name not in ORDERLESS or node.agg_within_group:
         return Classified(call, Kind.RECOMPUTED)
     condition = Scalar(node.agg_filter) if node.agg_filter.WhichOneof("node") else None

@@ -52,6 +52,7 @@ def matched(f: Folding) -> str:
     stored = [
         *(f"s.{ident(s.stored)} AS {ident(s.old)}" for s in f.kept.states),
         *(f"s.{ident(e.stored)} AS {ident(e.old)}" for e in f.kept.extremes),
+        *(f"s.{ident(stored)} AS {ident(column.label)}" for column, stored in f.kept.absent),
     ]
     if f.may_recompute:
         stored += [f"s.{ident(name)} AS {ident(was)}" for name, was in f.before]
@@ -174,6 +175,8 @@ def _value(classified: Classified, kept: Tally) -> str:
             best = "least" if classified.kind is Kind.LEAST else "greatest"
             candidate = f"{best}(m.{ident(extreme.old)}, m.{ident(extreme.came.label)})"
             return f"CASE WHEN {_new(kept.rows)} > 0 THEN {candidate} END"
+        case Kind.ABSENT:
+            return f"m.{ident(classified.call.column.label)}"
         case Kind.RECOMPUTED:
             return "NULL"
 

@@ -16,14 +16,15 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
-from trickle.ivm.algebra.passes.keep_states import bare, keep_states
+from trickle.ivm.algebra.passes.keep_states import bare, keep_branches, keep_states
+from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Rel, copy_of
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
 from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
-from trickle.ivm.program.calls import Kind, classify
+from trickle.ivm.program.calls import Kind, classify, exact
 from trickle.ivm.program.distinct_values import distinct_values_kept
 from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
 from trickle.ivm.program.quote import ident
@@ -34,6 +35,7 @@ from trickle.ivm.program.walk import walkable_recursion
 from trickle.ivm.query.grouping import function_name
 
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
+_FOLDED = ADDED_UP | {Kind.LEAST, Kind.GREATEST, Kind.ABSENT}
 _MOST_DIGITS = 1000
 """What a numeric type can declare."""
 Choose = Callable[[Root, Target, Numbering], Apply]
@@ -62,7 +64,11 @@ class Keeper:
             return self.root.block
         top, facts = as_block(block), self.root.facts
         kept = sums_kept(top, self.keep_sums, self.numbering, facts)
-        return kept or distinct_values_kept(top, self.keep_groups, self.numbering, facts) or self.root.block
+        kept = kept or distinct_values_kept(top, self.keep_groups, self.numbering, facts)
+        if kept:
+            return kept
+        divided = as_block(keep_branches(block, self.keep, self.folds))
+        return divided if self.kept else self.root.block
 
     def _selects_of_recursion(self, block: Block) -> bool:
         """Does it show some rows of a recursion that is walked? Its walks need all of them."""
@@ -129,6 +135,14 @@ class Keeper:
         """Can all its values be had by adding?"""
         kinds = {classify(call, total.child, self.root.facts).kind for call in total.calls}
         return kinds <= ADDED_UP
+
+    def folds(self, groups: Aggregate) -> bool:
+        """Is a group brought up to date by what has changed, as long as its extremes survive?"""
+        if groups.loose or not groups.calls:
+            return False
+        calls = [classify(call, groups.child, self.root.facts) for call in groups.calls]
+        items = as_block(groups).items
+        return {call.kind for call in exact(calls, items, origins(groups.child), inner=True)} <= _FOLDED
 
     def _certain(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> bool:
         """Groups show one of several equal keys or extremes: they must all look the same."""

@@ -122,6 +122,8 @@ class Tally:
     extremes: tuple[Extreme, ...]
     rows: State
     certain: frozenset[int]
+    absent: tuple[tuple[Column, str], ...] = ()
+    """Keys that are NULL in every group, and the stored columns that hold a NULL of their types."""
 
     @property
     def recomputed(self) -> bool:
@@ -196,14 +198,19 @@ def tally(
                 continue
             came, went = numbering.column("came"), numbering.column("went")
             extremes.append(Extreme(call, names[number], numbering.column("balance"), came, went))
-    return Tally(tuple(_unselected(calls, names)), tuple(states), tuple(extremes), rows, certain)
+    absent = tuple(
+        (c.call.column, names[c.call.column.number])
+        for c in calls
+        if c.kind is Kind.ABSENT and c.call.column.number in names
+    )
+    return Tally(tuple(_unselected(calls, names)), tuple(states), tuple(extremes), rows, certain, absent)
 
 
 def _unselected(calls: Sequence[Classified], names: Mapping[int, str]) -> list[Classified]:
-    """An extreme that only stands inside an expression has no stored column of its own: recompute it."""
+    """What is kept in the user's own column, and only stands inside an expression, has none: recompute it."""
     return [
         Classified(c.call, Kind.RECOMPUTED, c.argument, c.filter)
-        if c.kind in (Kind.LEAST, Kind.GREATEST) and c.call.column.number not in names
+        if c.kind in (Kind.LEAST, Kind.GREATEST, Kind.ABSENT) and c.call.column.number not in names
         else c
         for c in calls
     ]

@@ -100,6 +100,13 @@ def _by_several_sets(
 
 
 _TYPED_NULL = "mode() WITHIN GROUP (ORDER BY k) FILTER (WHERE false)"
+_NEVER = expression("false").node
+
+
+def is_typed_null(value: Scalar) -> bool:
+    """Is it the NULL that stands for a key its grouping set leaves out?"""
+    call = value.node.func_call
+    return call.agg_within_group and function_name(call)[1] == "mode" and call.agg_filter == _NEVER
 
 
 def _grouping_functions(expressions: Sequence[Scalar], keys: Sequence[Scalar]) -> dict[bytes, Scalar]:

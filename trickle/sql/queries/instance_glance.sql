@@ -1,5 +1,6 @@
 -- Everything that may have changed since the last tick, as one row.
--- Live members are the announced instances whose membership lock is held: a row alone proves nothing.
+-- Live members are the announced instances whose membership lock is held: a row alone proves
+-- nothing, and whoever watches one may hold it shared for a moment after its end.
 -- The catalog token covers what decides about scheduling, not what every refresh writes. %(group_id)s.
 SELECT pg_is_in_recovery() AS in_recovery,
        clock_timestamp() AS database_now,
@@ -16,6 +17,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
                   FROM pgtrickle.pgt_instances AS i
                   JOIN pg_catalog.pg_locks AS l
                     ON l.locktype = 'advisory'
+                   AND l.mode = 'ExclusiveLock'
                    AND l.database = d.oid
                    AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
                    AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295

@@ -2,5 +2,5 @@
 SELECT pg_terminate_backend(a.pid)
   FROM pg_catalog.pg_stat_activity AS a
  WHERE a.pid = %(backend_pid)s
-   AND a.application_name = 'pg_trickle_refresh'
+   AND starts_with(a.application_name, 'pg_trickle_refresh_')
    AND a.usename = current_user

@@ -3,7 +3,7 @@ CREATE FUNCTION pgtrickle._lock_source(relid oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     before text := current_setting('lock_timeout');
-    wait   text := pgtrickle._setting('capture_lock_timeout', '2s');
+    wait   text := ceil(1000 * pgtrickle._setting_seconds('capture_lock_timeout', '2s'))::bigint || 'ms';
 BEGIN
     PERFORM set_config('lock_timeout', wait, true);
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', relid::regclass);

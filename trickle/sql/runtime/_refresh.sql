@@ -45,6 +45,10 @@ BEGIN
         attempt := attempt + 1;
         checked := pg_current_snapshot()::text;
         choice := NULL;
+        IF st.status = 'PAUSED' AND initiated_by = 'SCHEDULER' THEN
+            outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;  -- paused since it was found to be due
+            EXIT;
+        END IF;
         IF pgtrickle._stale_stamp(_refresh.pgt_id) THEN
             IF st.refresh_mode = 'IMMEDIATE' THEN
                 -- In the order of its writers: first the source, then the stream table.

@@ -7,7 +7,7 @@ DECLARE
     item   record;
     owner  name;
     before text := current_setting('lock_timeout');
-    wait   text := pgtrickle._setting('capture_lock_timeout', '2s');
+    wait   text := ceil(1000 * pgtrickle._setting_seconds('capture_lock_timeout', '2s'))::bigint || 'ms';
 BEGIN
     FOR item IN SELECT t.* FROM pgtrickle._immediate_triggers(source_id, relid, is_read) t LOOP
         SELECT pg_get_userbyid(c.relowner) INTO owner FROM pg_class c WHERE c.oid = item.member;

@@ -37,7 +37,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     requested_mode           text NOT NULL DEFAULT 'AUTO'
         CHECK (requested_mode IN ('AUTO', 'FULL', 'DIFFERENTIAL', 'IMMEDIATE')),
     status                   text NOT NULL DEFAULT 'INITIALIZING'
-        CHECK (status IN ('INITIALIZING', 'ACTIVE', 'SUSPENDED', 'ERROR')),
+        CHECK (status IN ('INITIALIZING', 'ACTIVE', 'PAUSED', 'SUSPENDED', 'ERROR')),
     is_populated             boolean NOT NULL DEFAULT false,
     data_timestamp           timestamptz,
     last_refresh_at          timestamptz,

@@ -46,7 +46,7 @@ JOIN pgtrickle.pgt_stream_tables s
 
 -- Instances, and whether each still holds its membership lock: a dead one's vanishes with its connection.
 CREATE VIEW pgtrickle.instances AS
-SELECT i.*, EXISTS (
+SELECT i.*, now() - i.heartbeat_at AS heartbeat_age, EXISTS (
            SELECT FROM pg_locks l
            WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
              AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())

@@ -11,6 +11,9 @@ What has no rule is kept as well: it is computed anew when something it reads ha
 for certain what it said before.
 
 The one row is taken up to where the others are complete, so that what is kept does not depend on it.
+
+A stream table that is nothing but groups is folded: the change is added to what is stored. Below a UNION ALL, which is
+what GROUPING SETS are, groups are kept for the same reason; else a change of one row has the grand total read all.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from dataclasses import replace
 
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
-from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, copy_of
+from trickle.ivm.algebra.relations import Aggregate, Block, Copies, Rel, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Scalar, columns_of
 from trickle.ivm.algebra.walk import children, over
 from trickle.ivm.algebra.windows import Window
@@ -43,6 +46,27 @@ def keep_states(rel: Rel, keep: Keep, foldable: Foldable) -> Rel:
             return replace(rel, child=_above(child, keep, foldable))
         case _:
             return over(rel, lambda below: keep_states(below, keep, foldable))
+
+
+def keep_branches(rel: Rel, keep: Keep, foldable: Foldable) -> Rel:
+    """Return an equal relation in which the groups of each branch of its UNION ALL are kept, if they can be folded."""
+    if not isinstance(rel, Block) or len(rel.inputs) != 1 or rel.gate is not None:
+        return rel
+    below = rel.inputs[0]
+    if isinstance(below, UnionAll):
+        branches = tuple(_folded_branch(branch, keep, foldable) for branch in below.branches)
+        return replace(rel, inputs=(replace(below, branches=branches),))
+    return replace(rel, inputs=(keep_branches(below, keep, foldable),))
+
+
+def _folded_branch(branch: Rel, keep: Keep, foldable: Foldable) -> Rel:
+    match branch:
+        case Block((below,), gate=None):
+            return replace(branch, inputs=(_folded_branch(below, keep, foldable),))
+        case Aggregate() if foldable(branch):
+            return keep(branch)
+        case _:
+            return branch
 
 
 def _above(child: Rel, keep: Keep, foldable: Foldable) -> Rel:

@@ -1,0 +1,185 @@
+"""What happens to a group of instances: a random sequence of failures, of which several last at the same time.
+
+    for one         kill -9 (another starts in its place) · SIGSTOP and SIGCONT · its network is cut and healed ·
+                    its lock session is ended · any of its sessions is ended
+    for all         the server restarts, properly or by a crash · the server becomes a standby and is promoted
+
+At least three of five instances are always well, so that somebody can take over.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from support.partition import Partition
+from support.waiting import until
+
+from chaos.conftest import Instance, Start
+from trickle import embedded
+
+SETTINGS: dict[str, embedded.Setting] = {"fsync": False, "shared_buffers": "32MB"}
+_MOST_IMPAIRED = 2
+
+
+@contextmanager
+def own_server() -> Iterator[embedded.Server]:
+    """A server to be maltreated, at a path short enough for its socket to stay where it is."""
+    with tempfile.TemporaryDirectory(prefix="t") as short:
+        directory = Path(short) / "s"
+        try:
+            yield embedded.start(directory, settings=SETTINGS, die_with_parent=True)
+        finally:
+            embedded.stop(directory, "immediate")
+
+
+@dataclass
+class Member:
+    """One instance and its way to the server."""
+
+    name: str
+    instance: Instance
+    network: Partition
+    impaired_until: float | None = None
+    mend: Callable[[], None] | None = None
+
+
+@dataclass
+class Havoc:
+    """The group, and what is done to it."""
+
+    server: embedded.Server
+    start: Start
+    draw: random.Random
+    stack: ExitStack
+    members: list[Member] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    _number: int = 0
+
+    def start_member(self) -> None:
+        self._number += 1
+        name = f"chaos-{self._number}"
+        network = self.stack.enter_context(Partition(self.server.url()))
+        instance = self.start(network.url, instance_id=name, children=1, discovery_seconds=30, tick_seconds=0.5)
+        self.members.append(Member(name, instance, network))
+
+    def run(self, seconds: float) -> None:
+        """Failures for this long, with one promotion in the middle; then everything is mended."""
+        ends_at = time.monotonic() + seconds
+        promotes_at = time.monotonic() + seconds / 2
+        deck: list[Callable[[], None]] = []
+        while time.monotonic() < ends_at:
+            self._mend_what_is_due(time.monotonic())
+            if promotes_at is not None and time.monotonic() > promotes_at:
+                promotes_at = float("inf")
+                self._be_standby_and_promote()
+            if not deck:
+                deck = [self._kill, self._kill, self._freeze, self._freeze, self._cut, self._cut]
+                deck += [self._end_lock_session, self._end_any_session, self._restart]
+                self.draw.shuffle(deck)
+            deck.pop()()
+            self._assert_alive()
+            time.sleep(self.draw.uniform(0.2, 2.5))
+        self._mend_what_is_due(float("inf"))
+        self._assert_alive()
+
+    def _well(self) -> list[Member]:
+        return [member for member in self.members if member.mend is None]
+
+    def _impair(self, what: str, harm: Callable[[Member], None], mend: Callable[[Member], None]) -> None:
+        if len(self.members) - len(self._well()) >= _MOST_IMPAIRED:
+            return
+        member = self.draw.choice(self._well())
+        harm(member)
+        member.impaired_until = time.monotonic() + self.draw.uniform(0.5, 8)
+        member.mend = lambda: mend(member)
+        self.done.append(f"{what} {member.name}")
+
+    def _mend_what_is_due(self, now: float) -> None:
+        for member in self.members:
+            if member.mend is not None and (member.impaired_until or 0) <= now:
+                member.mend()
+                member.mend = None
+
+    def _kill(self) -> None:
+        member = self.draw.choice(self.members)
+        if member.mend is not None:
+            member.mend()
+        member.instance.kill()
+        self.members.remove(member)
+        self.done.append(f"kill {member.name}")
+        self.start_member()
+
+    def _freeze(self) -> None:
+        self._impair("freeze", _freeze, _thaw)
+
+    def _cut(self) -> None:
+        self._impair("cut", lambda member: member.network.cut(), lambda member: member.network.heal())
+
+    def _end_lock_session(self) -> None:
+        self._end_session("application_name = 'pg_trickle_lock'")
+
+    def _end_any_session(self) -> None:
+        self._end_session("starts_with(application_name, 'pg_trickle_')")
+
+    def _end_session(self, that: str) -> None:
+        with self._connect() as conn:
+            pids = [pid for (pid,) in conn.execute(f"SELECT pid FROM pg_stat_activity WHERE {that}").fetchall()]
+            if pids:
+                conn.execute("SELECT pg_terminate_backend(%s)", (self.draw.choice(pids),))
+                self.done.append("end a session")
+
+    def _restart(self) -> None:
+        how = self.draw.choice(("fast", "immediate"))
+        self._stop_and_start(how)
+        self.done.append(f"restart {how}")
+
+    def _be_standby_and_promote(self) -> None:
+        self._stop_and_start("fast", as_standby=True)
+        time.sleep(self.draw.uniform(1, 4))
+        with self._connect() as conn:
+            conn.execute("SELECT pg_promote()")
+        self.done.append("promote")
+
+    def _stop_and_start(self, how: Any, *, as_standby: bool = False) -> None:
+        embedded.stop(self.server.data_dir, how)
+        if as_standby:
+            (next(self.server.data_dir.rglob("PG_VERSION")).parent / "standby.signal").touch()
+        embedded.start(self.server.data_dir, settings=SETTINGS, port=self.server.port, die_with_parent=True)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.server.url(), autocommit=True)
+
+    def _assert_alive(self) -> None:
+        for member in self.members:
+            assert member.instance.process.poll() is None, (self.done, member.instance.log.read_text()[-3000:])
+
+    def await_all_joined(self) -> None:
+        names = {member.name for member in self.members}
+        query = "SELECT instance_id FROM pgtrickle.instances WHERE is_live"
+        with self._connect() as conn:
+            until(
+                lambda: {str(name) for (name,) in conn.execute(query).fetchall()} == names,
+                seconds=60,
+                what="all that live are members, and nobody else",
+            )
+
+
+def _freeze(member: Member) -> None:
+    for child in member.instance.children():
+        child.suspend()
+    psutil.Process(member.instance.process.pid).suspend()
+
+
+def _thaw(member: Member) -> None:
+    psutil.Process(member.instance.process.pid).resume()
+    for child in member.instance.children():
+        child.resume()
