@@ -72,6 +72,7 @@ RUNTIME = (
     "_functions_stamp",
     "_guard",
     "_guard_storage",
+    "_hand_over",
     "_has_changes",
     "_immediate_fault",
     "_immediate_triggers",

@@ -11,7 +11,8 @@ the second never come, the stream table is one without a program. Inside a calle
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +67,33 @@ def _attempt(conn: Connection, pgt_id: int, *, staged: bool) -> CompileOutcome |
     except Unsupported as unsupported:
         return _settle(conn, table, "full_only", unsupported.reason, fill=not table["is_populated"])
     stored = _stored_query(conn, table["stored_query"], program)
-    if staged and table["is_populated"] and table["refresh_mode"] != "IMMEDIATE" and table["stored_query"] != stored:
-        _prepare(conn, table, program, stored)
-        return None
-    _install(conn, table, program, stored)
+    with _as_its_owner(conn, table):
+        if (
+            staged
+            and table["is_populated"]
+            and table["refresh_mode"] != "IMMEDIATE"
+            and table["stored_query"] != stored
+        ):
+            _prepare(conn, table, program, stored)
+            return None
+        _install(conn, table, program, stored)
     return CompileOutcome("compiled")
+
+
+@contextmanager
+def _as_its_owner(conn: Connection, table: Mapping[str, Any]) -> Iterator[None]:
+    """What is made for a stream table belongs to its owner, whoever of his members makes it.
+
+    A program runs with the rights of whom it belongs to: a superuser's would lend them to whoever defines a query. An
+    error takes the role back with the transaction.
+    """
+    if not table["is_anothers"]:
+        yield
+        return
+    before = conn.execute("SELECT current_setting('role')").fetchone()
+    conn.execute("SELECT set_config('role', %s, true)", [table["owner"]])
+    yield
+    conn.execute("SELECT set_config('role', %s, true)", before)
 
 
 def _table(conn: Connection, pgt_id: int) -> dict[str, Any]:

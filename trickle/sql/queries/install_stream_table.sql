@@ -9,7 +9,10 @@ SELECT s.pgt_id, s.pgt_schema AS schema, s.pgt_name AS name, s.refresh_mode, s.i
              JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs::int2[])
              WHERE p.partrelid = s.pgt_relid ORDER BY a.attnum) AS partition_columns,
        pg_get_userbyid(c.relowner) AS owner,
-       pg_has_role(c.relowner, 'USAGE') AS may_act
+       -- Whether it is somebody else's for whom we may act.
+       pg_get_userbyid(c.relowner) <> current_user
+           AND CASE WHEN current_setting('server_version_num')::int >= 160000 THEN pg_has_role(c.relowner, 'SET')
+                    ELSE pg_has_role(c.relowner, 'MEMBER') END AS is_anothers
 FROM pgtrickle.pgt_stream_tables s JOIN pg_class c ON c.oid = s.pgt_relid
 WHERE s.pgt_id = %(pgt_id)s
 FOR NO KEY UPDATE OF s

@@ -30,6 +30,7 @@ BEGIN
         EXECUTE format('DROP VIEW pgtrickle_programs.query_%s', st.pgt_id);
     END IF;
     view_oid := pgtrickle._bind_query(format('query_%s', st.pgt_id), label, query, creator_path);
+    PERFORM pgtrickle._hand_over('VIEW', view_oid::regclass::text, st.pgt_relid);
     SELECT * INTO checked FROM pgtrickle._check_query(view_oid, label);
     mode := pgtrickle._mode_for(asked_mode, checked.volatility, checked.reason, label);
 

@@ -9,6 +9,7 @@ BEGIN
     PERFORM pgtrickle._make_storage(
         format('pgtrickle_programs.__pgt_aside_%s', st.pgt_id), format('pgtrickle_programs.query_%s', st.pgt_id)::regclass,
         partition_by, format('__pgt_aside_%s', st.pgt_id), st.pgt_relid::regclass);
+    PERFORM pgtrickle._hand_over('TABLE', format('pgtrickle_programs.__pgt_aside_%s', st.pgt_id), st.pgt_relid);
     IF NOT st.is_populated THEN
         RETURN 0;
     END IF;

@@ -52,6 +52,7 @@ BEGIN
   RETURN ('FULL', __pgt_added_rows, 0, __pgt_gone_rows, NULL)::pgtrickle.refresh_outcome;
 END
 $body$, st.pgt_id, storage, cols, view, advance, diff));
+    PERFORM pgtrickle._hand_over('FUNCTION', program || '()', st.pgt_relid);
     EXECUTE format('REVOKE ALL ON FUNCTION %s() FROM PUBLIC', program);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s() TO %I', program, pgtrickle._catalog_owner());
 END
