@@ -59,10 +59,12 @@ def test_instances_share_join_leave_and_take_over(db: Database, start_worker: St
         a = start_worker(instance_id="a", children=1)
         until(lambda: are_owned_by(conn, {"a"}))
         b = start_worker(instance_id="b", children=1)
-        until(lambda: are_owned_by(conn, {"a", "b"}))
+        until(lambda: b.said("joined"), seconds=20)
+        until(lambda: are_owned_by(conn, {"a", "b"}), seconds=5)
         before = owners(conn)
-        start_worker(instance_id="c", children=1)
-        until(lambda: are_owned_by(conn, {"a", "b", "c"}))
+        c = start_worker(instance_id="c", children=1)
+        until(lambda: c.said("joined"), seconds=20)
+        until(lambda: are_owned_by(conn, {"a", "b", "c"}), seconds=5)
         after = owners(conn)
         gained = {name for name in after if after[name] != before[name]}
         assert sum(after[name] == "c" for name in gained) == TABLES // 3

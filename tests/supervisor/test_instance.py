@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -268,3 +269,45 @@ def test_a_stop_signal_is_heard_while_the_server_does_not_answer(start_worker: S
     until(lambda: worker.said("the server does not answer yet"))
     os.kill(worker.pid, signal.SIGTERM)
     assert worker.wait(10) == o.EXIT_DRAINED
+
+
+def test_a_hangup_has_settings_read_at_once(owner: psycopg.Connection[Any], start_worker: Start) -> None:
+    chain(owner)
+    worker = start_worker(discovery_seconds=3600)
+    until(lambda: is_owned(owner, 2))
+    owner.execute("SELECT pgtrickle.set_config('enabled', 'off')")
+    worker.terminate(signal.SIGHUP)
+    until(lambda: worker.said("asked to read settings and catalog anew"))
+    time.sleep(1)
+    owner.execute("INSERT INTO orders VALUES (1001, 3, 5000)")
+    time.sleep(2)
+    assert not is_fresh(owner)
+    owner.execute("SELECT pgtrickle.set_config('enabled', 'on')")
+    worker.terminate(signal.SIGHUP)
+    until(lambda: is_fresh(owner), seconds=20)
+    worker.terminate()
+    assert worker.wait() == o.EXIT_DRAINED
+
+
+def test_a_service_manager_hears_how_it_is(
+    owner: psycopg.Connection[Any], start_worker: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain(owner)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        worker = start_worker()
+        heard = [""]
+        while not {"READY=1", "WATCHDOG=1"} <= {*heard} or "STATUS=owns 2 of 2" not in heard[-1]:
+            heard.append(manager.recv(4096).decode())
+        worker.terminate(signal.SIGHUP)
+        while not heard[-1].startswith("RELOADING=1"):
+            heard.append(manager.recv(4096).decode())
+        while heard[-1] != "READY=1":
+            heard.append(manager.recv(4096).decode())
+        worker.terminate()
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(4096).decode())
+        assert worker.wait() == o.EXIT_DRAINED

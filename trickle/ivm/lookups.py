@@ -19,7 +19,7 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.keeping import Kept, KeptChange, KeptFirst
-from trickle.ivm.algebra.numbering import Numbering
+from trickle.ivm.algebra.numbering import STORED, Numbering
 from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.relations import Aggregate, Block, Change, Copies, Given, Rel, Scan, Shared, UnionAll
@@ -98,6 +98,8 @@ def _followed(
 def _looked_up(rel: Rel, met: frozenset[int], small: Small) -> Iterator[Lookup]:
     """What is looked up where the values of some columns of `rel` are known; an aggregate is computed first."""
     match rel:
+        case Scan(table) if table.oid == STORED:
+            return
         case Scan(table, attributes):
             names = tuple(facts.name for column, facts in attributes if column.number in met)
             yield Lookup(table.schema, table.name, names)

@@ -150,6 +150,10 @@ class Instance:
             # The sessions are gone, and with them the claims.
             self._link.close()
 
+    def discover_soon(self) -> None:
+        """Read catalog and settings at the next turn, however lately that was done."""
+        self._discovered_at = _NEVER
+
     def lose_locks(self, why: str) -> None:
         """Without the lock session nothing is ours."""
         if self._link.locks is not None:

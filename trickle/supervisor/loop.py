@@ -28,7 +28,8 @@ from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import MEMBERS
 from trickle.supervisor.options import WorkerOptions, new_instance_id
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.signals import SignalInbox
+from trickle.supervisor.service_manager import ServiceManager
+from trickle.supervisor.signals import RELOAD, SignalInbox
 from trickle.worker import jobs
 from trickle.worker.child import ChildOptions
 
@@ -82,6 +83,7 @@ class Wheel:
         )
         self._instance = Instance(options, self._link, self._crew, self._reporter, clock, _compiler_version(options))
         self._board = Board()
+        self._manager = ServiceManager.of_this_process()
         self._http: HttpServer | None = None
         self._next_tick = clock.monotonic()
         self._rung_at: float | None = None
@@ -99,6 +101,7 @@ class Wheel:
             self._link.close()
             if self._http is not None:
                 self._http.close()
+            self._manager.close()
         return self._exit_code()
 
     def _reach_server(self) -> bool:
@@ -115,7 +118,7 @@ class Wheel:
                     raise Unreachable(str(error).strip()) from error
                 event(log, logging.WARNING, "the server does not answer yet", error=str(error).strip())
             wait([self._inbox.fileno()], pause)
-            if self._inbox.take():
+            if self._inbox.stops():
                 return False
 
     def _go_round(self) -> None:
@@ -129,7 +132,7 @@ class Wheel:
         while self._finish is None:
             ready = wait(self._waits_on(), self._pause())
             for name in self._inbox.take():
-                self._stop(name)
+                self._reload() if name == RELOAD else self._stop(name)
             self._crew.listen(ready)
             self._hear_doorbell(ready)
             self._hear_watch(ready)
@@ -140,6 +143,7 @@ class Wheel:
                 self._between_ticks()
             self._digest()
             self._guarded(self._instance.ring)
+            self._manager.turned(self._clock.monotonic())
 
     def _waits_on(self) -> list[Any]:
         locks = self._link.locks
@@ -218,15 +222,23 @@ class Wheel:
                 self._rung_at = self._clock.monotonic()
         except psycopg.Error as error:
             self._instance.lose_locks(str(error).strip())
-            self._next_tick = self._clock.monotonic()
+            self._look()
 
     def _hear_watch(self, ready: list[Any]) -> None:
         membership = self._instance.membership
         if any(session in ready for session in membership.watch.waits_on()) and membership.hear():
             self._look()
 
+    def _reload(self) -> None:
+        """Read the settings of the database, the catalog and the members now and not at the next discovery."""
+        event(log, logging.INFO, "asked to read settings and catalog anew")
+        self._manager.reloading(self._clock.monotonic())
+        self._instance.discover_soon()
+        self._next_tick = self._clock.monotonic()
+
     def _stop(self, signal_name: str) -> None:
         event(log, logging.INFO, "asked to stop", signal=signal_name, jobs=len(self._crew.jobs))
+        self._manager.stopping()
         self._crew.feed(StopRequested())
         if not self._instance.is_draining:
             self._guarded(self._instance.drain)
@@ -257,6 +269,9 @@ class Wheel:
 
     def _publish(self, said: str) -> None:
         instance, crew = self._instance, self._crew
+        if instance.state in ("joined", "standby"):
+            self._manager.ready()
+        self._manager.status(said or instance.state)
         self._reporter.busy(len(crew.jobs), len(instance.members))
         self._board.publish(
             Health(

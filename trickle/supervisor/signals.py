@@ -1,8 +1,13 @@
-"""Signals become events of the loop. A handler only appends a name: no logging, no locks, no decisions."""
+"""Signals become events of the loop. A handler only appends a name: no logging, no locks, no decisions.
+
+SIGTERM, SIGINT   stop: finish what is in hand; the second one ends at once, safely
+SIGHUP            read settings and catalog anew; from a terminal that is closed it means stop
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 from collections import deque
@@ -13,10 +18,11 @@ from typing import Self
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+RELOAD = signal.SIGHUP.name
 
 
 class SignalInbox:
-    """Collects stop signals and wakes whoever waits on its descriptor; restores everything on exit."""
+    """Collects signals and wakes whoever waits on its descriptor; restores everything on exit."""
 
     def __init__(self) -> None:
         self._pending: deque[str] = deque()
@@ -25,10 +31,11 @@ class SignalInbox:
         self._writer.setblocking(False)
         self._previous: dict[signal.Signals, _Handler] = {}
         self._previous_wakeup = -1
+        self._has_terminal = os.isatty(0)
 
     def __enter__(self) -> Self:
         self._previous_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in STOP_SIGNALS:
+        for number in (*STOP_SIGNALS, signal.SIGHUP):
             self._previous[number] = signal.signal(number, self._enqueue)
         return self
 
@@ -55,5 +62,11 @@ class SignalInbox:
             taken.append(self._pending.popleft())
         return taken
 
+    def stops(self) -> bool:
+        """Whether a signal to stop has arrived since the last look; the others are forgotten."""
+        return any(name != RELOAD for name in self.take())
+
     def _enqueue(self, number: int, _: FrameType | None) -> None:
-        self._pending.append(signal.Signals(number).name)
+        # Whoever closes the terminal of a program does not expect it to live on.
+        is_hang_up = number == signal.SIGHUP and self._has_terminal
+        self._pending.append(signal.SIGTERM.name if is_hang_up else signal.Signals(number).name)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from trickle.ivm.algebra.scalars import Column
 
 T = TypeVar("T")
+STORED = 0
+"""In place of an oid: a table that the program itself keeps, read as the statement finds it."""
 
 
 class Numbering:
@@ -20,7 +22,7 @@ class Numbering:
     def __init__(self, last: int = 0, still: frozenset[int] = frozenset(), *, own: bool = False) -> None:
         self._last = last
         self._known: dict[int, tuple[object, Any]] = {}
-        self.still = still
+        self.still = still | {STORED}
         """Oids of the tables that are assumed not to change."""
         self.own = own
         """Only what the transaction itself has written counts as a change."""

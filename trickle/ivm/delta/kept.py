@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from trickle.ivm.algebra.keeping import Kept, KeptBefore, KeptChange, KeptFirst
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.relations import Block, Rel
+from trickle.ivm.algebra.relations import Block, Copies, Rel
 from trickle.ivm.delta.derivative import Delta, derive, rule
 
 
@@ -34,6 +34,9 @@ def as_found(rel: Rel) -> Rel | None:
         return KeptBefore(rel)
     if isinstance(rel, KeptFirst):
         return replace(rel, before=True)
+    if isinstance(rel, Copies):
+        rows = as_found(rel.child)
+        return None if rows is None else replace(rel, child=rows)
     if isinstance(rel, Block) and rel.inputs and rel.gate is None:
         found = all_as_found(rel.inputs)
         return None if found is None else replace(rel, inputs=found)

@@ -21,9 +21,10 @@ _REASONS = {
     "rows by hash, walked from what has changed": (
         "a recursion is followed from the rows that changed: what they led to goes, what they lead to comes",
     ),
-    "rows by hash, walked from what has come": (
-        "a recursion is followed from the rows that came; where a row went, the query is computed anew, since another "
-        "way may lead to the same result",
+    "rows by hash, derived again from what has changed": (
+        "a recursion is followed from the rows that changed: what may have lost its last derivation goes, what still "
+        "follows from the rest comes back, and what is new comes; where very much may have lost it, as in a large "
+        "circle, the query is computed anew and what differs is written",
     ),
 }
 _BY_KEY = "the keys of the joined rows identify a row: only changed rows are found and written"

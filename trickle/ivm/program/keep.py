@@ -18,7 +18,7 @@ from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import bare, keep_branches, keep_states
 from trickle.ivm.algebra.properties import origins
-from trickle.ivm.algebra.relations import Aggregate, Block, Rel
+from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Rel, copy_of
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
 from trickle.ivm.algebra.walk import source_of, walk
 from trickle.ivm.algebra.windows import Window
@@ -31,6 +31,7 @@ from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
 from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.sums import sums_kept
+from trickle.ivm.program.walk import walkable_recursion
 from trickle.ivm.query.grouping import function_name
 
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
@@ -52,8 +53,8 @@ class Keeper:
 
     def divided(self) -> Block:
         """The root over its state tables; as it is when it needs none."""
-        block = prune_columns(self.root.block)
-        if isinstance(source_of(block), Opaque):
+        block = as_block(prune_columns(self.root.block))
+        if isinstance(source_of(block), Opaque) and not self._selects_of_recursion(block):
             return self.root.block
         divided = as_block(keep_states(block, self.keep, self.foldable))
         if self.kept:
@@ -69,10 +70,34 @@ class Keeper:
         divided = as_block(keep_branches(block, self.keep, self.folds))
         return divided if self.kept else self.root.block
 
+    def _selects_of_recursion(self, block: Block) -> bool:
+        """Does it show some rows of a recursion that is walked? Its walks need all of them."""
+        found = source_of(block)
+        if not block.predicates or not isinstance(found, Opaque) or found.recursion is None:
+            return False
+        facts = self._described(found)
+        return bool(facts) and walkable_recursion(self._root(found, facts)) is not None
+
     def keep(self, rel: Rel) -> Rel:
         """Put a relation into a state table, where its values are certain to be those of the query."""
         facts = self._described(rel)
+        if facts and self._repeats(rel, facts):
+            return self._kept_once(rel)
         return self._kept(rel, facts) if facts and self._certain(rel, facts) else rel
+
+    def _kept_once(self, rel: Rel) -> Rel:
+        """R = n · γ_{all columns; n = count(*)}(R): each row once, beside the number of times that it stands."""
+        often = self.numbering.column("copies")
+        counted = Aggregate(rel, tuple(copy_of(c) for c in rel.columns), (Call(often, expression("count(*)")),))
+        return Copies(self._kept(counted, self._described(counted)), often)
+
+    def _repeats(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> bool:
+        """Is it a recursion under UNION ALL that is computed anew? Over joins it brings many copies of few rows."""
+        found = source_of(rel)
+        recursion = found.recursion if isinstance(found, Opaque) else None
+        if recursion is None or recursion.distinct or not all(c.comparable and c.equal_is_identical for c in facts):
+            return False
+        return walkable_recursion(self._root(rel, facts)) is None
 
     def keep_sums(self, sums: Aggregate, scales: Mapping[int, int]) -> Rel | None:
         """Put sums into a state table; all values of one show as many digits as its scale says."""
@@ -152,8 +177,10 @@ class Keeper:
 
     def _part(self, kept: Kept) -> tuple[Root, Target]:
         target = Target(self.target.pgt_id, PROGRAMS, f"state_{self.target.pgt_id}_{kept.number}")
-        facts = replace(self.root.facts, output=kept.facts)
-        return Root(facts, as_block(kept.rel), _names(kept.rel), inner=True), target
+        return self._root(kept.rel, kept.facts), target
+
+    def _root(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Root:
+        return Root(replace(self.root.facts, output=facts), as_block(rel), _names(rel), inner=True)
 
 
 def with_first_rows(rel: Block) -> Block:
@@ -187,10 +214,12 @@ def _shown_of(window: Window, predicates: Sequence[Scalar]) -> int | None:
 
 def _first(child: Rel, order: Scalar, count: int) -> Rel:
     block = as_block(child)
-    kept = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    found = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
+    kept = found.child if isinstance(found, Copies) else found
     if not isinstance(kept, Kept) or not order.columns <= {c.number for c in kept.columns}:
         return child
-    return replace(block, inputs=(KeptFirst(kept, order, count),))
+    first = KeptFirst(kept, order, count)
+    return replace(block, inputs=(replace(found, child=first) if isinstance(found, Copies) else first,))
 
 
 def _order(rel: Rel, kept: Kept) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A linear recursion taken apart, with only the columns that are read, and how its tables have changed.
+"""A linear recursion taken apart, with only the columns that are read, and how what it starts from has changed.
 
 R = B ⊎ R⋈E        E: one table with a key
 """
@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.opaque import Opaque
+from trickle.ivm.algebra.opaque import Opaque, Recursion
+from trickle.ivm.algebra.pairing import Mark, OuterJoin
 from trickle.ivm.algebra.passes import fuse_blocks, prune_columns
 from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.properties import input_keys
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Scan, Shared, UnionAll, copy_of
-from trickle.ivm.algebra.scalars import Column, columns_of, expression, reference
+from trickle.ivm.algebra.scalars import Column, columns_of, equated_columns, expression, reference
 from trickle.ivm.algebra.walk import scans, walk
 from trickle.ivm.delta import Delta, derive, netted
 from trickle.ivm.program.layout import indented
@@ -34,19 +35,32 @@ class Linear:
     """The columns of R as the step reads them …"""
     shown: tuple[Column, ...]
     """… and as the root reads them."""
-    distinct: bool
-    """UNION: a row stands once, however it comes about."""
+    certain: frozenset[int] = frozenset()
+    """Columns of R that are known never to be NULL."""
+
+    @property
+    def met(self) -> tuple[int, ...]:
+        """The columns of R by which the step meets other rows."""
+        return met_columns(self.again, self.step)
 
 
-def linear(root: Root) -> Linear | None:
+def recursion_of(root: Root) -> tuple[Opaque, Recursion] | None:
     """The recursion whose columns a root shows, or None where it shows something else."""
     block = root.block
     rel = block.inputs[0] if len(block.inputs) == 1 else None
     if not isinstance(rel, Opaque) or rel.recursion is None or block.predicates:
         return None
-    known = rel.recursion
+    return rel, rel.recursion
+
+
+def linear(root: Root) -> Linear | None:
+    """The recursion under UNION ALL whose columns a root shows, or None where it shows something else."""
+    found = recursion_of(root)
+    if found is None or found[1].distinct:
+        return None
+    rel, known = found
     base, step = as_block(fuse_blocks(known.base)), as_block(fuse_blocks(known.step))
-    places = range(len(rel.outputs)) if known.distinct else _read_places(block, rel, step, known.again.columns)
+    places = _read_places(root.block, rel, step, known.again.columns)
     again = tuple(known.again.columns[place] for place in places)
     base = as_block(prune_columns(_narrow(base, places)))
     step = _narrow(step, places)
@@ -54,7 +68,14 @@ def linear(root: Root) -> Linear | None:
     edges = _keyed(others[0], step) if len(others) == 1 and len(step.inputs) == 2 else None
     if edges is None or not _plain(base) or not _identical((base, edges)):
         return None
-    return Linear(base, step, edges, again, tuple(rel.outputs[place] for place in places), known.distinct)
+    return Linear(base, step, edges, again, tuple(rel.outputs[place] for place in places))
+
+
+def met_columns(again: Sequence[Column], step: Rel) -> tuple[int, ...]:
+    """The columns of R that the step equates with others."""
+    tests = (p for rel in walk(step) if isinstance(rel, (Block, Mark, OuterJoin)) for p in rel.predicates)
+    met = columns_of(p for p in tests if equated_columns(p) is not None)
+    return tuple(column.number for column in again if column.number in met)
 
 
 def _read_places(root: Block, rel: Opaque, step: Block, again: Sequence[Column]) -> list[int]:
@@ -111,26 +132,26 @@ def change_of_edges(linear: Linear, numbering: Numbering) -> Delta | None:
     return Delta(Shared("change_edges", law, net.rel), net.weight)
 
 
-def change_of_base(linear: Linear, numbering: Numbering) -> Delta | None:
+def change_of_base(base: Rel, again: Sequence[Column], numbering: Numbering) -> Delta | None:
     """ΔB, with the columns of R."""
-    change = derive(linear.base, numbering)
+    change = derive(base, numbering)
     if change is None:
         return None
     weight = numbering.column("__pgt_w")
-    renamed = tuple(Item(to, reference(c)) for to, c in zip(linear.again, linear.base.columns, strict=True))
+    renamed = tuple(Item(to, reference(c)) for to, c in zip(again, base.columns, strict=True))
     rows = Block((change.rel,), (), (*renamed, Item(weight, reference(change.weight))))
     total = Call(weight, expression("sum(w)::int", w=reference(weight)))
-    net = Aggregate(rows, tuple(copy_of(column) for column in linear.again), (total,))
+    net = Aggregate(rows, tuple(copy_of(column) for column in again), (total,))
     return Delta(Shared("change_start", "what remains of the change of the rows that it starts from", net), weight)
 
 
-def begun(change: Delta | None, sign: str, linear: Linear, weight: Column) -> list[Rel]:
+def begun(change: Delta | None, sign: str, again: Sequence[Column], weight: Column) -> list[Rel]:
     """The rows of ΔB that came or went, with how often."""
     if change is None:
         return []
     some = expression("w > 0" if sign == "+" else "w < 0", w=reference(change.weight))
     often = Item(weight, expression("abs(w)", w=reference(change.weight)))
-    return [Block((change.rel,), (some,), (*(copy_of(column) for column in linear.again), often))]
+    return [Block((change.rel,), (some,), (*(copy_of(column) for column in again), often))]
 
 
 def add_walk(renderer: Renderer, name: str, law: str, start: Rel, step: Rel) -> None:

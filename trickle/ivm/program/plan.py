@@ -36,7 +36,7 @@ from trickle.ivm.program.keep import Keeper
 from trickle.ivm.program.locking import confined
 from trickle.ivm.program.parts import Alone, Apply, Designated, Program, Root, Target
 from trickle.ivm.program.recompute import recompute
-from trickle.ivm.program.rows import by_hash, by_key, places_all_rows, usable_key
+from trickle.ivm.program.rows import by_hash, by_key, counts_anew, places_all_rows, usable_key
 from trickle.ivm.program.settle import settled
 from trickle.ivm.program.walk import walked
 
@@ -109,6 +109,8 @@ def _refuse_fragile(root: Root) -> None:
 def _choose(root: Root, target: Target, numbering: Numbering) -> Apply:
     block = as_block(nest_arms(root.block))
     root = replace(root, block=block)
+    if counts_anew(root):
+        return by_hash(root, target, numbering, whole=True)
     if len(block.inputs) == 1 and isinstance(block.inputs[0], Aggregate):
         aggregate = block.inputs[0]
         if not block.predicates:

@@ -19,7 +19,7 @@ from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
 from trickle.ivm.algebra.properties import not_null_columns, origins, row_key
-from trickle.ivm.algebra.relations import Block, Item, Rel
+from trickle.ivm.algebra.relations import Aggregate, Block, Item, Rel
 from trickle.ivm.algebra.scalars import Scalar, expression, reference
 from trickle.ivm.algebra.walk import source_of
 from trickle.ivm.algebra.windows import Window
@@ -92,6 +92,12 @@ def places_all_rows(root: Root) -> bool:
     return len(root.block.inputs) == 1 and _places_all(root.block.inputs[0])
 
 
+def counts_anew(root: Root) -> bool:
+    """Does a state table hold each row once that a block without a rule returns, beside how often it returns it?"""
+    rel = source_of(root.block)
+    return root.inner and isinstance(rel, Aggregate) and isinstance(source_of(rel.child), Opaque)
+
+
 def _places_all(rel: Rel) -> bool:
     if isinstance(rel, Block):
         return len(rel.inputs) == 1 and _places_all(rel.inputs[0])
@@ -120,6 +126,7 @@ def by_hash(root: Root, target: Target, numbering: Numbering, *, whole: bool = F
 def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
     """Without a rule, nothing is computed where nothing that it reads has changed: other parts of a query may have."""
     rel = source_of(root.block)
+    rel = source_of(rel.child) if isinstance(rel, Aggregate) else rel
     if not isinstance(rel, Opaque):
         return ""
     changes = [change for i in rel.inputs if (change := derive(i, numbering)) is not None]
@@ -129,7 +136,7 @@ def _where_changed(root: Root, renderer: Renderer, numbering: Numbering) -> str:
 def hashed(root: Root, numbering: Numbering) -> tuple[Apply, Rel]:
     """The change of a root whose rows have a hidden hash, and what it shows; the last CTE is still to be netted."""
     values = [item.value for item, facts in zip(root.items, root.facts.output, strict=True) if facts.hashable]
-    extra = (Item(numbering.column("hash"), _hash(values)),)
+    extra = (Item(numbering.column("hash"), hash_of(values)),)
     apply, block, _ = _prepare(root, extra, (HASH,), (HASH,), numbering)
     return apply, block
 
@@ -214,7 +221,7 @@ def _input_facts(root: Root) -> dict[int, ColumnFacts]:
     return facts
 
 
-def _hash(values: Sequence[Scalar]) -> Scalar:
+def hash_of(values: Sequence[Scalar]) -> Scalar:
     """Hash of the row's hashable columns; equal rows hash alike, whatever their spelling."""
     if not values:
         return expression("0::bigint")

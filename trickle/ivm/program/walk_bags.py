@@ -37,13 +37,13 @@ from trickle.ivm.program.select import Renderer
 
 def lost_and_gained(renderer: Renderer, linear: Linear, stored: Scan, root: Block, numbering: Numbering) -> Rel:
     """Write both walks, and return the change of the root."""
-    started = change_of_base(linear, numbering)
+    started = change_of_base(linear.base, linear.again, numbering)
     edges = change_of_edges(linear, numbering)
     weight = numbering.column("__pgt_w")
     lost, gained = (Given(name, (*linear.again, weight)) for name in ("lost", "gained"))
     one, many, less = (expression(text, w=reference(weight)) for text in ("1", "w", "-w"))
 
-    terms = begun(started, "-", linear, weight)
+    terms = begun(started, "-", linear.again, weight)
     left: Rel = linear.edges
     if edges is not None:
         terms.append(along(linear, stored, edges, "-1", Item(weight, one)))
@@ -52,7 +52,7 @@ def lost_and_gained(renderer: Renderer, linear: Linear, stored: Scan, root: Bloc
     follow = along(linear, lost, Delta(left, weight), None, Item(weight, many))
     add_walk(renderer, "lost", law, UnionAll(tuple(terms), lost.given), follow)
 
-    terms = begun(started, "+", linear, weight)
+    terms = begun(started, "+", linear.again, weight)
     if edges is not None:
         terms.append(along(linear, stored, edges, "1", Item(weight, one)))
         terms.append(along(linear, lost, edges, "1", Item(weight, less)))
