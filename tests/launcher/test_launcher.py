@@ -188,6 +188,27 @@ def test_a_catalog_that_comes_later_is_found(tenants: Tenants, launch: Callable[
     until(lambda: launched.said(f"instance started database={tenants.prefix}a"), seconds=8, what="before it is time")
 
 
+def test_a_reload_reaches_the_instances_and_looks_for_databases(
+    tenants: Tenants, launch: Callable[..., Launched]
+) -> None:
+    from trickle.catalog import migrate
+
+    tenants.create("a")
+    tenants.create_empty("later")
+    launched = launch()
+    until(lambda: launched.said("joined instance="), seconds=30)
+    migrate.init(tenants.server.url(f"{tenants.prefix}later", user=OWNER))
+    launched.process.send_signal(signal.SIGHUP)
+    until(
+        lambda: launched.said(f"instance started database={tenants.prefix}later"), seconds=8, what="before it is time"
+    )
+    until(
+        lambda: launched.said("asked to reload") == 1 and launched.said("asked to read settings and catalog anew") >= 1
+    )
+    assert tenants.is_kept("a")
+    assert launched.stop() == 0
+
+
 def test_a_database_may_be_renamed_and_copied(tenants: Tenants, launch: Callable[..., Launched]) -> None:
     tenants.create("a")
     launched = launch()

@@ -21,7 +21,7 @@ from trickle.logs import event
 from trickle.supervisor import options as o
 from trickle.supervisor.claims import decide
 from trickle.supervisor.service_manager import ServiceManager
-from trickle.supervisor.signals import SignalInbox
+from trickle.supervisor.signals import RELOAD, SignalInbox
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,9 @@ class Launcher:
 
     def _hear(self, ready: list[Any]) -> None:
         for name in self._inbox.take():
+            if name == RELOAD:
+                self._reload()
+                continue
             event(log, logging.INFO, "asked to stop", signal=name, instances=len(self._roster.alive))
             self._manager.stopping()
             self._feed(r.StopRequested())
@@ -109,6 +112,12 @@ class Launcher:
             self._look_at = self._clock.monotonic()
         if self._home is not None and self._home in ready:
             self._hear_doorbell(self._home)
+
+    def _reload(self) -> None:
+        """Pass it on to the instances, and look for databases now."""
+        event(log, logging.INFO, "asked to reload", instances=len(self._roster.alive))
+        self._processes.reload()
+        self._look_at, self._discovered_at = self._clock.monotonic(), _NEVER
 
     def _hear_doorbell(self, home: Home) -> None:
         try:

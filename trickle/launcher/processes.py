@@ -59,6 +59,12 @@ class Processes:
     def kill(self, database: str) -> None:
         self._running[database].process.kill()
 
+    def reload(self) -> None:
+        """Send SIGHUP to all."""
+        for running in self._running.values():
+            if running.process.pid is not None:
+                os.kill(running.process.pid, signal.SIGHUP)
+
     def waits_on(self) -> list[Pipe]:
         return [running.pipe for running in self._running.values()]
 
@@ -91,6 +97,8 @@ def _live(run: RunInstance, database: str, slot: int, alive: Pipe, parent_pid: i
     signal.set_wakeup_fd(-1)
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    # Until the instance listens for it there is nothing to read anew.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     if not die_with_parent(parent_pid, signal.SIGTERM):
         os._exit(EXIT_DRAINED)
