@@ -133,7 +133,6 @@ OPERATORS = (
         "recursion over a graph",
         "WITH RECURSIVE t AS (SELECT id FROM {schema}.fact WHERE parent = 0 UNION"
         " SELECT f.id FROM t JOIN {schema}.fact f ON f.parent = t.id AND f.v > 100) SELECT id FROM t",
-        local=False,
         grouped=False,
     ),
 )
