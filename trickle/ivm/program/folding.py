@@ -17,6 +17,10 @@ from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, UNFOLDABLE, Root, S
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.states import State, Tally
 
+MANY = "jsonb_array_elements('[1]') AS one"
+"""One row, of which the planner believes that it is a hundred. Else it believes that one group has changed, and computes
+all that are lost once for each; with it it meets them by hashing. `(x # x) = 0` is true and, it believes, rare: where few
+groups are meant, that takes the hundred back."""
 NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
 
@@ -65,7 +69,7 @@ def matched(f: Folding) -> str:
     rows = against_stored("change_groups", f.target, f.keys, outputs, " OR ".join(changed))
     if not f.may_recompute:
         return rows
-    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{indented(rows)}\n) q"
+    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{indented(rows)}\n) q, {MANY}"
 
 
 def _unfoldable(f: Folding) -> str:
@@ -90,7 +94,8 @@ def lost(f: Folding, row: Column) -> str:
     columns = [f"m.{ROW} AS {ident(row.label)}", *(f"m.{ident(k.column.label)}" for k in f.keys)]
     # A group of all rows has a value over no rows as well, which only the aggregate itself knows.
     exists = "true" if f.aggregate.scalar and f.kept.recomputed else f"{_new(f.kept.rows)} > 0"
-    return f"SELECT {', '.join(columns)}\nFROM matched m\nWHERE {exists} AND ({' OR '.join(reasons)})"
+    few = f"(m.{ROW} # m.{ROW}) = 0"
+    return f"SELECT {', '.join(columns)}\nFROM matched m\nWHERE {exists} AND ({' OR '.join(reasons)}) AND {few}"
 
 
 def folded(f: Folding) -> str:
@@ -113,7 +118,10 @@ def folded(f: Folding) -> str:
     if not f.may_recompute:
         return f"SELECT {', '.join(columns)}\nFROM matched m"
     columns += [f"m.{ident(was)}" for _, was in f.before]
-    return f"SELECT {', '.join(columns)}\nFROM matched m\nLEFT JOIN fresh f ON f.{ROW} = m.{ROW}"
+    return (
+        f"SELECT {', '.join(columns)}\nFROM matched m\nLEFT JOIN fresh f ON f.{ROW} = m.{ROW}"
+        f"\nWHERE (coalesce(f.{ROW}, m.{ROW}) # m.{ROW}) = 0"
+    )
 
 
 def net(f: Folding) -> str:
