@@ -13,14 +13,10 @@ from trickle.ivm.algebra.scalars import Column, reference, render
 from trickle.ivm.program.calls import Classified, Kind
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.match import KeyColumn, against_stored, unchanged
-from trickle.ivm.program.parts import OPERATION, ROW, TUPLE, UNFOLDABLE, Root, Storage, Target
+from trickle.ivm.program.parts import HUNDRED, OPERATION, ROW, TUPLE, UNFOLDABLE, Root, Storage, Target
 from trickle.ivm.program.quote import ident
 from trickle.ivm.program.states import State, Tally
 
-MANY = "jsonb_array_elements('[1]') AS one"
-"""One row, of which the planner believes that it is a hundred. Else it believes that one group has changed, and computes
-all that are lost once for each; with it it meets them by hashing. `(x # x) = 0` is true and, it believes, rare: where few
-groups are meant, that takes the hundred back."""
 NOT_FINITE = "('NaN', 'Infinity', '-Infinity')"
 
 
@@ -69,7 +65,8 @@ def matched(f: Folding) -> str:
     rows = against_stored("change_groups", f.target, f.keys, outputs, " OR ".join(changed))
     if not f.may_recompute:
         return rows
-    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{indented(rows)}\n) q, {MANY}"
+    # Believing that one group has changed, the planner would compute all that are lost once for each.
+    return f"SELECT row_number() OVER () AS {ROW}, q.*\nFROM (\n{indented(rows)}\n) q, {HUNDRED}"
 
 
 def _unfoldable(f: Folding) -> str:
@@ -94,7 +91,7 @@ def lost(f: Folding, row: Column) -> str:
     columns = [f"m.{ROW} AS {ident(row.label)}", *(f"m.{ident(k.column.label)}" for k in f.keys)]
     # A group of all rows has a value over no rows as well, which only the aggregate itself knows.
     exists = "true" if f.aggregate.scalar and f.kept.recomputed else f"{_new(f.kept.rows)} > 0"
-    few = f"(m.{ROW} # m.{ROW}) = 0"
+    few = f"(m.{ROW} # m.{ROW}) = 0"  # true, and to the planner rare: so they are read by their indexes
     return f"SELECT {', '.join(columns)}\nFROM matched m\nWHERE {exists} AND ({' OR '.join(reasons)}) AND {few}"
 
 

@@ -20,6 +20,8 @@ UNFOLDABLE = "n"
 TUPLE = "__pgt_tid"
 PARTITION = "__pgt_part"
 ROW = "__pgt_row"
+HUNDRED = "jsonb_array_elements('[1]') AS one"
+"""One row, of which the planner believes that it is a hundred."""
 
 
 @dataclass(frozen=True, slots=True)

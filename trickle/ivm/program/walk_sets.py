@@ -35,7 +35,7 @@ from trickle.ivm.delta.restrict import Restriction, restrict
 from trickle.ivm.program.closure import Closure
 from trickle.ivm.program.layout import indented
 from trickle.ivm.program.linear import change_of_base
-from trickle.ivm.program.parts import Target
+from trickle.ivm.program.parts import HUNDRED, Target
 from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.rows import HASH, hash_of
 from trickle.ivm.program.select import Renderer
@@ -44,11 +44,6 @@ MANY = 1_000
 SHARE = 8
 """More rows than the first, and than the second part of the stored ones, are not derived again one by one: that costs
 several times as much for a row as the query does."""
-
-
-_HUNDRED = "jsonb_array_elements('[1]') AS one"
-"""One row, of which the planner believes that it is a hundred. Without it a LIMIT whose number it does not know makes
-it believe that nothing is lost, and then it reads a table that has no index once for each row that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +165,9 @@ class _Walks:
         rows = f"SELECT greatest({MANY}, c.reltuples::bigint / {SHARE}) FROM pg_class c WHERE c.oid = {table}::regclass"
         self.renderer.add("most", "how many rows are derived again one by one", f"SELECT ({rows}) AS rows")
         law = "lost = ΔB⁻ ∪ ΔS⁻ ∪ S(lost), all in the old R"
-        self.renderer.add("lost", law, f"{walk}, {_HUNDRED} LIMIT (SELECT m.rows + 1 FROM most m)")
+        # A LIMIT whose number it does not know makes the planner believe that nothing is lost: then it would read a
+        # table that has no index once for each row that is.
+        self.renderer.add("lost", law, f"{walk}, {HUNDRED} LIMIT (SELECT m.rows + 1 FROM most m)")
         held = "SELECT FROM most m WHERE (SELECT count(*) FROM lost)"
         self.renderer.add("few", "has a row if no more are lost", f"{held} <= m.rows")
         self.renderer.add("many", "has a row if more are, and all is computed anew", f"{held} > m.rows")
