@@ -87,3 +87,33 @@ def test_only_a_large_change_needs_the_function_for_large_changes(made: Trial) -
     must(made, f"UPDATE many SET v = 2 WHERE id <= {LARGE_ROWS // 2 + 1}")
     with pytest.raises(Wrong, match="_large"):
         made.refresh(table)
+
+
+@refreshed
+def test_a_plan_for_few_groups_computes_none_of_many_twice(made: Trial) -> None:
+    """The session keeps the plan of its first change; an aggregate that tells how often it was called shows its use."""
+    setup = (
+        "CREATE SEQUENCE calls",
+        "CREATE FUNCTION told(so_far bigint, v int) RETURNS bigint LANGUAGE plpgsql AS"
+        f" $$ BEGIN PERFORM nextval('{made.schema}.calls'); RETURN so_far + v; END $$",
+        "ALTER FUNCTION told IMMUTABLE",
+        "CREATE AGGREGATE summed(int) (sfunc = told, stype = bigint, initcond = '0')",
+        "CREATE TABLE t (id int PRIMARY KEY, g int NOT NULL, v int NOT NULL)",
+        "INSERT INTO t SELECT i, i % 500, i FROM generate_series(1, 5000) i",
+        "CREATE INDEX ON t (g)",
+        "ANALYZE t",
+    )
+    table = scenario(made, setup, "SELECT g, summed(v) AS s FROM t GROUP BY g")
+
+    def called(statement: str) -> int:
+        must(made, statement)
+        must(made, "SELECT setval('calls', 1)")
+        made.client.refresh_stream_table(f"{made.schema}.{table.sql}")
+        row = made.connection.execute(f"SELECT last_value FROM {made.schema}.calls".encode()).fetchone()
+        return int(row[0]) if row else 0
+
+    assert called("UPDATE t SET v = v + 1 WHERE id = 7") < 50
+    must(made, "ANALYZE")
+    assert called("UPDATE t SET v = v + 1 WHERE id = 8") < 50
+    assert called("UPDATE t SET v = v + 1 WHERE id <= 400") < 10_000
+    made.refresh(table)
