@@ -25,10 +25,11 @@ class Namespace:
     """A network namespace with one wire to the server of `tcp_url`; skips the test where that is not permitted."""
 
     def __init__(self, tcp_url: str) -> None:
-        # Networks for documentation (192.0.2.0/24), four addresses for each wire, apart in parallel test processes.
+        # A network set apart for tests of networks (198.18.0.0/15, RFC 2544), which no host should be in, unlike those
+        # for documentation; four addresses for each wire, apart in parallel test processes.
         low = (os.getpid() + next(_numbers)) % 64 * 4
         self._name = f"trickle{os.getpid()}x{low}"
-        self._here, self._there = f"192.0.2.{low + 1}/30", f"192.0.2.{low + 2}/30"
+        self._here, self._there = f"198.18.7.{low + 1}/30", f"198.18.7.{low + 2}/30"
         self._wire = f"tk{low}h", f"tk{low}t"
         self._server_url = tcp_url
         self._forwarder: Forwarder | None = None
