@@ -39,6 +39,11 @@ def total(conn: psycopg.Connection[Any], query: str) -> Any:
     return row[0] if row else None
 
 
+def prepare(conn: psycopg.Connection[Any]) -> None:
+    conn.execute("CREATE TABLE source (id int PRIMARY KEY, v int NOT NULL)")
+    conn.execute("SELECT pgtrickle.create_stream_table('st', 'SELECT sum(v) AS s FROM source', schedule => '1s')")
+
+
 def allow(admin: psycopg.Connection[Any], db: Database, connections: int) -> None:
     limit = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
     admin.execute(limit.format(sql.Identifier(db.name), sql.Literal(connections)))
@@ -54,8 +59,7 @@ def end_sessions(admin: psycopg.Connection[Any], db: Database, role: str) -> Non
 
 def test_no_connections_are_left_for_the_children(db: Database, start_worker: Start) -> None:
     with db.superuser() as admin, db.connect() as conn:
-        conn.execute("CREATE TABLE source (id int PRIMARY KEY, v int NOT NULL)")
-        conn.execute("SELECT pgtrickle.create_stream_table('st', 'SELECT sum(v) AS s FROM source', schedule => '1s')")
+        prepare(conn)
         worker = start_worker(children=2)
         until(lambda: total(conn, "SELECT count(*) FROM pgtrickle.ownership WHERE instance_id IS NOT NULL") == 1)
         # One is ours, three are the instance's own: its children get none.
@@ -73,8 +77,7 @@ def test_no_connections_are_left_for_the_children(db: Database, start_worker: St
 
 def test_no_connection_is_left_for_the_instance(db: Database, start_worker: Start) -> None:
     with db.superuser() as admin, db.connect() as conn:
-        conn.execute("CREATE TABLE source (id int PRIMARY KEY, v int NOT NULL)")
-        conn.execute("SELECT pgtrickle.create_stream_table('st', 'SELECT sum(v) AS s FROM source', schedule => '1s')")
+        prepare(conn)
         worker = start_worker()
         until(lambda: total(conn, "SELECT count(*) FROM pgtrickle.ownership WHERE instance_id IS NOT NULL") == 1)
         allow(admin, db, 1)
