@@ -37,6 +37,8 @@ class Namespace:
         self.url = ""
 
     def __enter__(self) -> Self:
+        if shutil.which("ip") is None and os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail("CI is set, so a missing `ip` is a failure: install the package iproute2")
         here, there = self._wire
         try:
             _ip("netns", "add", self._name)
