@@ -12,5 +12,6 @@ BEGIN
         needs_reinit = s.needs_reinit OR s.refresh_mode = 'IMMEDIATE',
         fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'armed' ELSE s.fuse_state END
     WHERE s.pgt_id = st.pgt_id;
+    PERFORM pgtrickle._alert('resumed', st, jsonb_build_object('previous_status', st.status));
 END
 $fn$;
