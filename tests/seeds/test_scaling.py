@@ -53,6 +53,8 @@ def buffers(page: Printed) -> None:
 def health(page: Printed) -> None:
     page.rows("SELECT pgtrickle.alter_stream_table('c', status => 'suspended')")
     page.rows("UPDATE pgtrickle.pgt_stream_tables SET schedule = '1s', last_refresh_at = now() - interval '1 hour'")
+    page.rows("SELECT pg_stat_force_next_flush()")
+    page.rows("SELECT 1")
     found = page.row("summary")
     counts = {name: found[name] for name in ("total_stream_tables", "active_count", "suspended_count", "stale_count")}
     assert counts == {"total_stream_tables": 3, "active_count": 2, "suspended_count": 1, "stale_count": 3}

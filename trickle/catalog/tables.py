@@ -47,6 +47,7 @@ class Native(UserDefinedType[Any]):
 
 CHAR = Native('"char"')
 NAME = Native("name")
+PG_LSN = Native("pg_lsn")
 PG_SNAPSHOT = Native("pg_snapshot")
 XID8 = Native("xid8")
 MOMENT = TIMESTAMP(timezone=True)
@@ -135,6 +136,8 @@ pgt_stream_tables = Table(
     required("fuse_state", Text, "'armed'"),
     Column("fuse_ceiling", BigInteger),
     Column("fuse_sensitivity", Integer),
+    Column("blown_at", MOMENT),
+    Column("blow_reason", Text),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),
@@ -250,6 +253,16 @@ pgt_snapshots = Table(
     Index("pgt_snapshots_pgt_id_idx", "pgt_id"),
 )
 
+pgt_alerts = Table(
+    "pgt_alerts",
+    metadata,
+    Column("event", Text, primary_key=True),
+    Column("pgt_id", BigInteger, primary_key=True, autoincrement=False, server_default=text("0")),
+    Column("source_id", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
+    required("times", Integer, "1"),
+    required("alerted_at", MOMENT, "clock_timestamp()"),
+)
+
 pgt_full_costs = Table(
     "pgt_full_costs",
     metadata,
@@ -273,6 +286,38 @@ pgt_differential_costs = Table(
     required("last_choice", Text, "'DIFFERENTIAL'"),
     required("credit_ms", Float(53), "0"),
     required("confirmed", Integer, "0"),
+)
+
+pgt_source_gates = Table(
+    "pgt_source_gates",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("gated", Boolean, "true"),
+    required("gated_at", MOMENT, "now()"),
+    Column("ungated_at", MOMENT),
+    Column("gated_by", Text),
+)
+
+pgt_watermarks = Table(
+    "pgt_watermarks",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("watermark", MOMENT),
+    required("updated_at", MOMENT, "now()"),
+    Column("advanced_by", Text),
+    Column("wal_lsn", PG_LSN),
+)
+
+pgt_watermark_groups = Table(
+    "pgt_watermark_groups",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=True),
+    required("group_name", Text),
+    required("source_relids", ARRAY(OID)),
+    required("tolerance_secs", Float(53), "0"),
+    required("created_at", MOMENT, "now()"),
+    CheckConstraint("tolerance_secs >= 0"),
+    UniqueConstraint("group_name"),
 )
 
 pgt_instances = Table(

@@ -74,6 +74,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
     fuse_ceiling             bigint,
     fuse_sensitivity         int,
+    blown_at                 timestamptz,
+    blow_reason              text,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
@@ -182,6 +184,16 @@ CREATE TABLE pgtrickle.pgt_snapshots (
 );
 CREATE INDEX pgt_snapshots_pgt_id_idx ON pgtrickle.pgt_snapshots (pgt_id);
 
+-- When it was last told of what goes on for long, so that it is not told all the time.
+CREATE TABLE pgtrickle.pgt_alerts (
+    event      text   NOT NULL,
+    pgt_id     bigint NOT NULL DEFAULT 0,
+    source_id  int    NOT NULL DEFAULT 0,
+    times      int    NOT NULL DEFAULT 1,
+    alerted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (event, pgt_id, source_id)
+);
+
 -- What full refreshes have taken, at which size of the sources. Apart from the catalog row, as the frontier is.
 CREATE TABLE pgtrickle.pgt_full_costs (
     pgt_id       bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
@@ -205,6 +217,32 @@ CREATE TABLE pgtrickle.pgt_differential_costs (
     confirmed     int    NOT NULL DEFAULT 0,
     PRIMARY KEY (pgt_id, changed)
 ) WITH (fillfactor = 50);
+
+-- Sources whose readers are not refreshed by the scheduler while they are being loaded.
+CREATE TABLE pgtrickle.pgt_source_gates (
+    source_relid oid PRIMARY KEY,
+    gated        boolean NOT NULL DEFAULT true,
+    gated_at     timestamptz NOT NULL DEFAULT now(),
+    ungated_at   timestamptz,
+    gated_by     text
+);
+
+-- Up to which moment of its data a source is complete, as its loader says.
+CREATE TABLE pgtrickle.pgt_watermarks (
+    source_relid oid PRIMARY KEY,
+    watermark    timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    advanced_by  text,
+    wal_lsn      pg_lsn
+);
+
+CREATE TABLE pgtrickle.pgt_watermark_groups (
+    group_id       serial PRIMARY KEY,
+    group_name     text NOT NULL UNIQUE,
+    source_relids  oid[] NOT NULL,
+    tolerance_secs float8 NOT NULL DEFAULT 0 CHECK (tolerance_secs >= 0),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE pgtrickle.pgt_instances (
     group_id     text NOT NULL,
