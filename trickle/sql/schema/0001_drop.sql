@@ -10,7 +10,7 @@ BEGIN
     END LOOP;
 END
 $do$;
-DROP TABLE pgtrickle.pgt_instances, pgtrickle.pgt_full_costs, pgtrickle.pgt_differential_costs,
+DROP TABLE pgtrickle.pgt_scheduler_jobs, pgtrickle.pgt_refresh_groups, pgtrickle.pgt_instances, pgtrickle.pgt_full_costs, pgtrickle.pgt_differential_costs,
     pgtrickle.pgt_refresh_history, pgtrickle.pgt_frontiers, pgtrickle.pgt_immediate, pgtrickle.pgt_dependencies,
     pgtrickle.pgt_change_tracking, pgtrickle.pgt_stream_tables, pgtrickle.pgt_settings, pgtrickle.identity;
 DROP TYPE pgtrickle.refresh_outcome, pgtrickle.refresh_choice;
