@@ -47,6 +47,7 @@ class Native(UserDefinedType[Any]):
 
 CHAR = Native('"char"')
 NAME = Native("name")
+PG_LSN = Native("pg_lsn")
 PG_SNAPSHOT = Native("pg_snapshot")
 XID8 = Native("xid8")
 MOMENT = TIMESTAMP(timezone=True)
@@ -137,6 +138,8 @@ pgt_stream_tables = Table(
     Column("fuse_sensitivity", Integer),
     Column("scc_id", Integer),
     Column("last_fixpoint_iterations", Integer),
+    Column("blown_at", MOMENT),
+    Column("blow_reason", Text),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),
@@ -284,6 +287,38 @@ pgt_scheduler_jobs = Table(
     Column("retryable", Boolean),
     Index("pgt_scheduler_jobs_status_idx", "status", "enqueued_at"),
     Index("pgt_scheduler_jobs_finished_idx", "finished_at"),
+)
+
+pgt_source_gates = Table(
+    "pgt_source_gates",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("gated", Boolean, "true"),
+    required("gated_at", MOMENT, "now()"),
+    Column("ungated_at", MOMENT),
+    Column("gated_by", Text),
+)
+
+pgt_watermarks = Table(
+    "pgt_watermarks",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("watermark", MOMENT),
+    required("updated_at", MOMENT, "now()"),
+    Column("advanced_by", Text),
+    Column("wal_lsn", PG_LSN),
+)
+
+pgt_watermark_groups = Table(
+    "pgt_watermark_groups",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=True),
+    required("group_name", Text),
+    required("source_relids", ARRAY(OID)),
+    required("tolerance_secs", Float(53), "0"),
+    required("created_at", MOMENT, "now()"),
+    CheckConstraint("tolerance_secs >= 0"),
+    UniqueConstraint("group_name"),
 )
 
 pgt_instances = Table(

@@ -47,6 +47,8 @@ class Table:
     is_slowest: bool = False  # diamond_schedule_policy, where diamonds meet
     refresh_group: int | None = None
     group_has_one_snapshot: bool = False
+    # Why it is not to be refreshed now: a gate, or watermarks too far apart.
+    held: str | None = None
 
     @property
     def full_name(self) -> str:

@@ -160,6 +160,7 @@ def _table(row: Mapping[str, Any]) -> Table:
         is_slowest=row["is_slowest"],
         refresh_group=row["refresh_group"],
         group_has_one_snapshot=row["group_has_one_snapshot"],
+        held=row["held"],
     )
 
 

@@ -34,12 +34,20 @@ class MemberFailed(Exception):
         self.done = done
 
 
+class Held(Exception):
+    """A member is not to be refreshed now: a gate, watermarks, a fuse that blows."""
+
+    def __init__(self, pgt_id: int) -> None:
+        super().__init__(f"stream table number {pgt_id} is held back")
+        self.pgt_id = pgt_id
+
+
 class Disturbed(errors.SerializationFailure):
     """Something happened to a source that no snapshot keeps away."""
 
 
 def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
-    """Refresh the unit.
+    """Refresh the unit, or, where all are to be seen together and one is held back, nothing: its part says why.
 
     Raises:
         MemberFailed: with the server's error as its cause.
@@ -50,6 +58,9 @@ def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]
             return _once(job, bench)
         except (errors.SerializationFailure, errors.DeadlockDetected):
             time.sleep(backoff_seconds(attempt, base=0.01, cap=0.5, draw=random.random()))
+        except Held as held:
+            # By itself, so that what it says is not undone with the others.
+            return (_member(job, bench, held.pgt_id),)
     return _once(job, bench)
 
 
@@ -62,6 +73,8 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
         for pgt_id in job.members:
             try:
                 done.append(_member(job, bench, pgt_id))
+                if job.is_all_or_none and len(job.members) > 1 and done[-1].outcome.action == "SKIPPED":
+                    raise Held(pgt_id)
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 raise
             except psycopg.Error as error:
