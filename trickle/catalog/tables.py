@@ -157,6 +157,7 @@ pgt_change_tracking = Table(
     required("capture_mode", Text, "'statement'"),
     Column("polled_relid", OID),
     Column("polled_at", MOMENT),
+    Column("pruned_below", XID8),
     required("created_at", MOMENT, "now()"),
     UniqueConstraint("source_id"),
 )
@@ -231,6 +232,37 @@ pgt_refresh_history = Table(
     required("initiated_by", Text),
     Index("pgt_refresh_history_data_idx", "pgt_id", "data_timestamp"),
     Index("pgt_refresh_history_start_idx", "pgt_id", "start_time"),
+)
+
+pgt_snapshots = Table(
+    "pgt_snapshots",
+    metadata,
+    Column("snapshot_id", BigInteger, primary_key=True, autoincrement=True),
+    stream_table_key(),
+    required("snapshot_schema", Text),
+    required("snapshot_table", Text),
+    required("snapshot_version", Text, "'1'"),
+    Column("token", UUID, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+    required("epoch", UUID),
+    Column("snapshot", PG_SNAPSHOT),
+    required("own_xid", XID8),
+    required("own_seq", BigInteger),
+    required("basis", Text),
+    required("row_count", BigInteger),
+    Column("data_timestamp", MOMENT),
+    required("created_at", MOMENT, "now()"),
+    UniqueConstraint("snapshot_schema", "snapshot_table"),
+    Index("pgt_snapshots_pgt_id_idx", "pgt_id"),
+)
+
+pgt_alerts = Table(
+    "pgt_alerts",
+    metadata,
+    Column("event", Text, primary_key=True),
+    Column("pgt_id", BigInteger, primary_key=True, autoincrement=False, server_default=text("0")),
+    Column("source_id", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
+    required("times", Integer, "1"),
+    required("alerted_at", MOMENT, "clock_timestamp()"),
 )
 
 pgt_full_costs = Table(

@@ -96,6 +96,8 @@ CREATE TABLE pgtrickle.pgt_change_tracking (
     -- Of a copy that is kept by polling: what it is a copy of, and when the two last differed.
     polled_relid      oid,
     polled_at         timestamptz,
+    -- Changes of transactions below this one may have been removed.
+    pruned_below      xid8,
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 
@@ -163,6 +165,37 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
 );
 CREATE INDEX pgt_refresh_history_data_idx ON pgtrickle.pgt_refresh_history (pgt_id, data_timestamp);
 CREATE INDEX pgt_refresh_history_start_idx ON pgtrickle.pgt_refresh_history (pgt_id, start_time);
+
+-- Copies of stream tables that can be put back. That a row is here says that this database took the snapshot: a copy of it
+-- elsewhere has no such row, and its frontier counts for nothing there.
+CREATE TABLE pgtrickle.pgt_snapshots (
+    snapshot_id      bigserial PRIMARY KEY,
+    pgt_id           bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    snapshot_schema  text   NOT NULL,
+    snapshot_table   text   NOT NULL,
+    snapshot_version text   NOT NULL DEFAULT '1',
+    token            uuid   NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    epoch            uuid   NOT NULL,
+    snapshot         pg_snapshot,
+    own_xid          xid8   NOT NULL,
+    own_seq          bigint NOT NULL,
+    basis            text   NOT NULL,
+    row_count        bigint NOT NULL,
+    data_timestamp   timestamptz,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (snapshot_schema, snapshot_table)
+);
+CREATE INDEX pgt_snapshots_pgt_id_idx ON pgtrickle.pgt_snapshots (pgt_id);
+
+-- When it was last told of what goes on for long, so that it is not told all the time.
+CREATE TABLE pgtrickle.pgt_alerts (
+    event      text   NOT NULL,
+    pgt_id     bigint NOT NULL DEFAULT 0,
+    source_id  int    NOT NULL DEFAULT 0,
+    times      int    NOT NULL DEFAULT 1,
+    alerted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (event, pgt_id, source_id)
+);
 
 -- What full refreshes have taken, at which size of the sources. Apart from the catalog row, as the frontier is.
 CREATE TABLE pgtrickle.pgt_full_costs (
