@@ -82,7 +82,7 @@ BEGIN
                 PERFORM pgtrickle._poll(_refresh.pgt_id);  -- a copy has no key
             END IF;
             IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
-                why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
+                why := coalesce(why, CASE WHEN st.needs_reinit THEN 'reinitialized' WHEN f.snapshot IS NULL THEN 'first fill'
                                           ELSE 'full refresh asked for' END);
                 IF st.refresh_mode = 'IMMEDIATE' THEN
                     IF current_setting('transaction_isolation') <> 'read committed' THEN
