@@ -128,9 +128,7 @@ def test_a_replica_is_bootstrapped_as_printed(primary: embedded.Server) -> None:
         on_primary.assert_all_run()
 
 
-def test_a_physical_copy_goes_on_from_a_snapshot_it_has_taken_itself(
-    primary: embedded.Server, tmp_path: Path
-) -> None:
+def test_a_physical_copy_goes_on_from_a_snapshot_it_has_taken_itself(primary: embedded.Server, tmp_path: Path) -> None:
     with connected(primary) as here:
         here.execute("SELECT pgtrickle.snapshot_stream_table('orders_agg', 'pgtrickle.before')")
         base_backup(primary, tmp_path / "replica", "-R")

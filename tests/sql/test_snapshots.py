@@ -167,7 +167,7 @@ def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:
 
 
 def test_only_snapshots_are_dropped_and_restored(totals: Connection) -> None:
-    totals.execute("COMMENT ON TABLE orders IS '{\"all\": \"ours\"}'")
+    totals.execute('COMMENT ON TABLE orders IS \'{"all": "ours"}\'')
     for call in ("drop_snapshot('orders')", "restore_from_snapshot('totals', 'orders')"):
         with pytest.raises(errors.InvalidObjectDefinition, match="not a snapshot"):
             totals.execute(f"SELECT pgtrickle.{call}".encode())

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from trickle.db.retry import Kind, kind_of_error
 from trickle.sql import load
-from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore
+from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore, Survey
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ PRUNE_BATCH_ROWS = 10_000
 # A job that never ends would keep its child from refreshing; what is left is removed by the next one.
 PRUNE_BATCHES = 50
 VACUUM_ROWS = 50_000
+HISTORY_BATCH_ROWS = 2_000
+HISTORY_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,16 @@ def _(job: Prune, bench: Workbench) -> Outcome:
 def _(job: Restore, bench: Workbench) -> Outcome:
     bench.one("queries/worker_restore", {})
     return Outcome("RESTORED")
+
+
+@perform.register
+def _(job: Survey, bench: Workbench) -> Outcome:
+    row = bench.one("queries/worker_survey", {})
+    for _ in range(HISTORY_BATCHES):
+        pruned = bench.one("queries/worker_prune_history", {"batch_rows": HISTORY_BATCH_ROWS})
+        if pruned is None or pruned[0] < HISTORY_BATCH_ROWS:
+            break
+    return Outcome("SURVEYED", rows_inserted=row[0] if row else 0)
 
 
 def _record(bench: Workbench, job: Refresh, started: datetime, error: psycopg.Error) -> None:
