@@ -1,6 +1,6 @@
 """The page of best-practice patterns, statement by statement, on tables with rows.
 
-Left out are its two last patterns (transactional outbox and inbox): they are about messaging, which has tests of its own.
+Left out are its two last patterns (transactional outbox and inbox): they are about messaging, with tests of its own.
 """
 
 from __future__ import annotations
@@ -230,9 +230,7 @@ def fan_out_of_two(page: Printed) -> None:
     for number in range(12):
         page.rows(f"UPDATE orders SET amount = 2 WHERE id = {number + 1}")
         refresh(page, "by_region", "by_product")
-    page.rows(
-        "SELECT pgtrickle._refresh(pgt_id, 'MANUAL', true) FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'by_region'"
-    )
+    page.rows("SELECT pgtrickle._refresh(1, 'MANUAL', true)")
     page.rows(
         "SELECT pgtrickle._record_failure(pgt_id, now(), '22012', 'division by zero', 'SCHEDULER')"
         " FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'broken'"

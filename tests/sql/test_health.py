@@ -1,4 +1,4 @@
-"""What the functions for operators answer about a database in which something is known to be wrong. Oracle: that knowledge."""
+"""What the functions for operators answer where something is known to be wrong. Oracle: that knowledge."""
 
 from __future__ import annotations
 
