@@ -70,6 +70,31 @@ def _number(version: str | None) -> int:
     return int(version) if version is not None and version.isdecimal() else -1
 
 
+def takes_part(table: Table, policy: Policy) -> bool:
+    """Whether it is refreshed when its unit is."""
+    is_frozen = policy.tiered_scheduling and table.tier is Tier.FROZEN and table.is_populated and not table.needs_reinit
+    return table.is_runnable and not is_frozen
+
+
+def is_ready(table: Table, now: datetime, policy: Policy) -> bool:
+    """Whether its time has come, changes or not: what `slowest` asks of every member."""
+    return not table.is_populated or table.needs_reinit or _time_has_come(table, True, now, policy)
+
+
+def wakes_at(table: Table, policy: Policy) -> datetime | None:
+    """The next moment at which its time comes by itself; None when it waits for a change."""
+    last = table.last_refresh_at
+    if last is None or not takes_part(table, policy) or table.is_immediate:
+        return None
+    match table.schedule:
+        case Cron() as cron:
+            return cron.next_after(last)
+        case Every(seconds=seconds):
+            return last + _period(table, seconds, policy)
+        case _:
+            return None
+
+
 def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Policy) -> bool:
     last = table.last_refresh_at
     match table.schedule:
@@ -77,7 +102,11 @@ def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Polic
             upcoming = cron.next_after(last) if last is not None else now
             return upcoming is not None and now >= upcoming
         case Every(seconds=seconds):
-            period = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
-            return last is None or now - last >= timedelta(seconds=period - policy.slack_seconds)
+            return last is None or now - last >= _period(table, seconds, policy)
         case _:
             return has_changes
+
+
+def _period(table: Table, seconds: int, policy: Policy) -> timedelta:
+    stretched = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
+    return timedelta(seconds=stretched - policy.slack_seconds)

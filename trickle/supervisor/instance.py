@@ -14,7 +14,6 @@ from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
-from trickle.scheduler.units import units
 from trickle.sql import load
 from trickle.supervisor import claims, layout, observe
 from trickle.supervisor.crew import Crew
@@ -162,11 +161,8 @@ class Instance:
 
     def answered(self, answer: Done | Failed) -> None:
         """A child finished a job, well or badly."""
-        if isinstance(answer, Done):
-            awakened = self._work.done(answer)
-            self._should_ring = self._should_ring or bool(awakened - self.owned)
-        else:
-            self._work.failed(answer)
+        awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
+        self._should_ring = self._should_ring or bool(awakened - self.owned)
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
@@ -237,7 +233,7 @@ class Instance:
 
     def _compute_share(self, control: Connection[Any]) -> None:
         tables = self.book.tables
-        whole = (frozenset(tables[i].full_name for i in unit) for unit in units(tables, self.book.graph))
+        whole = (frozenset(tables[i].full_name for i in part) for part in self.book.division.owners)
         keys_of = partial(observe.read_keys, control, self._options.group_id)
         arranged = layout.arrange(self._keys, whole, layout.budget(self.members), keys_of)
         self._holdings.assign(arranged, arranged.share(self.members, self._link.instance_id))
@@ -306,14 +302,14 @@ class Instance:
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
-        claim = self._work.let_go(job)
+        released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return
         if isinstance(job, Restore):
             self._link.locks.release([_REPAIR])
             self._discovered_at = _NEVER
-        elif claim is not None and claim not in self._holdings.mine:
-            self._holdings.give_back(frozenset({claim}))
+        elif released:
+            self._holdings.give_back(released)
             self._has_given_up = True
 
     def _moment(self) -> Moment:

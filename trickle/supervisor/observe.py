@@ -157,6 +157,9 @@ def _table(row: Mapping[str, Any]) -> Table:
         upstream=frozenset(row["upstream"]),
         sources=frozenset(row["sources"]),
         is_atomic=row["is_atomic"],
+        is_slowest=row["is_slowest"],
+        refresh_group=row["refresh_group"],
+        group_has_one_snapshot=row["group_has_one_snapshot"],
         held=row["held"],
     )
 

@@ -13,6 +13,22 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshTogether:
+    """Bring several stream tables up to date in one transaction, in this order."""
+
+    members: tuple[int, ...]
+    cycles: tuple[tuple[int, ...], ...] = ()  # parts of it that are refreshed again and again until nothing changes
+    has_one_snapshot: bool = False
+    is_all_or_none: bool = True  # else what was done before the one that fails stays done
+    most_turns: int = 100  # of a cycle
+
+    @property
+    def pgt_id(self) -> int:
+        """The first, which stands for all."""
+        return self.members[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Compile:
     """Make and install the program of one stream table."""
 
@@ -36,7 +52,7 @@ class Survey:
     """Tell of what goes wrong for long, and remove the oldest of the history."""
 
 
-Job = Refresh | Compile | Prune | Restore | Survey
+Job = Refresh | RefreshTogether | Compile | Prune | Restore | Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What became of one member of a unit."""
+
+    pgt_id: int
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """The child has a connection and waits for work. No backend pid when a pooler hides it."""
 
@@ -74,6 +99,7 @@ class Done:
     job: Job
     outcome: Outcome
     seconds: float
+    parts: tuple[Part, ...] = ()  # of a unit: each member
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +111,8 @@ class Failed:
     message: str
     seconds: float
     connection_lost: bool = False
+    blamed: int | None = None  # the member of a unit that failed
+    parts: tuple[Part, ...] = ()  # of a unit: what was done all the same
 
 
 Answer = Hello | Done | Failed

@@ -74,6 +74,9 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
     fuse_ceiling             bigint,
     fuse_sensitivity         int,
+    -- Of a stream table that reads itself, directly or not: its cycle, and how many turns the last refresh took.
+    scc_id                   int,
+    last_fixpoint_iterations int,
     blown_at                 timestamptz,
     blow_reason              text,
     created_at               timestamptz NOT NULL DEFAULT now(),
@@ -258,6 +261,37 @@ CREATE TABLE pgtrickle.pgt_instances (
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (group_id, instance_id)
 ) WITH (fillfactor = 50);
+
+-- Stream tables that are refreshed in one transaction because somebody said so.
+CREATE TABLE pgtrickle.pgt_refresh_groups (
+    group_id       serial PRIMARY KEY,
+    group_name     text NOT NULL UNIQUE,
+    member_pgt_ids bigint[] NOT NULL,
+    isolation      text NOT NULL DEFAULT 'read_committed' CHECK (isolation IN ('read_committed', 'repeatable_read')),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+
+-- What instances have given to their refresh subprocesses, written in batches; a job is one unit at one time.
+CREATE TABLE pgtrickle.pgt_scheduler_jobs (
+    job_id         bigserial PRIMARY KEY,
+    unit_key       text NOT NULL,
+    unit_kind      text NOT NULL CHECK (unit_kind IN ('singleton', 'atomic_group', 'immediate_closure', 'cyclic_scc',
+                                                      'repeatable_read_group', 'fused_chain')),
+    member_pgt_ids bigint[] NOT NULL,
+    root_pgt_id    bigint NOT NULL,
+    status         text NOT NULL CHECK (status IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'RETRYABLE_FAILED', 'PERMANENT_FAILED',
+                                                   'CANCELLED')),
+    scheduler_pid  int NOT NULL,
+    worker_pid     int,
+    attempt_no     int NOT NULL DEFAULT 1,
+    enqueued_at    timestamptz NOT NULL DEFAULT now(),
+    started_at     timestamptz,
+    finished_at    timestamptz,
+    outcome_detail text,
+    retryable      boolean
+) WITH (fillfactor = 50);
+CREATE INDEX pgt_scheduler_jobs_status_idx ON pgtrickle.pgt_scheduler_jobs (status, enqueued_at);
+CREATE INDEX pgt_scheduler_jobs_finished_idx ON pgtrickle.pgt_scheduler_jobs (finished_at);
 
 CREATE TYPE pgtrickle.refresh_outcome AS (
     action        text,
