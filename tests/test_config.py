@@ -134,7 +134,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_every_setting_that_the_server_reads_is_documented() -> None:
-    reads = re.compile(r"_setting\('([a-z_]+)', *'?([^')]*)'?\)")
+    reads = re.compile(r"_setting(?:_number|_flag)?\('([a-z_]+)', *'?([^')]*)'?\)")
     runtime = (ROOT / "trickle" / "sql" / "runtime").glob("*.sql")
     found = {match for file in runtime for match in reads.findall(file.read_text(encoding="utf-8"))}
     documented = config.table(config.DatabaseSettings)

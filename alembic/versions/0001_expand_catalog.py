@@ -164,6 +164,8 @@ RUNTIME = (
     "_seal",
     "_set_sla",
     "_setting",
+    "_setting_flag",
+    "_setting_number",
     "_setting_seconds",
     "_settle_credit",
     "_settle_statement",

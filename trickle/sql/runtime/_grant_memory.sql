@@ -4,8 +4,8 @@ CREATE FUNCTION pgtrickle._grant_memory() RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     before  text := current_setting('work_mem');
-    granted int  := pgtrickle._setting('merge_work_mem_mb', '64')::int;
-    cap     int  := pgtrickle._setting('delta_work_mem_cap_mb', '0')::int;
+    granted int  := pgtrickle._setting_number('merge_work_mem_mb', '64')::int;
+    cap     int  := pgtrickle._setting_number('delta_work_mem_cap_mb', '0')::int;
 BEGIN
     IF cap > 0 THEN
         granted := least(granted, cap);

@@ -5,8 +5,8 @@ CREATE FUNCTION pgtrickle._prune_history(batch_rows int DEFAULT 2000) RETURNS bi
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    days     int    := pgtrickle._setting('history_retention_days', '90')::int;
-    max_rows bigint := pgtrickle._setting('history_max_rows', '1000000')::bigint;
+    days     int    := pgtrickle._setting_number('history_retention_days', '90')::int;
+    max_rows bigint := pgtrickle._setting_number('history_max_rows', '1000000');
     newest   bigint := (SELECT max(r.refresh_id) FROM pgtrickle.pgt_refresh_history r);
     removed  bigint;
 BEGIN

@@ -4,9 +4,9 @@ CREATE FUNCTION pgtrickle._survey_buffers(pause float8) RETURNS int
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    threshold bigint := pgtrickle._setting('buffer_alert_threshold', '1000000')::bigint;
-    in_a_row  int    := pgtrickle._setting('backpressure_consecutive_limit', '3')::int;
-    overflow  bigint := pgtrickle._setting('max_change_buffer_alert_rows', '0')::bigint;
+    threshold bigint := pgtrickle._setting_number('buffer_alert_threshold', '1000000');
+    in_a_row  int    := pgtrickle._setting_number('backpressure_consecutive_limit', '3')::int;
+    overflow  bigint := pgtrickle._setting_number('max_change_buffer_alert_rows', '0');
     told      int := 0;
     item      record;
     seen      int;
