@@ -7,6 +7,9 @@ of the program that do not fit the rows; a reader below that misses what a resto
 from __future__ import annotations
 
 import random
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from psycopg import errors
@@ -59,6 +62,7 @@ def test_the_next_refresh_takes_what_changed_since(orders: Connection, query: st
     orders.execute("DELETE FROM orders WHERE id = 1")
     outcome(orders, "t")
     prune(orders)
+    orders.execute("VACUUM (ANALYZE, FREEZE)")
     orders.execute("UPDATE orders SET amount = 5, note = 'x' WHERE id = 2")
     assert next_refresh(orders) == ("DIFFERENTIAL", None)
     orders.execute("SELECT pgtrickle.restore_from_snapshot('t', %s)", (name,))
@@ -155,6 +159,90 @@ def test_readers_below_see_what_a_restore_changed(totals: Connection) -> None:
     assert outcome(totals, "totals")[0] == "DIFFERENTIAL"
     assert outcome(totals, "grand")[0] == "DIFFERENTIAL"
     assert is_equal(totals, "grand")
+
+
+def test_one_in_partitions_over_a_source_that_is_polled(orders: Connection) -> None:
+    orders.execute("CREATE MATERIALIZED VIEW seen AS SELECT id, customer FROM orders")
+    create(orders, "parts", "SELECT customer, count(*) AS n FROM seen GROUP BY 1", partition_by="HASH:customer:3")
+    orders.execute("SELECT pgtrickle.snapshot_stream_table('parts', 'kept')")
+    orders.execute("DELETE FROM orders WHERE id < 4")
+    orders.execute("REFRESH MATERIALIZED VIEW seen")
+    outcome(orders, "parts")
+    assert next_refresh(orders) == ("DIFFERENTIAL", None)
+    orders.execute("SELECT pgtrickle.restore_from_snapshot('parts', 'kept')")
+    assert one(orders, "SELECT sum(n) FROM parts") == 9
+    assert outcome(orders, "parts")[0] == "DIFFERENTIAL"
+    assert is_equal(orders, "parts")
+
+
+def test_a_clerk_may_not(db: Database, totals: Connection) -> None:
+    clerk = db.create_role()
+    totals.execute(
+        f"GRANT USAGE ON SCHEMA pgtrickle TO {clerk}; GRANT SELECT ON ALL TABLES IN SCHEMA pgtrickle TO {clerk}"
+    )
+    totals.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgtrickle TO {clerk}".encode())
+    with db.connect_as(clerk) as stranger:
+        for call in ("snapshot_stream_table('totals', 'mine')", "restore_from_snapshot('totals', 'kept')"):
+            with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
+                stranger.execute(f"SELECT pgtrickle.{call}".encode())
+        with pytest.raises(errors.InsufficientPrivilege):
+            stranger.execute("SELECT pgtrickle.drop_snapshot('kept')")
+
+
+def test_among_writers_and_refreshes_at_work(db: Database, orders: Connection) -> None:
+    """Snapshots are taken, put back and pruned while others write and refresh; in the end all is equal."""
+    create(orders, "busy", DISTINCT)
+    over = threading.Event()
+    failures: list[BaseException] = []
+
+    def keep(action: Callable[[Connection, random.Random], None], seed: int) -> None:
+        draw = random.Random(seed)
+        with db.connect() as conn:
+            while not over.is_set():
+                try:
+                    action(conn, draw)
+                except (errors.SerializationFailure, errors.DeadlockDetected):
+                    continue
+                except BaseException as error:
+                    failures.append(error)
+                    over.set()
+
+    def write(conn: Connection, draw: random.Random) -> None:
+        with conn.transaction():
+            for _ in range(draw.randrange(1, 4)):
+                number = draw.randrange(40)
+                conn.execute("DELETE FROM orders WHERE id = %s", (number,))
+                row = (number, draw.randrange(5), draw.randrange(9), f"n{draw.randrange(4)}")
+                conn.execute("INSERT INTO orders VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", row)
+
+    def refresh(conn: Connection, draw: random.Random) -> None:
+        outcome(conn, "busy")
+
+    def restore(conn: Connection, draw: random.Random) -> None:
+        conn.execute("SELECT pgtrickle.snapshot_stream_table('busy', 'kept')")
+        time.sleep(draw.random() / 20)
+        if draw.randrange(2):
+            prune(conn)
+        conn.execute("SELECT pgtrickle.restore_from_snapshot('busy', 'kept')")
+        conn.execute("SELECT pgtrickle.drop_snapshot('kept')")
+
+    threads = [
+        threading.Thread(target=keep, args=(action, seed))
+        for seed, action in enumerate((write, write, refresh, restore))
+    ]
+    for thread in threads:
+        thread.start()
+    over.wait(4)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    restored = (
+        "SELECT count(*) FROM pgtrickle.pgt_refresh_history WHERE action = 'RESTORE' AND reason LIKE '%differential'"
+    )
+    assert one(orders, restored) > 3
+    outcome(orders, "busy")
+    assert is_equal(orders, "busy")
 
 
 def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:
