@@ -62,7 +62,7 @@ class Instance:
         self._catalog_token = ""
         self._is_identical = True
         self._should_ring = self._has_given_up = False
-        self._discovered_at = self._pruned_at = _NEVER
+        self._discovered_at = self._pruned_at = self._surveyed_at = _NEVER
 
     @property
     def state(self) -> str:
@@ -276,6 +276,9 @@ class Instance:
             us = self._link.instance_id
             buffers = observe.read_buffers(control)
             self._work.prune([b for b in buffers if claims.owner(b.source_id, self.members) == us], now)
+        # Every instance asks; what the others have looked at lately is not looked at again.
+        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
+            self._surveyed_at = now
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
