@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,11 @@ ALL = frozenset({1, 2, 3})
 
 def at(seconds: float) -> Moment:
     return Moment(START + timedelta(seconds=seconds), 1000 + seconds)
+
+
+def polled(book: Book, changed: Iterable[int]) -> None:
+    """The answer of a look at everything, just now."""
+    book.polled(frozenset(changed), book.tables, at(0).monotonic)
 
 
 def chain(second: str | None = None) -> Book:
@@ -44,7 +50,7 @@ def chain(second: str | None = None) -> Book:
 
 def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     assert book.plan(ALL, at(10)).refresh == (1,)
     book.started(1, at(10))
     assert book.plan(ALL, at(10.1)).refresh == ()
@@ -57,7 +63,7 @@ def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
 
 def test_a_refresh_without_changes_wakes_nobody() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     book.started(1, at(10))
     assert book.refreshed(1, 0, at(10.1).monotonic) == frozenset()
     assert book.plan(ALL, at(10.2)) == Plan()
@@ -73,16 +79,16 @@ def test_due_without_changes_is_touched_once_per_period() -> None:
 
 def test_a_period_counts_from_the_start_of_the_last_refresh() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     book.started(1, at(10))
     book.refreshed(1, 0, at(18).monotonic)
-    book.polled({1})
+    polled(book, {1})
     assert book.plan(ALL, at(20)).refresh == (1,)
 
 
 def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
     book = chain("10s")
-    book.polled({1, 2})
+    polled(book, {1, 2})
     book.started(1, at(10))
     book.failed(1, at(15).monotonic)
     assert book.failures(1) == 1
@@ -95,7 +101,7 @@ def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
 
 def test_only_what_is_ours_is_planned() -> None:
     book = chain()
-    book.polled(ALL)
+    polled(book, ALL)
     assert book.plan(frozenset({3}), at(10)).refresh == (3,)
 
 
@@ -124,7 +130,7 @@ def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_s
 
 def test_a_table_that_was_dropped_is_forgotten() -> None:
     book = chain()
-    book.polled(ALL)
+    polled(book, ALL)
     book.read([])
     assert book.plan(ALL, at(100)) == Plan()
 

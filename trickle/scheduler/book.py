@@ -6,12 +6,13 @@ Fed with observations, asked for a `Plan`. It holds no clock and no connection; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from trickle.scheduler import graph, order
-from trickle.scheduler.due import Policy, Verdict, judge, needs_compiling
+from trickle.scheduler.agenda import Agenda
+from trickle.scheduler.due import Policy, Verdict, judge, needs_compiling, next_time
 from trickle.scheduler.table import Table
 
 # A program that could not be made is not tried at every tick, unless the catalog says something new about it.
@@ -48,10 +49,12 @@ class Book:
 
     def __init__(self, compiler_version: str = "", policy: Policy | None = None) -> None:
         self.compiler_version = compiler_version
-        self.policy = policy or Policy()
-        self.tables: Mapping[int, Table] = {}
+        self._policy = policy or Policy()
+        self._tables: dict[int, Table] = {}
+        self._agenda = Agenda()
         self.graph = graph.build({})
         self._changed: set[int] = set()
+        self._changed_again: set[int] = set()
         self._running: set[int] = set()
         self._compiling: set[int] = set()
         self._due_since: dict[int, float] = {}
@@ -63,12 +66,32 @@ class Book:
         self._checked_at: dict[int, float] = {}
 
     @property
+    def tables(self) -> Mapping[int, Table]:
+        return self._tables
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        if policy != self._policy:
+            self._policy = policy
+            self._agenda.wake(self._tables)
+
+    @property
     def running(self) -> frozenset[int]:
         return frozenset(self._running)
 
+    @property
+    def changed(self) -> frozenset[int]:
+        """The stream tables that are known to have something to take from their sources."""
+        return frozenset(self._changed)
+
     def read(self, tables: Iterable[Table]) -> None:
         """The catalog as it stands now; what no longer exists is forgotten."""
-        self.tables = {table.pgt_id: table for table in tables}
+        before, self._tables = self._tables, {table.pgt_id: table for table in tables}
+        self._agenda.wake(pgt_id for pgt_id, table in self._tables.items() if before.get(pgt_id) != table)
         self.graph = graph.build({table.pgt_id: table.upstream for table in self.tables.values()})
         for memory in (
             self._due_since,
@@ -82,10 +105,28 @@ class Book:
             for gone in memory.keys() - self.tables.keys():
                 del memory[gone]
         self._changed &= self.tables.keys()
+        self._changed_again &= self.tables.keys()
 
-    def polled(self, changed: Iterable[int]) -> None:
-        """The answer of one look at all change buffers."""
-        self._changed = set(changed)
+    def polled(self, changed: Collection[int], asked: Iterable[int], at: float) -> None:
+        """The answer of a look at the change buffers and the sources of those that it was asked about.
+
+        It serves as a check, but for the first one: nobody knows when the last refresh before us was.
+        """
+        for pgt_id in asked:
+            if pgt_id in self._checked_at:
+                self._checked_at[pgt_id] = at
+            if pgt_id not in changed and pgt_id not in self._running:
+                self._changed.discard(pgt_id)
+        self.noticed(changed)
+
+    def noticed(self, changed: Iterable[int]) -> None:
+        """These have something to take from their sources. One that runs may have looked too early for that."""
+        for pgt_id in changed:
+            if pgt_id in self._running:
+                self._changed_again.add(pgt_id)
+            elif pgt_id in self._tables and pgt_id not in self._changed:
+                self._changed.add(pgt_id)
+                self._agenda.wake([pgt_id])
 
     def started(self, pgt_id: int, moment: Moment) -> None:
         """A refresh is under way."""
@@ -102,8 +143,8 @@ class Book:
 
     def refreshed(self, pgt_id: int, rows_changed: int, at: float) -> frozenset[int]:
         """A refresh is done; the stream tables that have something to do because of it."""
-        self._running.discard(pgt_id)
         self._changed.discard(pgt_id)
+        self._over(pgt_id)
         self._due_since.pop(pgt_id, None)
         self._trouble.pop(pgt_id, None)
         self._finished_at[pgt_id] = self._checked_at[pgt_id] = at
@@ -113,11 +154,11 @@ class Book:
             self._looked_at[pgt_id] = self._started_at.pop(pgt_id)
         table = self.tables.get(pgt_id)
         if table is not None and (not table.is_populated or table.needs_reinit):
-            self.tables = {**self.tables, pgt_id: replace(table, is_populated=True, needs_reinit=False)}
+            self._tables[pgt_id] = replace(table, is_populated=True, needs_reinit=False)
         if rows_changed <= 0:
             return frozenset()
         awakened = self.graph.downstream.get(pgt_id, frozenset())
-        self._changed |= awakened
+        self.noticed(awakened)
         return awakened
 
     def compiled(self, pgt_id: int, state: str) -> None:
@@ -126,10 +167,7 @@ class Book:
         table = self.tables.get(pgt_id)
         if table is not None:
             version = self.compiler_version or table.program_version
-            self.tables = {
-                **self.tables,
-                pgt_id: replace(table, program_state=state, program_version=version),
-            }
+            self._tables[pgt_id] = replace(table, program_state=state, program_version=version)
 
     def failed(self, pgt_id: int, retry_at: float) -> None:
         """An attempt failed; nothing is tried with this table before `retry_at`."""
@@ -139,7 +177,7 @@ class Book:
 
     def dropped(self, pgt_id: int) -> None:
         """The attempt is over and changed nothing: the table is as it was."""
-        self._running.discard(pgt_id)
+        self._over(pgt_id)
         self._compiling.discard(pgt_id)
         self._started_at.pop(pgt_id, None)
 
@@ -154,19 +192,54 @@ class Book:
             self._due_since.pop(pgt_id, None)
 
     def plan(self, owned: frozenset[int], moment: Moment) -> Plan:
-        """What to do now with the stream tables that are ours."""
-        candidates = [self.tables[i] for i in owned if i in self.tables and self._is_free(i, moment.monotonic)]
-        waiting_for_program = {t.pgt_id for t in candidates if self._should_compile(t, moment.monotonic)}
-        verdicts = {t.pgt_id: self._judge(t, moment) for t in candidates if t.pgt_id not in waiting_for_program}
-        due = [self.tables[i] for i, verdict in verdicts.items() if verdict is Verdict.REFRESH]
-        for table in due:
-            self._due_since.setdefault(table.pgt_id, moment.monotonic)
+        """What to do now with the stream tables that are ours. Its cost grows with what happens, not with `owned`."""
+        compiling: set[int] = set()
+        due: list[Table] = []
+        touch: list[int] = []
+        for pgt_id in self._agenda.due(owned, moment.monotonic):
+            table = self._tables.get(pgt_id)
+            if table is None or not self._is_free(pgt_id, moment.monotonic):
+                self._agenda.sleep(pgt_id, self._free_at(pgt_id))
+            elif self._should_compile(table, moment.monotonic):
+                compiling.add(pgt_id)
+            else:
+                match self._judge(table, moment):
+                    case Verdict.REFRESH:
+                        due.append(table)
+                        self._due_since.setdefault(pgt_id, moment.monotonic)
+                    case Verdict.TOUCH:
+                        touch.append(pgt_id)
+                    case Verdict.WAIT:
+                        self._agenda.sleep(pgt_id, self._look_again_at(table, moment))
         waiting = order.Waiting(self._due_since, self._finished_at, self.running)
         return Plan(
-            compile=self._compile_order(waiting_for_program),
+            compile=self._compile_order(compiling),
             refresh=tuple(t.pgt_id for t in order.ready(due, self.graph, waiting, moment.monotonic)),
-            touch=tuple(i for i, verdict in verdicts.items() if verdict is Verdict.TOUCH),
+            touch=tuple(touch),
         )
+
+    def _over(self, pgt_id: int) -> None:
+        """It runs no longer. What it was told meanwhile it may not have seen."""
+        self._running.discard(pgt_id)
+        if pgt_id in self._changed_again:
+            self._changed_again.discard(pgt_id)
+            self._changed.add(pgt_id)
+        self._agenda.wake([pgt_id])
+
+    def _free_at(self, pgt_id: int) -> float:
+        """When it may be tried again; nobody knows when one that runs will have finished, and then it is woken."""
+        trouble = self._trouble.get(pgt_id)
+        return trouble.not_before if trouble is not None and pgt_id not in self._running else float("inf")
+
+    def _look_again_at(self, table: Table, moment: Moment) -> float:
+        """When one that waits may have something to do although nothing happens to it."""
+        moments = [self._checked_at.get(table.pgt_id, moment.monotonic) + self.policy.check_seconds]
+        upcoming = next_time(self._as_known(table), self.policy)
+        if upcoming is not None:
+            moments.append(moment.monotonic + max(0.0, (upcoming - moment.database).total_seconds()))
+        if needs_compiling(table, self.compiler_version):
+            moments.append(self._compile_at[table.pgt_id][1] + COMPILE_RETRY_SECONDS)
+        return min(moments)
 
     def _compile_order(self, wanted: set[int]) -> tuple[int, ...]:
         """Upstream first: a program may change its table's columns, and whoever reads it would be stale at once."""

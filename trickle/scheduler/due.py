@@ -53,6 +53,18 @@ def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Ver
     return Verdict.REFRESH if has_changes else Verdict.TOUCH
 
 
+def next_time(table: Table, policy: Policy) -> datetime | None:
+    """When the schedule of a table that is not due will make it so; None for one that waits for something to happen."""
+    last = table.last_refresh_at
+    match table.schedule:
+        case Cron() as cron if last is not None:
+            return cron.next_after(last)
+        case Every() as every if last is not None:
+            return last + timedelta(seconds=_period(every, table, policy) - policy.slack_seconds)
+        case _:
+            return None
+
+
 def needs_compiling(table: Table, compiler_version: str) -> bool:
     """Whether a program should be made: there is none, it is stale, or an older compiler made it.
 
@@ -76,8 +88,12 @@ def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Polic
         case Cron() as cron:
             upcoming = cron.next_after(last) if last is not None else now
             return upcoming is not None and now >= upcoming
-        case Every(seconds=seconds):
-            period = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
+        case Every() as every:
+            period = _period(every, table, policy)
             return last is None or now - last >= timedelta(seconds=period - policy.slack_seconds)
         case _:
             return has_changes
+
+
+def _period(every: Every, table: Table, policy: Policy) -> int:
+    return every.seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
