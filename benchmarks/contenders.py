@@ -87,6 +87,10 @@ class StreamTables:
             )
         return milliseconds
 
+    def catch_up(self, shape: Shape) -> None:
+        self.make_ready(shape)
+        self.refresh(shape)
+
     def refresh(self, shape: Shape) -> Outcome:
         return perform(Refresh(self.pgt_ids[shape.name]), self.bench)
 
@@ -135,6 +139,7 @@ class Floor:
     conn: Connection[Any]
     name: str = "floor"
     incremental: bool = True
+    seen: dict[str, int] = field(default_factory=dict)
 
     def create(self, shape: Shape) -> None:
         made = relation(self, shape)
@@ -144,10 +149,14 @@ class Floor:
         self.conn.execute(sql.SQL("VACUUM (ANALYZE) {}").format(made))
 
     def make_ready(self, shape: Shape) -> None:
-        floors.fill_buffer(self.conn)
+        self.seen[shape.name] = floors.fill_buffer(self.conn, self.seen.get(shape.name, 0))
 
     def update_ms(self, shape: Shape) -> float:
         return timed_ms(lambda: floors.apply(self.conn, shape.name))
+
+    def catch_up(self, shape: Shape) -> None:
+        self.make_ready(shape)
+        self.update_ms(shape)
 
 
 @dataclass(slots=True)

@@ -98,10 +98,15 @@ def create_capture(conn: Connection[Any]) -> None:
     conn.execute(_CAPTURE)
 
 
-def fill_buffer(conn: Connection[Any]) -> None:
-    """Give the next apply a buffer of its own, as its trigger would have left it."""
+def fill_buffer(conn: Connection[Any], seen: int) -> int:
+    """Give the next apply a buffer of its own, as its trigger would have left it, with what came after change `seen`.
+
+    Returns the number of the last change captured.
+    """
     _empty(conn, sql.Identifier("bench", "floor_buffer"))
-    conn.execute("INSERT INTO bench.floor_buffer SELECT * FROM bench.floor_captured ORDER BY n")
+    conn.execute("INSERT INTO bench.floor_buffer SELECT * FROM bench.floor_captured WHERE n > %s ORDER BY n", (seen,))
+    (last,) = conn.execute("SELECT coalesce(max(n), %s) FROM bench.floor_captured", (seen,)).fetchone() or (seen,)
+    return int(last)
 
 
 def apply(conn: Connection[Any], shape_name: str) -> None:

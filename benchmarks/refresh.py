@@ -2,9 +2,10 @@
 
 Every batch is applied once, and then every contender brings every shape up to date, in turns. Before it comes another
 of its size that is not timed, since whoever keeps plans has to make them anew after each VACUUM (ANALYZE). Small
-batches come several in a row, and a sample is the median of the row: who computes everything anew takes part in the
-last of them only, since it reads a million rows and leaves everybody else a cache in which nothing is found. A last
-row tells what Trickle does afterwards in the background: removing the changes that all its readers have seen.
+batches come several in a row, each shape has rows of its own, and a sample is the median of a row: who computes
+everything anew takes part in the last of them only, since it reads a million rows and leaves everybody else a cache in
+which nothing is found. A last row tells what Trickle does afterwards in the background: removing the changes that all
+its readers have seen.
 """
 
 from __future__ import annotations
@@ -93,7 +94,11 @@ def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
         say(f"round {number + 1}: {rate.name} changed")
         _warm_up(this, rate)
         taking_part = [c for c in this.contenders if _takes_part(c, rate, this.rows)]
-        _measure_batches(this, rate, taking_part, number)
+        for shapes in _in_rows(this.shapes, rate):
+            _catch_up(this, shapes)
+            _measure_batches(this, rate, shapes, taking_part, number)
+        _catch_up(this, this.shapes)
+        floors.forget_captured(this.conn)
         this.samples.add(("every", rate.name, "prune"), timed_ms(this.differential.prune))
         # In place of autovacuum, whose workers would fall on whoever is timed at the moment.
         this.conn.execute("VACUUM (ANALYZE)")
@@ -104,10 +109,27 @@ def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
             for shape in this.shapes:
                 for contender in taking_part:
                     if _is_checked(contender, rate, this.rows):
+                        if isinstance(contender, StreamTables):
+                            contender.catch_up(shape)
                         _check(this.conn, contender, shape)
 
 
-def _measure_batches(this: Run, rate: Rate, taking_part: Sequence[Contender], number: int) -> None:
+def _in_rows(shapes: Sequence[Shape], rate: Rate) -> Sequence[Sequence[Shape]]:
+    """Who is brought up to date after the same batches: all, or each after small ones of its own."""
+    return [shapes] if rate.batches == 1 else [[shape] for shape in shapes]
+
+
+def _catch_up(this: Run, shapes: Sequence[Shape]) -> None:
+    """Not timed: what a shape has not seen of the batches of others."""
+    for shape in shapes:
+        for contender in this.contenders:
+            if isinstance(contender, (StreamTables, Floor)) and contender.incremental:
+                contender.catch_up(shape)
+
+
+def _measure_batches(
+    this: Run, rate: Rate, shapes: Sequence[Shape], taking_part: Sequence[Contender], number: int
+) -> None:
     taken: Samples[Key] = Samples()
     changes.draw(this.conn, rate.rows, groups_for(this.rows), rate.batches)
     for batch in range(rate.batches):
@@ -116,11 +138,10 @@ def _measure_batches(this: Run, rate: Rate, taking_part: Sequence[Contender], nu
         for contender in now:
             if isinstance(contender, PgIvm):
                 contender.new_batch(batch)
-        for shape in this.shapes:
+        for shape in shapes:
             for contender in in_turn(now, number + batch):
                 contender.make_ready(shape)
                 taken.add((shape.name, rate.name, contender.name), contender.update_ms(shape))
-        floors.forget_captured(this.conn)
     for key, times in taken.times.items():
         this.samples.add(key, median(times))
 
@@ -131,11 +152,7 @@ def _warm_up(this: Run, rate: Rate) -> None:
         return
     changes.draw(this.conn, rate.rows, groups_for(this.rows))
     changes.apply(this.conn, sql.Identifier("bench", "sales"))
-    for shape in this.shapes:
-        for contender in this.contenders:
-            if isinstance(contender, (StreamTables, Floor)) and contender.incremental:
-                contender.make_ready(shape)
-                contender.update_ms(shape)
+    _catch_up(this, this.shapes)
     floors.forget_captured(this.conn)
 
 

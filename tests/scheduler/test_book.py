@@ -156,3 +156,22 @@ def test_programs_are_made_upstream_first() -> None:
     assert 2 not in book.plan(ALL, at(0.1)).compile
     book.compiled(1, "compiled")
     assert 2 in book.plan(ALL, at(0.2)).compile
+
+
+def test_what_is_held_back_says_so_once_and_goes_on_when_the_reason_has_gone() -> None:
+    book = chain()
+    book.polled({1})
+    tables = list(book.tables.values())
+    book.read([replace(tables[0], held="a gate"), *tables[1:]])
+    assert book.plan(ALL, at(10)).refresh == (1,), "the refresh itself tells"
+    book.started(1, at(10))
+    book.skipped(1, "a gate")
+    book.polled({1})
+    assert book.plan(ALL, at(20)) == Plan()
+    book.read([replace(tables[0], held="another gate"), *tables[1:]])
+    assert book.plan(ALL, at(30)).refresh == (1,)
+    book.started(1, at(30))
+    book.skipped(1, "another gate")
+    book.polled({1})
+    book.read(tables)
+    assert book.plan(ALL, at(30.1)).refresh == (1,), "at once"

@@ -47,6 +47,7 @@ class Native(UserDefinedType[Any]):
 
 CHAR = Native('"char"')
 NAME = Native("name")
+PG_LSN = Native("pg_lsn")
 PG_SNAPSHOT = Native("pg_snapshot")
 XID8 = Native("xid8")
 MOMENT = TIMESTAMP(timezone=True)
@@ -135,6 +136,8 @@ pgt_stream_tables = Table(
     required("fuse_state", Text, "'armed'"),
     Column("fuse_ceiling", BigInteger),
     Column("fuse_sensitivity", Integer),
+    Column("blown_at", MOMENT),
+    Column("blow_reason", Text),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),
@@ -251,6 +254,38 @@ pgt_differential_costs = Table(
     required("last_choice", Text, "'DIFFERENTIAL'"),
     required("credit_ms", Float(53), "0"),
     required("confirmed", Integer, "0"),
+)
+
+pgt_source_gates = Table(
+    "pgt_source_gates",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("gated", Boolean, "true"),
+    required("gated_at", MOMENT, "now()"),
+    Column("ungated_at", MOMENT),
+    Column("gated_by", Text),
+)
+
+pgt_watermarks = Table(
+    "pgt_watermarks",
+    metadata,
+    Column("source_relid", OID, primary_key=True),
+    required("watermark", MOMENT),
+    required("updated_at", MOMENT, "now()"),
+    Column("advanced_by", Text),
+    Column("wal_lsn", PG_LSN),
+)
+
+pgt_watermark_groups = Table(
+    "pgt_watermark_groups",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=True),
+    required("group_name", Text),
+    required("source_relids", ARRAY(OID)),
+    required("tolerance_secs", Float(53), "0"),
+    required("created_at", MOMENT, "now()"),
+    CheckConstraint("tolerance_secs >= 0"),
+    UniqueConstraint("group_name"),
 )
 
 pgt_instances = Table(

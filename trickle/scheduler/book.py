@@ -64,6 +64,7 @@ class Book:
         self._trouble: dict[int, _Trouble] = {}
         self._compile_at: dict[int, tuple[tuple[object, ...], float]] = {}
         self._checked_at: dict[int, float] = {}
+        self._skipped: dict[int, str | None] = {}
 
     @property
     def tables(self) -> Mapping[int, Table]:
@@ -101,6 +102,7 @@ class Book:
             self._trouble,
             self._compile_at,
             self._checked_at,
+            self._skipped,
         ):
             for gone in memory.keys() - self.tables.keys():
                 del memory[gone]
@@ -174,6 +176,12 @@ class Book:
         self.dropped(pgt_id)
         self._due_since.pop(pgt_id, None)
         self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
+
+    def skipped(self, pgt_id: int, reason: str | None) -> None:
+        """The refresh was held back, and has said so; the table is left alone until the reason is another one."""
+        self.dropped(pgt_id)
+        self._due_since.pop(pgt_id, None)
+        self._skipped[pgt_id] = reason
 
     def dropped(self, pgt_id: int) -> None:
         """The attempt is over and changed nothing: the table is as it was."""
@@ -258,6 +266,8 @@ class Book:
         return facts != _program_facts(table) or now - tried_at >= COMPILE_RETRY_SECONDS
 
     def _judge(self, table: Table, moment: Moment) -> Verdict:
+        if table.held is not None and self._skipped.get(table.pgt_id) == table.held:
+            return Verdict.WAIT
         # The first look at a table that became ours is a check as well: nobody knows when the last one was.
         checked_at = self._checked_at.get(table.pgt_id, float("-inf"))
         needs_check = moment.monotonic - checked_at >= self.policy.check_seconds

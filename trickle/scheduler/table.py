@@ -44,6 +44,8 @@ class Table:
     # What it reads that is no stream table, by oid.
     sources: frozenset[int] = field(default_factory=frozenset)
     is_atomic: bool = True  # diamond_consistency
+    # Why it is not to be refreshed now: a gate, or watermarks too far apart.
+    held: str | None = None
 
     @property
     def full_name(self) -> str:

@@ -191,6 +191,7 @@ def _table(row: Mapping[str, Any]) -> Table:
         upstream=frozenset(row["upstream"]),
         sources=frozenset(row["sources"]),
         is_atomic=row["is_atomic"],
+        held=row["held"],
     )
 
 

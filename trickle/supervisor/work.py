@@ -142,6 +142,10 @@ class Work:
     def _refreshed(self, pgt_id: int, answer: Done) -> frozenset[int]:
         outcome = answer.outcome
         self._deaths.pop(pgt_id, None)
+        if outcome.action == "SKIPPED":
+            self._book.skipped(pgt_id, outcome.reason)
+            self._tell(logging.INFO, "refresh held back", pgt_id, reason=outcome.reason)
+            return frozenset()
         awakened = self._book.refreshed(pgt_id, outcome.rows_changed, self._clock.monotonic())
         table = self._book.tables.get(pgt_id)
         if table is not None:

@@ -21,6 +21,8 @@ SELECT s.pgt_id,
               WHERE d.pgt_id = s.pgt_id
                 AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables AS u WHERE u.pgt_relid = d.source_relid)) AS sources,
        s.diamond_consistency = 'atomic' AS is_atomic,
+       h.reason AS held,
        hashtext(s.pgt_schema || '.' || s.pgt_name) AS name_key
   FROM pgtrickle.pgt_stream_tables AS s
+  LEFT JOIN (SELECT pgt_id, min(reason) AS reason FROM pgtrickle.held GROUP BY pgt_id) AS h USING (pgt_id)
  ORDER BY s.pgt_id

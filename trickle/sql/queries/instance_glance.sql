@@ -11,7 +11,8 @@ SELECT pg_is_in_recovery() AS in_recovery,
        (SELECT coalesce(sum(hashtextextended(concat_ws('|', s.pgt_id, s.pgt_relid, s.pgt_schema, s.pgt_name, s.schedule,
                    s.refresh_tier, s.refresh_mode, s.status, s.is_populated, s.needs_reinit, s.program_state,
                    s.program_version, s.consecutive_errors, s.diamond_consistency, s.defining_query), 0)), 0)::text
-          FROM pgtrickle.pgt_stream_tables AS s) AS catalog_token,
+          FROM pgtrickle.pgt_stream_tables AS s)
+       || (SELECT coalesce(sum(hashtextextended(h.pgt_id || h.reason, 0)), 0)::text FROM pgtrickle.held AS h) AS catalog_token,
        (SELECT coalesce(array_agg(m.instance_id || '=' || m.capacity || '=' || m.lock_budget ORDER BY m.instance_id), '{}')
           FROM (SELECT DISTINCT i.instance_id, i.capacity, i.lock_budget
                   FROM pgtrickle.pgt_instances AS i

@@ -24,6 +24,7 @@ BEGIN
         data_timestamp = CASE WHEN changed > 0 OR NOT s.is_populated THEN ended ELSE s.data_timestamp END,
         is_populated = true, status = CASE s.status WHEN 'PAUSED' THEN 'PAUSED' ELSE 'ACTIVE' END,
         consecutive_errors = 0, needs_reinit = false,
+        fuse_state = CASE s.fuse_state WHEN 'disabled' THEN 'armed' ELSE s.fuse_state END,
         effective_refresh_mode = CASE WHEN s.refresh_mode = 'IMMEDIATE' AND s.program_state = 'compiled' THEN 'IMMEDIATE'
                                       ELSE outcome.action END,
         last_full_ms = CASE WHEN outcome.action = 'FULL' THEN extract(epoch FROM ended - started) * 1000

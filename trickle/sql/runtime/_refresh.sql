@@ -18,12 +18,15 @@ DECLARE
     appended text;
     begun    timestamptz;
     begun_full timestamptz;
+    pending  bigint;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
     PERFORM pgtrickle._assert_identity();
     SELECT s.* INTO st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'stream table not found: number %', _refresh.pgt_id USING ERRCODE = '42P01';
+    ELSIF st.status IN ('SUSPENDED', 'ERROR') AND initiated_by = 'SCHEDULER' THEN
+        RETURN ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;  -- stopped since it was found to be due
     ELSIF st.status IN ('SUSPENDED', 'ERROR') THEN
         RAISE EXCEPTION 'stream table %.% is %', st.pgt_schema, st.pgt_name, lower(st.status)
             USING ERRCODE = '22023', DETAIL = 'Last error: ' || coalesce(st.last_error_message, 'none'),
@@ -37,6 +40,15 @@ BEGIN
             USING ERRCODE = '55000', HINT = 'Run SELECT pgtrickle.restore_stream_tables() once; each is then refreshed in full.';
     END IF;
 
+    IF initiated_by = 'SCHEDULER' THEN
+        IF st.fuse_mode <> 'off' AND st.fuse_state = 'armed' AND NOT st.needs_reinit THEN
+            pending := pgtrickle._pending_changes(st.pgt_id);
+        END IF;
+        why := pgtrickle._hold(st, pending);
+        IF why IS NOT NULL THEN
+            RETURN ('SKIPPED', 0, 0, 0, why)::pgtrickle.refresh_outcome;
+        END IF;
+    END IF;
     IF st.st_partition_key IS NOT NULL THEN
         PERFORM pgtrickle._guard_storage(st.pgt_id, st.pgt_relid::regclass);
     END IF;
@@ -144,6 +156,7 @@ BEGIN
     IF outcome.action <> 'NO_DATA' AND (outcome.action = 'FULL' OR choice.action IS NOT NULL) THEN
         PERFORM pgtrickle._auto_learn(_refresh.pgt_id, choice, outcome.action, begun, begun_full, clock_timestamp());
     END IF;
+    choice.changes := coalesce(choice.changes, pending);
     PERFORM pgtrickle._record_refresh(st, outcome, started, _refresh.initiated_by, fresh_transaction, choice);
     IF outcome.action = 'DIFFERENTIAL' AND appended IS NOT NULL THEN
         PERFORM pgtrickle._note_append(st, appended = 'APPEND_ONLY');

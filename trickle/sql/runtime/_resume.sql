@@ -10,7 +10,8 @@ BEGIN
     SET status = CASE WHEN s.is_populated THEN 'ACTIVE' ELSE 'INITIALIZING' END, consecutive_errors = 0,
         last_error_message = NULL, last_error_at = NULL, updated_at = now(),
         needs_reinit = s.needs_reinit OR s.refresh_mode = 'IMMEDIATE',
-        fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'armed' ELSE s.fuse_state END
+        -- What blew the fuse is still pending, and goes through once.
+        fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'disabled' ELSE s.fuse_state END, blown_at = NULL, blow_reason = NULL
     WHERE s.pgt_id = st.pgt_id;
 END
 $fn$;

@@ -74,6 +74,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
     fuse_ceiling             bigint,
     fuse_sensitivity         int,
+    blown_at                 timestamptz,
+    blow_reason              text,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
@@ -182,6 +184,32 @@ CREATE TABLE pgtrickle.pgt_differential_costs (
     confirmed     int    NOT NULL DEFAULT 0,
     PRIMARY KEY (pgt_id, changed)
 ) WITH (fillfactor = 50);
+
+-- Sources whose readers are not refreshed by the scheduler while they are being loaded.
+CREATE TABLE pgtrickle.pgt_source_gates (
+    source_relid oid PRIMARY KEY,
+    gated        boolean NOT NULL DEFAULT true,
+    gated_at     timestamptz NOT NULL DEFAULT now(),
+    ungated_at   timestamptz,
+    gated_by     text
+);
+
+-- Up to which moment of its data a source is complete, as its loader says.
+CREATE TABLE pgtrickle.pgt_watermarks (
+    source_relid oid PRIMARY KEY,
+    watermark    timestamptz NOT NULL,
+    updated_at   timestamptz NOT NULL DEFAULT now(),
+    advanced_by  text,
+    wal_lsn      pg_lsn
+);
+
+CREATE TABLE pgtrickle.pgt_watermark_groups (
+    group_id       serial PRIMARY KEY,
+    group_name     text NOT NULL UNIQUE,
+    source_relids  oid[] NOT NULL,
+    tolerance_secs float8 NOT NULL DEFAULT 0 CHECK (tolerance_secs >= 0),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
 
 CREATE TABLE pgtrickle.pgt_instances (
     group_id     text NOT NULL,

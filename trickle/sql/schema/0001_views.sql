@@ -34,6 +34,30 @@ LEFT JOIN LATERAL (
     SELECT r.action, r.status FROM pgtrickle.pgt_refresh_history r WHERE r.pgt_id = i.pgt_id
     ORDER BY r.start_time DESC, r.refresh_id DESC LIMIT 1) l ON true;
 
+-- Stream tables that the scheduler does not refresh for the time being, and why. Only what they read directly counts;
+-- what reads them goes on. A group of watermarks concerns whoever reads two of its sources, once all of those have one.
+CREATE VIEW pgtrickle.held AS
+SELECT d.pgt_id, format('source gated: %s.%s', d.source_schema, d.source_name) AS reason
+FROM pgtrickle.pgt_source_gates g JOIN pgtrickle.pgt_dependencies d USING (source_relid)
+WHERE g.gated
+UNION ALL
+SELECT a.pgt_id, format('watermarks of group %s are further apart than %s s', a.group_name, a.tolerance_secs)
+FROM (SELECT d.pgt_id, g.group_name, g.tolerance_secs,
+             extract(epoch FROM max(w.watermark) - min(w.watermark)) AS apart,
+             count(*) AS sources, count(w.watermark) AS known
+      FROM pgtrickle.pgt_watermark_groups g
+      JOIN pgtrickle.pgt_dependencies d ON d.source_relid = ANY (g.source_relids)
+      LEFT JOIN pgtrickle.pgt_watermarks w USING (source_relid)
+      GROUP BY d.pgt_id, g.group_id) a
+WHERE a.sources >= 2 AND a.known = a.sources AND a.apart > a.tolerance_secs
+UNION ALL
+SELECT d.pgt_id, format('watermark of %s.%s has not advanced for %s s', d.source_schema, d.source_name, t.seconds)
+FROM (SELECT pgtrickle._setting_seconds('watermark_holdback_timeout', '0') AS seconds OFFSET 0) t
+JOIN pgtrickle.pgt_watermark_groups g ON t.seconds > 0
+JOIN pgtrickle.pgt_dependencies d ON d.source_relid = ANY (g.source_relids)
+JOIN pgtrickle.pgt_watermarks w USING (source_relid)
+WHERE w.updated_at < clock_timestamp() - make_interval(secs => t.seconds);
+
 -- The keys under which a stream table may be claimed in a group: its own, and that of its shard for every number of
 -- shards in use. pg_locks shows a key as two unsigned halves.
 -- Computed before it is joined (OFFSET 0): the planner believes that there is hardly a lock, and would compute it for each.
