@@ -1,4 +1,4 @@
-"""Nobody oversleeps: a book that lets stream tables sleep plans the same as one that looks at all of them every time."""
+"""Nobody oversleeps: a book that lets stream tables sleep plans as one does that looks at all of them every time."""
 
 from __future__ import annotations
 

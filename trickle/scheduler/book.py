@@ -89,6 +89,11 @@ class Book:
         """The stream tables that are known to have something to take from their sources."""
         return frozenset(self._changed)
 
+    @property
+    def due(self) -> frozenset[int]:
+        """The stream tables that are to be refreshed as soon as their turn comes."""
+        return frozenset(self._due_since)
+
     def read(self, tables: Iterable[Table]) -> None:
         """The catalog as it stands now; what no longer exists is forgotten."""
         before, self._tables = self._tables, {table.pgt_id: table for table in tables}

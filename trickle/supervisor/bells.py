@@ -128,24 +128,26 @@ class Bells:
             if bell is None:
                 continue
             if holder is None:
-                bell.pause = min(longest, max(debounce, 2 * bell.pause))
-                bell.retry_at = now + bell.pause if bell.prompt else _NEVER
+                self._rest(bell, now, debounce, longest)
             elif holder != bell.holder:
                 bell.pause, bell.retry_at = 0.0, _NEVER
                 fresh.add(number)
             bell.holder, bell.looked_at = holder, now
         return frozenset(fresh)
 
-    def postponed(self, numbers: Iterable[int], now: float, seconds: float) -> None:
-        """These have been looked at and are not to be armed yet."""
+    def postponed(self, numbers: Iterable[int], now: float, debounce: float, longest: float) -> None:
+        """These have been looked at and are not to be armed yet: who listens is at work, or about to be."""
         for number in numbers:
-            bell = self._bells[number]
-            bell.looked_at, bell.retry_at = now, now + seconds
+            self._rest(self._bells[number], now, debounce, longest)
 
     def forget(self) -> None:
         """The session that held our locks is gone: every bell is open until it is tried again."""
         for bell in self._bells.values():
             bell.holder, bell.retry_at, bell.pause = None, _NEVER, 0.0
+
+    def _rest(self, bell: _Bell, now: float, debounce: float, longest: float) -> None:
+        bell.pause = min(longest, max(debounce, 2 * bell.pause))
+        bell.looked_at, bell.retry_at = now, now + bell.pause if bell.prompt else _NEVER
 
     def _retry(self, bell: _Bell, at: float) -> None:
         bell.retry_at = min(bell.retry_at, at) if bell.prompt else _NEVER

@@ -34,8 +34,8 @@ DUE = "due"  # the same for stream tables that have something to do, with theirs
 SWEEP_TABLES = 64
 # So many stream tables are asked about in one statement: a heartbeat must fit between two.
 _CHUNK = 1000
-# While a refresh runs, its bell stays open and the others that listen to it are looked at this often.
-_BUSY_SECONDS = 0.05
+# Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.
+_LONGEST_PAUSE = 0.5
 
 
 class Wake:
@@ -117,11 +117,10 @@ class Wake:
         if not due:
             return
         running, changed = self._book.running, self._book.changed
-        busy = self._bells.noisy(due, running | changed)
         found = observe.read_captured(control, self._bells.tables_of(due) - running - changed)
         self._book.noticed(found)
-        busy |= self._bells.noisy(due, found)
-        self._bells.postponed(busy, now, max(self._debounce, _BUSY_SECONDS) if running else self._debounce)
+        busy = self._bells.noisy(due, running | self._book.due | found)
+        self._bells.postponed(busy, now, self._debounce, _LONGEST_PAUSE)
         fresh = self._arm(locks, due - busy)
         if fresh:
             listening = self._bells.tables_of(fresh)
@@ -135,7 +134,7 @@ class Wake:
             self.open()
             before = self._bells.unheard()
             tried = self._bells.not_held_by(locks.backend_pid)
-            busy = self._bells.noisy(tried, self._book.running | self._book.changed)
+            busy = self._bells.noisy(tried, self._book.running | self._book.due)
             fresh = self._arm(locks, tried - busy)
             ask |= before | self._bells.unheard() | self._bells.tables_of(fresh)
         ordered = sorted(ask & self._owned)
@@ -172,7 +171,7 @@ class Wake:
         if not numbers:
             return frozenset()
         holders = locks.arm_bells(numbers)
-        return self._bells.armed(holders, self._clock.monotonic(), self._debounce, 1.0)
+        return self._bells.armed(holders, self._clock.monotonic(), self._debounce, _LONGEST_PAUSE)
 
     def _sweep(self) -> frozenset[int]:
         if not self._swept:
