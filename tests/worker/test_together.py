@@ -252,3 +252,25 @@ def test_a_lost_connection_blames_nobody(db: Database, owner: psycopg.Connection
     locker.close()
     assert isinstance(answer, Failed) and answer.connection_lost
     assert history(owner) == []
+
+
+def test_when_one_is_held_back_all_are(db: Database, owner: psycopg.Connection[Any], bench: Workbench) -> None:
+    """Otherwise the others would show a moment that it does not."""
+    owner.execute("CREATE TABLE prices (customer int PRIMARY KEY, price int NOT NULL)")
+    with trickle.connect(db.url) as client:
+        client.alter_stream_table(
+            "pairs",
+            query="SELECT s.customer, s.total, c.n FROM sums s JOIN counts c USING (customer)"
+            " WHERE NOT EXISTS (SELECT FROM prices p WHERE p.customer = s.customer)",
+        )
+    owner.execute("SELECT pgtrickle.gate_source('prices')")
+    owner.execute("INSERT INTO orders VALUES (100, 3, 7)")
+    answer = attempt(bench, DIAMOND)
+    assert isinstance(answer, Done)
+    reasons = [(part.pgt_id, part.outcome.action, part.outcome.reason) for part in answer.parts]
+    assert reasons == [(3, "SKIPPED", "source gated: public.prices")]
+    assert history(owner) == [(3, "SKIPPED", None)]
+    assert owner.execute("SELECT sum(n) FROM counts").fetchone() == (20,)
+    owner.execute("SELECT pgtrickle.ungate_source('prices')")
+    attempt(bench, DIAMOND)
+    assert is_fresh(owner)

@@ -34,16 +34,12 @@ class MemberFailed(Exception):
         self.done = done
 
 
-class Held(Exception):
-    """A member is not to be refreshed now: a gate, watermarks, a fuse that blows."""
-
-    def __init__(self, pgt_id: int) -> None:
-        super().__init__(f"stream table number {pgt_id} is held back")
-        self.pgt_id = pgt_id
-
-
 class Disturbed(errors.SerializationFailure):
     """Something happened to a source that no snapshot keeps away."""
+
+
+class Held(errors.SerializationFailure):
+    """A member is held back by a gate, by watermarks or by its fuse."""
 
 
 def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
@@ -56,11 +52,12 @@ def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]
     for attempt in range(1, ATTEMPTS):
         try:
             return _once(job, bench)
+        except Held:
+            # By itself, so that what it says is not undone with the others.
+            if told := _told(job, bench):
+                return told
         except (errors.SerializationFailure, errors.DeadlockDetected):
             time.sleep(backoff_seconds(attempt, base=0.01, cap=0.5, draw=random.random()))
-        except Held as held:
-            # By itself, so that what it says is not undone with the others.
-            return (_member(job, bench, held.pgt_id),)
     return _once(job, bench)
 
 
@@ -74,7 +71,7 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
             try:
                 done.append(_member(job, bench, pgt_id))
                 if job.is_all_or_none and len(job.members) > 1 and done[-1].outcome.action == "SKIPPED":
-                    raise Held(pgt_id)
+                    raise Held("a member of the unit is held back")
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 raise
             except psycopg.Error as error:
@@ -88,6 +85,13 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
     if failed is not None:
         raise failed
     return tuple(done)
+
+
+def _told(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    """Let those members that are held back say so; none, when the reason has gone meanwhile."""
+    with bench.transaction():
+        rows = bench.conn.execute(load("queries/worker_held"), {"pgt_ids": list(job.members)}).fetchall()
+    return tuple(Part(pgt_id, Outcome("SKIPPED", reason=reason), 0.0) for pgt_id, reason in rows)
 
 
 def _member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:
