@@ -4,6 +4,7 @@
     claim of a shard of them  (hashtext(group id), hashtext('shard:K/N')), K = hashtext('schema.name') & (N - 1)
     membership of an instance (hashtext(group id), hashtext('instance:' || instance id))
     catalog repair            (hashtext('pg_trickle'), hashtext('restore'))
+    bell of a source          (pgtrickle._bell_class(), pgtrickle._bell(source id)): see `supervisor.bells`
 
 These are permanent: instances of two releases share them during an upgrade, and operators read them in
 pg_locks.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -67,6 +69,7 @@ class LockSession:
         self._keys: dict[LockName, LockKey] = {}
         self._names: dict[LockKey, set[LockName]] = {}
         self._rung: list[str] = []
+        self._armed: set[int] = set()
         self._conn = connect(url, role="lock")
         try:
             self._prepare(channel)
@@ -142,6 +145,27 @@ class LockSession:
         rung, self._rung = self._rung, []
         return rung
 
+    @property
+    def armed(self) -> frozenset[int]:
+        """The bells that this session has armed."""
+        return frozenset(self._armed)
+
+    def arm_bells(self, bells: Iterable[int]) -> dict[int, int | None]:
+        """Try to arm these bells: the session that has armed each one now, None when it stays open."""
+        wanted = sorted(set(bells) - self._armed)
+        said = {int(bell): str(word) for bell, word in self._rows("queries/wake_arm", {"bells": wanted})}
+        self._armed.update(bell for bell, word in said.items() if word == "ours")
+        theirs = [bell for bell, word in said.items() if word == "theirs"]
+        holders = dict(self._rows("queries/wake_holders", {"bells": theirs})) if theirs else {}
+        ours = dict.fromkeys(self._armed.intersection(bells), self.backend_pid)
+        return {bell: holders.get(bell) for bell in said} | ours
+
+    def open_bells(self, bells: Iterable[int], payload: str) -> None:
+        """Open bells of ours, and call that through the door if somebody else may listen."""
+        opened = sorted(self._armed.intersection(bells))
+        self._armed.difference_update(opened)
+        self._conn.execute(load("queries/wake_open"), {"bells": opened, "payload": payload})
+
     def key_of(self, name: LockName) -> LockKey:
         """The key of a name, held or not."""
         return self._hash([name])[name]
@@ -160,6 +184,9 @@ class LockSession:
     def _ring(self, notice: psycopg.Notify) -> None:
         """A doorbell that arrived with the answer to a statement."""
         self._rung.append(notice.payload)
+
+    def _rows(self, name: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
+        return self._conn.execute(load(name), parameters).fetchall()
 
     def _hash(self, names: list[LockName]) -> dict[LockName, LockKey]:
         if not names:

@@ -36,6 +36,7 @@ class Holdings:
         self._group_id = group_id
         self._looked_at: frozenset[str] = frozenset()
         self._elsewhere: frozenset[int] = frozenset()
+        self._usable: tuple[tuple[object, ...], Mapping[int, Table], frozenset[int]] = ((), {}, frozenset())
 
     def assign(self, layout: Layout, mine: frozenset[str]) -> None:
         """What we should hold from now on."""
@@ -47,10 +48,14 @@ class Holdings:
         """The lock session is gone, and everything with it."""
         self.assign(Layout(), frozenset())
 
-    def usable(self, tables: Iterable[Table]) -> frozenset[int]:
-        """The stream tables that we may work on."""
+    def usable(self, tables: Mapping[int, Table]) -> frozenset[int]:
+        """The stream tables that we may work on: the same object until something about it changes."""
         claims_in_use = self._link.held_names() & self.mine & self._looked_at
-        return self._covered(tables, claims_in_use) - self._elsewhere
+        facts = (claims_in_use, self._elsewhere, self.layout)
+        if self._usable[0] != facts or self._usable[1] is not tables:
+            found = self._covered(tables.values(), claims_in_use) - self._elsewhere
+            self._usable = (facts, tables, found if found != self._usable[2] else self._usable[2])
+        return self._usable[2]
 
     def settle(self, control: Connection[Any], tables: Mapping[int, Table], in_hand: frozenset[str]) -> bool:
         """Give back what is no longer ours, take what is, and look before using it; whether anything was given back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -23,12 +24,15 @@ from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.work import Work
-from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
+from trickle.supervisor.wake import DUE, SWEEP_TABLES, Wake
+from trickle.supervisor.work import Work, tables_of
+from trickle.worker.protocol import Done, Failed, Job, Refresh, RefreshTogether, Restore
 
 log = logging.getLogger(__name__)
 
 _NEVER = float("-inf")
+# A notification has room for less than 8000 bytes.
+_NUMBERS_IN_A_WORD = 300
 _REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
 
 
@@ -58,10 +62,13 @@ class Instance:
         self._settings = observe.DatabaseSettings()
         self._keys: dict[str, int] = {}
         self._holdings = Holdings(link, options.group_id)
+        self._wake = Wake(link, self.book, clock)
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._is_identical = True
-        self._should_ring = self._has_given_up = False
+        self._has_given_up = False
+        self._due_elsewhere: set[int] = set()
+        self._reported: tuple[object, object] | None = None
         self._discovered_at = self._pruned_at = self._surveyed_at = _NEVER
 
     @property
@@ -80,7 +87,12 @@ class Instance:
     @property
     def owned(self) -> frozenset[int]:
         """The stream tables that are ours to work on."""
-        return self._holdings.usable(self.book.tables.values())
+        return self._holdings.usable(self.book.tables)
+
+    @property
+    def next_look(self) -> float | None:
+        """When sources are to be looked at before the next tick, in monotonic seconds."""
+        return self._wake.next_look if self._may_work else None
 
     def turn(self) -> str:
         """Observe, settle claims, poll, plan; a sentence about it."""
@@ -99,7 +111,7 @@ class Instance:
         self.beat()
         if not self._is_identical:
             return self._repair()
-        self.poll(control)
+        self._poll(control)
         untouched = self._plan_and_touch(control)
         self._prune(control)
         return (
@@ -107,10 +119,15 @@ class Instance:
             f"instances; {len(self._crew.jobs)} jobs in hand, {untouched} due without changes"
         )
 
-    def poll(self, control: Connection[Any]) -> None:
-        """One look at all change buffers."""
-        if self._may_work:
-            self.book.polled(observe.read_pending(control))
+    def hear(self, words: Collection[str]) -> None:
+        """Writers and other instances called: what is due because of it is known without asking anything."""
+        self._wake.hear(words)
+
+    def settle(self) -> None:
+        """Between two ticks: follow what the writers are doing."""
+        control = self._link.control
+        if self._may_work and control is not None and not is_lost(control):
+            self._wake.settle(control)
 
     def dispatch(self) -> None:
         """Give idle children what is due, without asking the database anything."""
@@ -132,9 +149,11 @@ class Instance:
         if self._has_given_up:
             self._has_given_up = False
             self.membership.ring()
-        if self._should_ring:
-            self._should_ring = False
-            control.execute(load("queries/instance_ring"), {"payload": ""})
+        if self._due_elsewhere:
+            due, self._due_elsewhere = sorted(self._due_elsewhere), set()
+            for start in range(0, len(due), _NUMBERS_IN_A_WORD):
+                numbers = map(str, due[start : start + _NUMBERS_IN_A_WORD])
+                control.execute(load("queries/instance_ring"), {"payload": " ".join([DUE, *numbers])})
 
     def drain(self) -> None:
         """Stop claiming and hand over all that is not being worked on."""
@@ -142,6 +161,8 @@ class Instance:
         self._holdings.assign(self._holdings.layout, frozenset())
         try:
             self._link.leave()
+            self._wake.own(frozenset())
+            self._wake.open()
             self._holdings.give_back(self._link.held_names() - self._work.claims_in_hand)
             self._reporter.tables(self.book.tables.values(), self.owned)
             self._has_given_up = True
@@ -162,12 +183,17 @@ class Instance:
     def answered(self, answer: Done | Failed) -> None:
         """A child finished a job, well or badly."""
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
-        self._should_ring = self._should_ring or bool(awakened - self.owned)
+        self._due_elsewhere |= awakened - self.owned
+        if isinstance(answer.job, Refresh | RefreshTogether):
+            for pgt_id in tables_of(answer.job):
+                self._wake.finished(pgt_id)
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
         """A child went with a job in hand."""
         deaths = self._work.lost(lost)
+        if isinstance(lost.job, Refresh):
+            self._wake.finished(lost.job.pgt_id)
         self._let_go(lost.job)
         control = self._link.control
         if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
@@ -226,6 +252,7 @@ class Instance:
         if has_new_catalog:
             catalog = observe.read_catalog(control)
             self.book.read(catalog.tables)
+            self._wake.read(observe.read_sources(control))
             self._keys = dict(catalog.keys)
             self._catalog_token = seen.catalog_token
         if (has_new_members or has_new_catalog) and not self.is_draining:
@@ -244,15 +271,35 @@ class Instance:
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
             slack_seconds=min(0.1, self.tick_seconds / 4),
-            check_seconds=self._options.discovery_seconds,
+            # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
+            check_seconds=max(
+                self._options.discovery_seconds, 2 * self.tick_seconds * len(self.book.tables) / SWEEP_TABLES
+            ),
         )
+        self._wake.set(self._settings)
 
     def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
             return
         if self._holdings.settle(control, self.book.tables, self._work.claims_in_hand):
             self._has_given_up = True
-        self._reporter.tables(self.book.tables.values(), self.owned)
+        self._report_tables()
+
+    def _report_tables(self) -> None:
+        """Only when something about them is new: there may be many."""
+        facts = (self.owned, self.book.tables)
+        if self._reported is None or any(now is not before for now, before in zip(facts, self._reported, strict=True)):
+            self._reported = facts
+            self._reporter.tables(self.book.tables.values(), self.owned)
+
+    def _poll(self, control: Connection[Any]) -> None:
+        """Look at the sources of those that nobody would tell us about, with a heartbeat in between."""
+        if not self._may_work:
+            return
+        self._wake.own(self.owned)
+        for portion in self._wake.turn(control):
+            self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
+            self.beat()
 
     def _start(self, plan: Plan, moment: Moment) -> None:
         self._work.start(plan, moment, self._holdings.layout.claim_of)
@@ -298,6 +345,7 @@ class Instance:
     def _forget_claims(self) -> None:
         self.membership.forget()
         self._holdings.forget()
+        self._wake.forget()
         self._discovered_at = _NEVER
 
     def _let_go(self, job: Job) -> None:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-# Doorbells and completions may come in swarms; they are answered together.
+# News about the members may come in swarms; they are answered together.
 DOORBELL_SECONDS = 0.02
 
 
@@ -88,7 +88,6 @@ class Wheel:
         self._http: HttpServer | None = None
         self._next_tick = clock.monotonic()
         self._rung_at: float | None = None
-        self._should_look = False
         self._finish: Finish | None = None
 
     def run(self) -> int:
@@ -158,8 +157,8 @@ class Wheel:
             moments.append(self._crew.next_deadline)
         if self._rung_at is not None:
             moments.append(self._rung_at + DOORBELL_SECONDS)
-        if self._instance.membership.next_beat is not None:
-            moments.append(self._instance.membership.next_beat)
+        asked = (self._instance.membership.next_beat, self._instance.next_look)
+        moments.extend(moment for moment in asked if moment is not None)
         return max(0.0, min(moments) - self._clock.monotonic())
 
     def _tick(self) -> None:
@@ -173,7 +172,7 @@ class Wheel:
 
     def _look(self) -> None:
         """A whole turn, at the tick or because of news about the others."""
-        self._rung_at, self._should_look = None, False
+        self._rung_at = None
         said = self._guarded(self._instance.turn)
         if said is not None:
             event(log, logging.DEBUG, said)
@@ -186,20 +185,12 @@ class Wheel:
             self._crew.tick()
         rung = self._rung_at
         if rung is not None and self._clock.monotonic() >= rung + DOORBELL_SECONDS:
-            self._answer_doorbell()
+            self._look()
+        # What is known to be due is given out first; the children work while the bells are settled.
+        self._guarded(self._instance.dispatch)
+        self._guarded(self._instance.settle)
         self._guarded(self._instance.dispatch)
         self._guarded(self._instance.beat)
-
-    def _answer_doorbell(self) -> None:
-        self._rung_at = None
-        if self._should_look:
-            self._look()
-        else:
-            self._guarded(self._poll_now)
-
-    def _poll_now(self) -> None:
-        if self._link.control is not None and not is_lost(self._link.control):
-            self._instance.poll(self._link.control)
 
     def _digest(self) -> None:
         """Tell the instance what its children said and did."""
@@ -218,9 +209,9 @@ class Wheel:
             return
         try:
             rung = locks.doorbells()
-            self._should_look = self._should_look or MEMBERS in rung
-            if rung and self._rung_at is None:
+            if MEMBERS in rung and self._rung_at is None:
                 self._rung_at = self._clock.monotonic()
+            self._instance.hear([word for word in rung if word != MEMBERS])
         except psycopg.Error as error:
             self._instance.lose_locks(str(error).strip())
             self._look()

@@ -48,12 +48,23 @@ class Catalog:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What can give one stream table something to do: sources that ring, by their bells, and whether that is all."""
+
+    bell_of: Mapping[int, int]
+    are_audible: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """The settings of this database that concern an instance."""
 
     enabled: bool = True
     scheduler_interval_ms: int = 1000
     tiered_scheduling: bool = True
+    event_driven_wake: bool | None = None  # None: as the server allows
+    wake_debounce_ms: int = 10
+    may_notify: bool = True  # a transaction that has notified cannot be prepared for two-phase commit
 
 
 def read_database(conn: _Conn) -> Database:
@@ -93,13 +104,16 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
     rows = conn.execute(load("queries/instance_settings"), {"names": names}).fetchall()
     found = {str(name): str(value).strip().lower() for name, value in rows}
     default = DatabaseSettings()
-    interval = found.get("scheduler_interval_ms", "").removesuffix("ms").strip()
+    wake = found.get("event_driven_wake")
     return DatabaseSettings(
         enabled=_boolean(found.get("enabled"), default.enabled),
-        scheduler_interval_ms=(
-            min(max(int(interval), 100), 600_000) if interval.isdigit() else default.scheduler_interval_ms
+        scheduler_interval_ms=_milliseconds(
+            found.get("scheduler_interval_ms"), default.scheduler_interval_ms, 100, 600_000
         ),
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
+        event_driven_wake=_boolean(wake, True) if wake is not None else None,
+        wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
+        may_notify=found.get("may_notify") != "off",
     )
 
 
@@ -124,9 +138,29 @@ def read_conflicts(conn: _Conn, group_id: str, pgt_ids: Collection[int], backend
     return frozenset(pgt_id for (pgt_id,) in conn.execute(load("queries/instance_conflicts"), parameters).fetchall())
 
 
-def read_pending(conn: _Conn) -> frozenset[int]:
-    """The stream tables that have something to take from their sources."""
-    return frozenset(int(pgt_id) for (pgt_id,) in conn.execute(load("queries/instance_pending")).fetchall())
+def read_pending(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
+    """Those of these stream tables that have something to do, be it that a source was altered."""
+    return _ids(conn, "queries/instance_pending", pgt_ids)
+
+
+def read_captured(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
+    """Those of these stream tables for which their sources' writers have left changes."""
+    return _ids(conn, "queries/wake_look", pgt_ids)
+
+
+def read_sources(conn: _Conn) -> dict[int, Sources]:
+    """What every stream table listens to."""
+    rows = conn.execute(load("queries/wake_wiring")).fetchall()
+    return {
+        int(pgt_id): Sources(dict(zip(sources, bells, strict=True)), bool(are_audible))
+        for pgt_id, sources, bells, are_audible in rows
+    }
+
+
+def _ids(conn: _Conn, query: str, pgt_ids: Collection[int]) -> frozenset[int]:
+    if not pgt_ids:
+        return frozenset()
+    return frozenset(int(row[0]) for row in conn.execute(load(query), {"pgt_ids": list(pgt_ids)}).fetchall())
 
 
 def read_buffers(conn: _Conn) -> list[Buffer]:
@@ -171,6 +205,11 @@ def _schedule(text: str | None) -> Schedule:
         # Refused at creation, so someone wrote the catalog by hand: keep the table fresh rather than
         # forgotten.
         return Calculated()
+
+
+def _milliseconds(text: str | None, default: int, least: int, most: int) -> int:
+    number = (text or "").removesuffix("ms").strip()
+    return min(max(int(number), least), most) if number.isdigit() else default
 
 
 def _boolean(text: str | None, default: bool) -> bool:

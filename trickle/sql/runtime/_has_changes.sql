@@ -4,11 +4,7 @@ CREATE FUNCTION pgtrickle._has_changes(pgt_id bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    f      pgtrickle.pgt_frontiers;
-    f_xmax xid8;
-    f_xip  xid8[];
-    source int;
-    found_one boolean;
+    f pgtrickle.pgt_frontiers;
 BEGIN
     SELECT t.* INTO f FROM pgtrickle.pgt_frontiers t WHERE t.pgt_id = _has_changes.pgt_id;
     IF f.snapshot IS NOT NULL AND EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s
@@ -22,33 +18,6 @@ BEGIN
     THEN
         RETURN true;
     END IF;
-    f_xmax := pg_snapshot_xmax(f.snapshot);
-    f_xip := ARRAY(SELECT pg_snapshot_xip(f.snapshot));
-    FOR source IN
-        SELECT d.source_id FROM pgtrickle.pgt_dependencies d
-        WHERE d.pgt_id = _has_changes.pgt_id AND d.source_id IS NOT NULL
-    LOOP
-        IF EXISTS (SELECT FROM pgtrickle_changes.markers m
-                   WHERE m.source_id = source AND m.xid >= f_xmax AND m.xid <> f.own_xid)
-           OR EXISTS (SELECT FROM pgtrickle_changes.markers m
-                      WHERE m.source_id = source AND m.xid = ANY (f_xip) AND m.xid <> f.own_xid)
-           OR EXISTS (SELECT FROM pgtrickle_changes.markers m
-                      WHERE m.source_id = source AND m.xid = f.own_xid AND m.seq > f.own_seq) THEN
-            RETURN true;
-        END IF;
-        -- In index order: the planner believes such rows are common, and would scan from where the consumed ones lie.
-        EXECUTE format(
-            'SELECT (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid >= $1 AND x.xid <> $3 '
-            'ORDER BY x.xid LIMIT 1) IS TRUE '
-            'OR (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = ANY ($2) AND x.xid <> $3 '
-            'ORDER BY x.xid LIMIT 1) IS TRUE '
-            'OR (SELECT true FROM pgtrickle_changes.changes_%1$s x WHERE x.xid = $3 AND x.seq > $4 '
-            'ORDER BY x.xid LIMIT 1) IS TRUE', source)
-        INTO found_one USING f_xmax, f_xip, f.own_xid, f.own_seq;
-        IF found_one THEN
-            RETURN true;
-        END IF;
-    END LOOP;
-    RETURN false;
+    RETURN pgtrickle._has_captured(f);
 END
 $fn$;

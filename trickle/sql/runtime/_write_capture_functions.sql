@@ -17,6 +17,11 @@ DECLARE
     groups      boolean := true;
     captured    int := 0;
     unread      boolean;  -- does the table have a column that nobody reads?
+    -- Last of all, when something was written: whoever waits for it has locked the bell, and is told at commit. Who finds
+    -- it free holds it until then, so that nobody arms it behind the back of a change that is not to be seen yet.
+    bell        text := format('IF FOUND AND NOT pg_try_advisory_xact_lock_shared(%s, %s) THEN '
+                               'PERFORM pg_notify(''pgtrickle_wake'', ''%s''); END IF; ',
+                               pgtrickle._bell_class(), pgtrickle._bell(source_id), source_id);
     -- A row that a MERGE moves to another partition stands in none of the transition tables that PostgreSQL shows to
     -- the triggers of the root: after a MERGE that may have moved rows only a full refresh is right.
     moves       text := CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = member) = 'p' THEN
@@ -24,7 +29,7 @@ DECLARE
         'IF current_query() || __pgt_context ~* ''[[:<:]]merge[[:>:]]'' THEN '
         'INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
         || format('VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''MERGE''); ', source_id)
-        || 'RETURN NULL; END IF; ' ELSE '' END;
+        || bell || 'RETURN NULL; END IF; ' ELSE '' END;
     reader      text;
     update_body text;
     col         record;
@@ -61,15 +66,15 @@ BEGIN
     EXECUTE format(head, prefix || '_insert') || format(
         'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
         'INSERT INTO %s (seq, xid, weight%s) SELECT __pgt_seq, pg_current_xact_id(), 1%s FROM pgt_new __pgt_new_row; '
-        'RETURN NULL; END $capture$', buffer, names, from_new);
+        '%s RETURN NULL; END $capture$', buffer, names, from_new, bell);
     EXECUTE format(head, prefix || '_delete') || format(
         'DECLARE __pgt_seq bigint := nextval(''pgtrickle_changes.change_seq''); BEGIN '
         'INSERT INTO %s (seq, xid, weight%s) SELECT __pgt_seq, pg_current_xact_id(), -1%s FROM pgt_old __pgt_old_row; '
-        'RETURN NULL; END $capture$', buffer, names, from_old);
+        '%s RETURN NULL; END $capture$', buffer, names, from_old, bell);
     EXECUTE format(head, prefix || '_truncate') || format(
         'BEGIN INSERT INTO pgtrickle_changes.markers (source_id, seq, xid, reason) '
         'VALUES (%s, nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), ''TRUNCATE''); '
-        'RETURN NULL; END $capture$', source_id);
+        '%s RETURN NULL; END $capture$', source_id, bell);
 
     -- An UPDATE that touches only columns nobody reads writes nothing. Comparing the first pair of rows by image tells
     -- the common statements apart: where they differ, all rows are written; where they are the same, a one-row
@@ -93,8 +98,8 @@ BEGIN
                     'SELECT __pgt_seq, pg_current_xact_id(), sign(w)%2$s FROM ('
                     'SELECT sum(w) AS w%2$s FROM ('
                     'SELECT -1 AS w%3$s FROM pgt_old __pgt_old_row UNION ALL SELECT 1%4$s FROM pgt_new __pgt_new_row) u(w%2$s) '
-                    'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); RETURN NULL; ',
-                    buffer, names, from_old, from_new, substr(names, 3), images);
+                    'GROUP BY %5$s%6$s HAVING sum(w) <> 0) net, generate_series(1, abs(w)); %7$s RETURN NULL; ',
+                    buffer, names, from_old, from_new, substr(names, 3), images, bell);
             END IF;
             update_body := update_body || 'END IF; ';
         END IF;
@@ -102,7 +107,7 @@ BEGIN
             'INSERT INTO %1$s (seq, xid, weight%2$s) '
             'SELECT __pgt_seq, pg_current_xact_id(), (-1)::smallint%3$s FROM pgt_old __pgt_old_row '
             'UNION ALL SELECT __pgt_seq, pg_current_xact_id(), 1::smallint%4$s FROM pgt_new __pgt_new_row; '
-            'RETURN NULL; END $capture$', buffer, names, from_old, from_new);
+            '%5$s RETURN NULL; END $capture$', buffer, names, from_old, from_new, bell);
     END IF;
     EXECUTE format(head, prefix || '_update') || update_body;
 
@@ -120,11 +125,11 @@ BEGIN
             'ELSE '
             'INSERT INTO %1$s (seq, xid, weight%2$s) VALUES '
             '(nextval(''pgtrickle_changes.change_seq''), pg_current_xact_id(), -1%3$s); '
-            'END IF; RETURN NULL; END $capture$',
+            'END IF; %6$s RETURN NULL; END $capture$',
             buffer, names, from_row_old,
             CASE WHEN names = '' THEN 'true'
                  ELSE format('record_image_eq(ROW(%s), ROW(%s))', substr(from_row_old, 3), substr(from_row_new, 3)) END,
-            from_row_new);
+            from_row_new, bell);
         PERFORM pgtrickle._adopt('FUNCTION', prefix || '_row()');
     END IF;
     PERFORM pgtrickle._adopt('FUNCTION', format('%s_%s()', prefix, kind))

@@ -1,10 +1,11 @@
--- For every stream table that may be refreshed: is there anything to do for it? One call for the whole database.
+-- For every stream table that may be refreshed, or for these of them: is there anything to do for it? In one call.
 -- A source that looks different counts: lost capture must be met by a refresh, which repairs it.
-CREATE FUNCTION pgtrickle.pending() RETURNS TABLE (pgt_id bigint, has_changes boolean)
+CREATE FUNCTION pgtrickle.pending(pgt_ids bigint[] DEFAULT NULL) RETURNS TABLE (pgt_id bigint, has_changes boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
     WITH source AS MATERIALIZED (
         SELECT s.source_relid, pgtrickle.source_stamp(s.source_relid) AS stamp
-        FROM (SELECT DISTINCT d.source_relid FROM pgtrickle.pgt_dependencies d) s
+        FROM (SELECT DISTINCT d.source_relid FROM pgtrickle.pgt_dependencies d
+              WHERE pgt_ids IS NULL OR d.pgt_id = ANY (pgt_ids)) s
     )
     SELECT s.pgt_id,
            s.needs_reinit
@@ -14,6 +15,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
            OR s.refresh_mode = 'IMMEDIATE' AND pgtrickle._immediate_fault(s.pgt_id)
            OR pgtrickle._has_changes(s.pgt_id)
     FROM pgtrickle.pgt_stream_tables s
-    WHERE s.status IN ('INITIALIZING', 'ACTIVE')
+    WHERE s.status IN ('INITIALIZING', 'ACTIVE') AND (pgt_ids IS NULL OR s.pgt_id = ANY (pgt_ids))
     ORDER BY s.pgt_id
 $fn$;

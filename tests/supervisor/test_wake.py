@@ -1,0 +1,197 @@
+"""Writers wake the instance. The tick is so long that whatever was not told is not seen in time.
+
+Lies it would catch: a change that commits late, after the instance has looked and gone to sleep, and is told by nobody;
+one that another instance was told of; writers that all notify, or that wait for one another.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from support.databases import Database
+from support.waiting import until
+
+from trickle.db.locks import LockSession
+from trickle.supervisor.wake import OPENED
+
+Start = Callable[..., Any]
+TICK = 30.0
+SOON = 5.0
+"""Seconds; a loaded machine is patient, and the tick is farther away."""
+
+
+def prepare(db: Database, tables: int = 1) -> None:
+    with db.connect() as conn:
+        conn.execute("SELECT pgtrickle.set_config('event_driven_wake', 'on')")
+        for number in range(tables):
+            conn.execute(f"CREATE TABLE source_{number} (id bigint GENERATED ALWAYS AS IDENTITY, writer int)".encode())
+            conn.execute(
+                "SELECT pgtrickle.create_stream_table(%s, %s, schedule => 'calculated')",
+                (f"st_{number}", f"SELECT writer, count(*) AS n FROM source_{number} GROUP BY writer"),
+            )
+
+
+def armed(conn: psycopg.Connection[Any]) -> set[int]:
+    rows = conn.execute(
+        "SELECT l.objid::int FROM pg_locks l"
+        " WHERE l.locktype = 'advisory' AND l.classid = pgtrickle._bell_class()::bigint AND l.mode = 'ExclusiveLock' AND l.granted"
+        " AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
+    ).fetchall()
+    return {int(bell) for (bell,) in rows}
+
+
+def ready(worker: Any, tables: int) -> bool:
+    return len(worker.said("compiled")) >= tables
+
+
+def await_asleep(conn: psycopg.Connection[Any], bells: int) -> None:
+    until(lambda: len(armed(conn)) == bells, seconds=2 * TICK)
+
+
+def number_of(conn: psycopg.Connection[Any], table: str) -> int:
+    row = conn.execute(f"SELECT coalesce(sum(n), 0)::int FROM {table}".encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_commit_is_followed_long_before_the_tick(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    worker = start_worker(tick_seconds=TICK)
+    with db.connect() as conn:
+        until(lambda: ready(worker, 1), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        for turn in range(1, 6):
+            conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+            until(lambda turn=turn: number_of(conn, "st_0") == turn, seconds=SOON)  # type: ignore[misc]
+
+
+def test_who_finds_the_bell_open_and_commits_late_is_not_missed(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    worker = start_worker(tick_seconds=TICK)
+    with db.connect() as conn, db.connect(autocommit=False) as late:
+        until(lambda: ready(worker, 1), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        # The first rings; the second writes while the bell is open, and commits when the first is long worked off.
+        with db.connect() as blocker:
+            blocker.execute("BEGIN")
+            blocker.execute("LOCK TABLE st_0 IN EXCLUSIVE MODE")
+            conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+            until(lambda: not armed(conn))
+            late.execute("INSERT INTO source_0 (writer) VALUES (2)")
+            blocker.execute("ROLLBACK")
+        until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
+        time.sleep(1)
+        assert not armed(conn), "nobody arms it behind the back of a writer in flight"
+        late.commit()
+        until(lambda: number_of(conn, "st_0") == 2, seconds=SOON)
+        await_asleep(conn, 1)
+
+
+def test_of_many_commits_few_notify(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    worker = start_worker(tick_seconds=TICK)
+    with db.connect() as conn, db.connect() as ear:
+        until(lambda: ready(worker, 1), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        ear.execute("LISTEN pgtrickle_wake")
+        for _ in range(2000):
+            conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        until(lambda: number_of(conn, "st_0") == 2000, seconds=SOON)
+        rung = [note for note in ear.notifies(timeout=0.5) if note.payload.isdecimal()]
+        refreshes = len(worker.said("refreshed"))
+        assert 0 < len(rung) <= max(20, 2 * refreshes), f"{len(rung)} of 2000 commits notified in {refreshes} refreshes"
+
+
+@pytest.mark.parametrize("instances", [1, 2])
+def test_nothing_is_missed_under_writers_of_all_kinds(db: Database, start_worker: Start, instances: int) -> None:
+    """Short and long transactions, with rollbacks and savepoints, meet the bell in every state."""
+    tables = 4
+    prepare(db, tables)
+    workers = [start_worker(tick_seconds=TICK, instance_id=f"i{number}") for number in range(instances)]
+    with db.connect() as conn:
+        until(lambda: sum(len(worker.said("compiled")) for worker in workers) >= tables, seconds=2 * TICK)
+        await_asleep(conn, tables)
+        for turn in range(8):
+            threads = [
+                threading.Thread(target=write, args=(db, random.Random(f"{turn} {number}"), tables))
+                for number in range(6)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for number in range(tables):
+                query = f"SELECT count(*) FROM source_{number}".encode()
+                (wanted,) = conn.execute(query).fetchone() or (0,)
+                until(lambda n=number, w=wanted: number_of(conn, f"st_{n}") == w, seconds=SOON)  # type: ignore[misc]
+
+
+def write(db: Database, chance: random.Random, tables: int) -> None:
+    with db.connect() as conn:
+        for _ in range(chance.randint(5, 25)):
+            insert = f"INSERT INTO source_{chance.randrange(tables)} (writer) VALUES (1)".encode()
+            conn.execute("BEGIN")
+            conn.execute("SAVEPOINT s")
+            conn.execute(insert)
+            if chance.random() < 0.2:
+                conn.execute("ROLLBACK TO SAVEPOINT s")
+            time.sleep(chance.choice([0, 0, 0.001, 0.005, 0.03, 0.2]))
+            if chance.random() < 0.3:
+                conn.execute(insert)
+            conn.execute("ROLLBACK" if chance.random() < 0.1 else "COMMIT")
+            time.sleep(chance.choice([0, 0, 0.002, 0.01, 0.05]))
+
+
+def test_a_prepared_transaction_is_not_refused_unless_asked_for(db: Database, start_worker: Start) -> None:
+    """The server of the tests allows prepared transactions."""
+    prepare(db)
+    with db.connect() as conn:
+        conn.execute("SELECT pgtrickle.set_config('event_driven_wake', NULL)")
+        start_worker()
+        until(lambda: conn.execute("SELECT count(*) FROM pgtrickle.ownership").fetchone() == (1,))
+        time.sleep(1)
+        assert not armed(conn)
+        conn.execute("BEGIN")
+        conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        conn.execute("PREPARE TRANSACTION 'wake'")
+        conn.execute("COMMIT PREPARED 'wake'")
+        until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
+
+
+def test_the_setting_is_followed_while_the_instance_runs(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    worker = start_worker(discovery_seconds=1.0)
+    with db.connect() as conn:
+        await_asleep(conn, 1)
+        conn.execute("SELECT pgtrickle.set_config('event_driven_wake', 'off')")
+        until(lambda: not armed(conn))
+        conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
+        worker.terminate()
+        worker.wait()
+
+
+def test_who_opens_a_bell_tells_the_others(db: Database) -> None:
+    with db.connect() as conn:
+        conn.execute("INSERT INTO pgtrickle.pgt_instances (group_id, instance_id) VALUES ('g', 'a'), ('g', 'b')")
+    one, other = LockSession(db.url), LockSession(db.url, "pgtrickle_wake")
+    try:
+        assert one.arm_bells([3, 4]) == {3: one.backend_pid, 4: one.backend_pid}
+        assert other.arm_bells([3]) == {3: one.backend_pid}
+        with db.connect(autocommit=False) as writer:
+            writer.execute("SELECT pg_try_advisory_xact_lock_shared(pgtrickle._bell_class(), 5)")
+            assert other.arm_bells([5]) == {5: None}
+        one.open_bells([3], f"{OPENED} 3")
+        assert until(other.doorbells) == [f"{OPENED} 3"]
+        assert other.arm_bells([3, 5]) == {3: other.backend_pid, 5: other.backend_pid}
+        one.close()
+        assert until(lambda: other.arm_bells([4]) == {4: other.backend_pid})
+    finally:
+        one.close()
+        other.close()

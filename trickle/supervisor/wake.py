@@ -1,0 +1,181 @@
+"""Woken by writers: from the notification to the stream tables that are due, and the bells armed again behind it.
+
+    notification ──▶ its readers are known to have changes: the loop starts them at once, no question asked
+                 └─▶ the bell is opened: from here on nobody notifies
+    work done ──▶ look ──nothing──▶ arm ──▶ look ──nothing──▶ sleep
+                    └──changes──▶ work             └──a writer is in flight──▶ look again soon
+
+The locks are on the lock session, the looks on the control session. Without bells (the setting `event_driven_wake` is
+off, or the server allows prepared transactions, which cannot notify) every stream table is looked at at every tick.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from psycopg import Connection
+
+from trickle.clock import Clock
+from trickle.db.locks import LockSession
+from trickle.logs import event
+from trickle.scheduler.book import Book
+from trickle.scheduler.schedule import Calculated
+from trickle.supervisor import observe
+from trickle.supervisor.bells import Bells, Wire
+from trickle.supervisor.link import ServerLink
+
+log = logging.getLogger(__name__)
+
+OPENED = "open"  # the word of a notification by which an instance says that bells of its are open, with their numbers
+DUE = "due"  # the same for stream tables that have something to do, with theirs
+# Looks at stream tables whose bells are silent: altered sources and lost triggers do not ring.
+SWEEP_TABLES = 64
+# So many stream tables are asked about in one statement: a heartbeat must fit between two.
+_CHUNK = 1000
+# Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.
+_LONGEST_PAUSE = 0.5
+
+
+class Wake:
+    """The bells of one instance."""
+
+    def __init__(self, link: ServerLink, book: Book, clock: Clock) -> None:
+        self._link = link
+        self._book = book
+        self._clock = clock
+        self._bells = Bells()
+        self._sources: Mapping[int, observe.Sources] = {}
+        self._owned: frozenset[int] = frozenset()
+        self._to_open: set[int] = set()
+        self._is_on = False
+        self._debounce = 0.01
+        self._swept: list[int] = []
+
+    @property
+    def next_look(self) -> float | None:
+        """When bells are to be tried before the next tick, in monotonic seconds."""
+        return self._bells.next_retry if self._link.locks is not None else None
+
+    def set(self, settings: observe.DatabaseSettings) -> None:
+        """Follow the settings of the database."""
+        is_on = settings.may_notify if settings.event_driven_wake is None else settings.event_driven_wake
+        if is_on != self._is_on:
+            event(log, logging.INFO, "writers wake us" if is_on else "writers do not wake us: sources are polled")
+            self._is_on = is_on
+            self._connect()
+        self._debounce = settings.wake_debounce_ms / 1000
+
+    def read(self, sources: Mapping[int, observe.Sources]) -> None:
+        """The catalog was read anew."""
+        self._sources = sources
+        self._connect()
+
+    def own(self, owned: frozenset[int]) -> None:
+        """These stream tables are ours."""
+        if owned is not self._owned:
+            self._owned = owned
+            self._connect()
+
+    def forget(self) -> None:
+        """The lock session is gone, and every bell with it."""
+        self._to_open.clear()
+        self._bells.forget()
+
+    def hear(self, words: Iterable[str]) -> None:
+        """What was called through the door: numbers of sources, of opened bells, or of stream tables that are due."""
+        now = self._clock.monotonic()
+        running = self._book.running
+        for word in words:
+            what, *numbers = word.split()
+            if what.isdecimal():
+                readers, armed = self._bells.rang(int(what), now, self._debounce)
+                # One that runs was told of by a writer before, or is looked at when it has finished.
+                self._book.noticed(readers - running)
+                if armed is not None:
+                    self._to_open.add(armed)
+            elif what == OPENED:
+                for number in numbers:
+                    if int(number) not in self._armed:
+                        self._bells.opened(int(number), now, self._debounce)
+            elif what == DUE:
+                self._book.noticed(frozenset(map(int, numbers)))
+
+    def finished(self, pgt_id: int) -> None:
+        """A refresh is over."""
+        self._bells.finished(pgt_id, self._clock.monotonic(), self._debounce)
+
+    def settle(self, control: Connection[Any]) -> None:
+        """Between two ticks: open what rang, and try what is due."""
+        locks = self._link.locks
+        if locks is None:
+            return
+        self.open()
+        now = self._clock.monotonic()
+        due = self._bells.due(now)
+        if not due:
+            return
+        running, changed = self._book.running, self._book.changed
+        found = observe.read_captured(control, self._bells.tables_of(due) - running - changed)
+        self._book.noticed(found)
+        busy = self._bells.noisy(due, running | self._book.due | found)
+        self._bells.postponed(busy, now, self._debounce, _LONGEST_PAUSE)
+        fresh = self._arm(locks, due - busy)
+        if fresh:
+            listening = self._bells.tables_of(fresh)
+            self._book.noticed(observe.read_captured(control, listening - running - changed) | (listening & running))
+
+    def turn(self, control: Connection[Any]) -> Iterable[frozenset[int]]:
+        """At a tick: arm what can be armed. The stream tables to be looked at after that, in portions."""
+        locks = self._link.locks
+        ask = self._sweep()
+        if locks is not None:
+            self.open()
+            before = self._bells.unheard()
+            tried = self._bells.not_held_by(locks.backend_pid)
+            busy = self._bells.noisy(tried, self._book.running | self._book.due)
+            fresh = self._arm(locks, tried - busy)
+            ask |= before | self._bells.unheard() | self._bells.tables_of(fresh)
+        ordered = sorted(ask & self._owned)
+        return [frozenset(ordered[i : i + _CHUNK]) for i in range(0, len(ordered), _CHUNK)]
+
+    def open(self) -> None:
+        """Open the bells that rang, and those that nobody here listens to any more."""
+        locks = self._link.locks
+        if locks is None:
+            return
+        opened = self._to_open & locks.armed
+        self._to_open.clear()
+        if opened:
+            locks.open_bells(opened, " ".join([OPENED, *map(str, sorted(opened))]))
+
+    @property
+    def _armed(self) -> frozenset[int]:
+        return self._link.locks.armed if self._link.locks is not None else frozenset()
+
+    def _connect(self) -> None:
+        wires = {}
+        for pgt_id in self._owned:
+            table, sources = self._book.tables.get(pgt_id), self._sources.get(pgt_id)
+            if table is None or sources is None:
+                continue
+            is_prompt = isinstance(table.schedule, Calculated) and not table.is_immediate
+            bell_of = sources.bell_of if self._is_on and not table.is_immediate else {}
+            wires[pgt_id] = Wire(bell_of, self._is_on and sources.are_audible, is_prompt)
+        self._bells.connect(wires)
+        self._to_open |= self._armed - self._bells.numbers
+
+    def _arm(self, locks: LockSession, numbers: frozenset[int]) -> frozenset[int]:
+        """Try to arm these; those whose stream tables are to be looked at because it is news who has armed them."""
+        if not numbers:
+            return frozenset()
+        holders = locks.arm_bells(numbers)
+        return self._bells.armed(holders, self._clock.monotonic(), self._debounce, _LONGEST_PAUSE)
+
+    def _sweep(self) -> frozenset[int]:
+        if not self._swept:
+            self._swept = sorted(self._owned, reverse=True)
+        portion = frozenset(self._swept[-SWEEP_TABLES:])
+        del self._swept[-SWEEP_TABLES:]
+        return portion
