@@ -47,6 +47,10 @@ class Running:
         self.process.kill()
         self.process.wait()
 
+    def reload(self) -> None:
+        """Have it read the settings of the database anew."""
+        self.process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """The parent and its subprocesses: as a virtual machine that is suspended."""
         os.killpg(self.process.pid, signal.SIGSTOP)
@@ -58,8 +62,9 @@ class Running:
 class Fleet:
     """A few instances, started by the command line that users start them with."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, workers: int) -> None:
         self._url = url
+        self._workers = workers
         self._folder = folder
         self._number = 0
         self.running: dict[str, Running] = {}
@@ -68,9 +73,13 @@ class Fleet:
         self._number += 1
         name = f"instance-{self._number}"
         command = [sys.executable, "-m", "trickle", "worker", "--postgres-url", self._url, "--instance-id", name]
+        command += ["--workers", str(self._workers)]
         with (self._folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, "--workers", "1"], stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*command, "--workers", str(self._workers)],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         self.running[name] = Running(name, process)
 
@@ -84,8 +93,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet(url: str, folder: Path, size: int) -> Iterator[Fleet]:
-    made = Fleet(url, folder)
+def fleet(url: str, folder: Path, size: int, workers: int = 1) -> Iterator[Fleet]:
+    made = Fleet(url, folder, workers)
     try:
         for _ in range(size):
             made.start()

@@ -40,7 +40,8 @@ def prepare(db: Database, tables: int = 1) -> None:
 def armed(conn: psycopg.Connection[Any]) -> set[int]:
     rows = conn.execute(
         "SELECT l.objid::int FROM pg_locks l"
-        " WHERE l.locktype = 'advisory' AND l.classid = pgtrickle._bell_class()::bigint AND l.mode = 'ExclusiveLock' AND l.granted"
+        " WHERE l.locktype = 'advisory' AND l.classid = pgtrickle._bell_class()::bigint"
+        " AND l.mode = 'ExclusiveLock' AND l.granted"
         " AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())"
     ).fetchall()
     return {int(bell) for (bell,) in rows}
