@@ -33,7 +33,8 @@ from benchmarks.server import Database
 from benchmarks.shapes import groups_for, load
 from trickle import connect, embedded
 from trickle.db import session
-from trickle.worker.jobs import Limits, Workbench, perform
+from trickle.worker.bench import Limits, Workbench
+from trickle.worker.jobs import perform
 from trickle.worker.protocol import Prune
 
 COLUMNS = ("what", "table", "median_ms", "min_ms", "max_ms", "samples", "per_second", "times_plain")

@@ -17,7 +17,8 @@ from benchmarks.shapes import Shape
 from trickle import connect
 from trickle.catalog.stream_tables import get_stream_table
 from trickle.db import session
-from trickle.worker.jobs import Limits, Workbench, perform
+from trickle.worker.bench import Limits, Workbench
+from trickle.worker.jobs import perform
 from trickle.worker.protocol import Outcome, Prune, Refresh
 
 Mode = Literal["AUTO", "DIFFERENTIAL", "FULL"]

@@ -9,7 +9,6 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from trickle.scheduler.agenda import Agenda
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
 from trickle.scheduler.schedule import parse_schedule
@@ -98,12 +97,13 @@ class Twins(RuleBasedStateMachine):
     def work_is_done(self, rows: int, fails: bool, count: int) -> None:
         plan = self._plan()
         for book in self.books:
-            for pgt_id in plan.refresh[:count]:
-                book.started(pgt_id, self.moment)
+            for due in plan.refresh[:count]:
+                book.started(due.members, self.moment)
                 if fails:
-                    book.failed(pgt_id, self.now + 4.0)
+                    for pgt_id in due.members:
+                        book.failed(pgt_id, self.now + 4.0)
                 else:
-                    book.refreshed(pgt_id, rows, self.now)
+                    book.refreshed(dict.fromkeys(due.members, rows), self.now)
             for pgt_id in plan.compile[:count]:
                 book.started_compiling(pgt_id, self.now)
                 book.dropped(pgt_id) if fails else book.compiled(pgt_id, "compiled")
@@ -113,18 +113,18 @@ class Twins(RuleBasedStateMachine):
     def work_begins(self, count: int) -> None:
         plan = self._plan()
         for book in self.books:
-            for pgt_id in plan.refresh[:count]:
-                book.started(pgt_id, self.moment)
+            for due in plan.refresh[:count]:
+                book.started(due.members, self.moment)
 
     @rule(rows=st.integers(0, 1))
     def work_ends(self, rows: int) -> None:
         for book in self.books:
             for pgt_id in sorted(book.running):
-                book.refreshed(pgt_id, rows, self.now)
+                book.refreshed({pgt_id: rows}, self.now)
 
     def _plan(self) -> Plan:
         book, sleepless = self.books
-        sleepless._agenda.wake(sleepless.tables)
+        sleepless._agenda.add(sleepless.tables)
         plan, whole = book.plan(self.owned, self.moment), sleepless.plan(self.owned, self.moment)
         assert plan.compile == whole.compile
         assert plan.refresh == whole.refresh
@@ -139,10 +139,3 @@ class Twins(RuleBasedStateMachine):
 
 Twins.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestTwins = Twins.TestCase
-
-
-def test_who_runs_is_not_remembered_for_ever() -> None:
-    agenda = Agenda()
-    for _ in range(1000):
-        agenda.sleep(1, float("inf"))
-    assert agenda._asleep == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +9,7 @@ from trickle.scheduler.book import COMPILE_RETRY_SECONDS, Book, Moment, Plan
 from trickle.scheduler.due import Policy
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table
+from trickle.scheduler.units import Kind
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 ALL = frozenset({1, 2, 3})
@@ -19,9 +19,9 @@ def at(seconds: float) -> Moment:
     return Moment(START + timedelta(seconds=seconds), 1000 + seconds)
 
 
-def polled(book: Book, changed: Iterable[int]) -> None:
-    """The answer of a look at everything, just now."""
-    book.polled(frozenset(changed), book.tables, at(0).monotonic)
+def ids(plan: Plan) -> tuple[int, ...]:
+    """The stream tables that are refreshed, in their order."""
+    return tuple(i for item in plan.refresh for i in item.members)
 
 
 def chain(second: str | None = None) -> Book:
@@ -43,29 +43,39 @@ def chain(second: str | None = None) -> Book:
         ]
     )
     for pgt_id in (1, 2, 3):
-        book.started(pgt_id, at(0))
-        book.refreshed(pgt_id, 0, at(0).monotonic)
+        book.started([pgt_id], at(0))
+        book.refreshed({pgt_id: 0}, at(0).monotonic)
     return book
 
 
 def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
     book = chain()
-    polled(book, {1})
-    assert book.plan(ALL, at(10)).refresh == (1,)
-    book.started(1, at(10))
-    assert book.plan(ALL, at(10.1)).refresh == ()
-    assert book.refreshed(1, 5, at(10.2).monotonic) == {2}
-    assert book.plan(ALL, at(10.2)).refresh == (2,)
-    book.started(2, at(10.2))
-    assert book.refreshed(2, 1, at(10.3).monotonic) == {3}
-    assert book.plan(ALL, at(10.3)).refresh == (3,)
+    book.polled({1})
+    assert ids(book.plan(ALL, at(10))) == (1,)
+    book.started([1], at(10))
+    assert ids(book.plan(ALL, at(10.1))) == ()
+    assert book.refreshed({1: 5}, at(10.2).monotonic) == {2}
+    (item,) = book.plan(ALL, at(10.2)).refresh
+    assert (item.unit.kind, item.members) == (Kind.FUSED_CHAIN, (2, 3))
+    book.started(item.members, at(10.2))
+    assert book.refreshed({2: 1, 3: 1}, at(10.3).monotonic) == frozenset()
+    assert book.plan(ALL, at(10.3)) == Plan()
+
+
+def test_who_has_another_schedule_is_refreshed_alone() -> None:
+    book = chain("10s")
+    book.polled({2})
+    assert ids(book.plan(ALL, at(10))) == (2,)
+    book.started([2], at(10))
+    assert book.refreshed({2: 1}, at(10.3).monotonic) == {3}
+    assert ids(book.plan(ALL, at(10.3))) == (3,)
 
 
 def test_a_refresh_without_changes_wakes_nobody() -> None:
     book = chain()
-    polled(book, {1})
-    book.started(1, at(10))
-    assert book.refreshed(1, 0, at(10.1).monotonic) == frozenset()
+    book.polled({1})
+    book.started([1], at(10))
+    assert book.refreshed({1: 0}, at(10.1).monotonic) == frozenset()
     assert book.plan(ALL, at(10.2)) == Plan()
 
 
@@ -79,30 +89,30 @@ def test_due_without_changes_is_touched_once_per_period() -> None:
 
 def test_a_period_counts_from_the_start_of_the_last_refresh() -> None:
     book = chain()
-    polled(book, {1})
-    book.started(1, at(10))
-    book.refreshed(1, 0, at(18).monotonic)
-    polled(book, {1})
-    assert book.plan(ALL, at(20)).refresh == (1,)
+    book.polled({1})
+    book.started([1], at(10))
+    book.refreshed({1: 0}, at(18).monotonic)
+    book.polled({1})
+    assert ids(book.plan(ALL, at(20))) == (1,)
 
 
 def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
     book = chain("10s")
-    polled(book, {1, 2})
-    book.started(1, at(10))
+    book.polled({1, 2})
+    book.started([1], at(10))
     book.failed(1, at(15).monotonic)
     assert book.failures(1) == 1
-    assert book.plan(ALL, at(10.1)).refresh == (2,)
-    assert 1 in book.plan(ALL, at(15)).refresh
-    book.started(1, at(15))
-    book.refreshed(1, 0, at(15).monotonic)
+    assert ids(book.plan(ALL, at(10.1))) == (2,)
+    assert 1 in ids(book.plan(ALL, at(15)))
+    book.started([1], at(15))
+    book.refreshed({1: 0}, at(15).monotonic)
     assert book.failures(1) == 0
 
 
 def test_only_what_is_ours_is_planned() -> None:
-    book = chain()
-    polled(book, ALL)
-    assert book.plan(frozenset({3}), at(10)).refresh == (3,)
+    book = chain("10s")
+    book.polled(ALL)
+    assert ids(book.plan(frozenset({3}), at(10))) == (3,)
 
 
 def test_a_table_without_a_program_is_compiled_before_it_is_refreshed() -> None:
@@ -110,10 +120,10 @@ def test_a_table_without_a_program_is_compiled_before_it_is_refreshed() -> None:
     bare = Table(1, "public", "a", program_state="none", is_populated=False)
     book.read([bare])
     plan = book.plan(ALL, at(0))
-    assert (plan.compile, plan.refresh) == ((1,), ())
+    assert (plan.compile, ids(plan)) == ((1,), ())
     book.started_compiling(1, at(0).monotonic)
     book.compiled(1, "full_only")
-    assert book.plan(ALL, at(1)) == Plan(refresh=(1,))
+    assert ids(book.plan(ALL, at(1))) == (1,)
 
 
 def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_stop_refreshes() -> None:
@@ -122,7 +132,7 @@ def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_s
     book.read([bare])
     book.started_compiling(1, at(0).monotonic)
     book.dropped(1)
-    assert book.plan(ALL, at(2)) == Plan(refresh=(1,))
+    assert ids(book.plan(ALL, at(2))) == (1,)
     assert book.plan(ALL, at(COMPILE_RETRY_SECONDS)).compile == (1,)
     book.read([replace(bare, program_state="stale")])
     assert book.plan(ALL, at(2)).compile == (1,), "the catalog says something new about the program"
@@ -130,7 +140,7 @@ def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_s
 
 def test_a_table_that_was_dropped_is_forgotten() -> None:
     book = chain()
-    polled(book, ALL)
+    book.polled(ALL)
     book.read([])
     assert book.plan(ALL, at(100)) == Plan()
 
@@ -139,8 +149,8 @@ def test_a_quiet_table_is_still_checked_now_and_then() -> None:
     """Only a refresh notices that a source lost its capture, and then no change is ever seen again."""
     book = chain()
     book.policy = Policy(slack_seconds=0.0, check_seconds=30)
-    assert 3 not in book.plan(ALL, at(29)).refresh
-    assert 1 in book.plan(ALL, at(30)).refresh
+    assert 3 not in ids(book.plan(ALL, at(29)))
+    assert 1 in ids(book.plan(ALL, at(30)))
 
 
 def test_programs_are_made_upstream_first() -> None:
@@ -163,15 +173,15 @@ def test_what_is_held_back_says_so_once_and_goes_on_when_the_reason_has_gone() -
     book.polled({1})
     tables = list(book.tables.values())
     book.read([replace(tables[0], held="a gate"), *tables[1:]])
-    assert book.plan(ALL, at(10)).refresh == (1,), "the refresh itself tells"
-    book.started(1, at(10))
+    assert ids(book.plan(ALL, at(10))) == (1,), "the refresh itself tells"
+    book.started([1], at(10))
     book.skipped(1, "a gate")
     book.polled({1})
     assert book.plan(ALL, at(20)) == Plan()
     book.read([replace(tables[0], held="another gate"), *tables[1:]])
-    assert book.plan(ALL, at(30)).refresh == (1,)
-    book.started(1, at(30))
+    assert ids(book.plan(ALL, at(30))) == (1,)
+    book.started([1], at(30))
     book.skipped(1, "another gate")
     book.polled({1})
     book.read(tables)
-    assert book.plan(ALL, at(30.1)).refresh == (1,), "at once"
+    assert ids(book.plan(ALL, at(30.1))) == (1,), "at once"

@@ -1,66 +1,84 @@
-"""Order of execution: upstream first, nobody starves."""
+"""Order of execution: upstream first, bands, tiers, and nobody starves."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trickle.scheduler import graph
-from trickle.scheduler.order import PATIENCE_SECONDS, Waiting, ready
-from trickle.scheduler.table import Table, Tier
+from trickle.scheduler.order import PATIENCE_SECONDS, Due, Waiting, ready
+from trickle.scheduler.table import TIER_RANK, Tier
+from trickle.scheduler.units import BAND, Kind, Unit
+
+Upstream = Mapping[int, Iterable[int]]
 
 
-def tables(upstream: dict[int, set[int]]) -> dict[int, Table]:
-    return {i: Table(i, "public", f"t{i}", upstream=frozenset(up)) for i, up in upstream.items()}
+def due(pgt_id: int, kind: Kind = Kind.SINGLETON, tier: Tier = Tier.HOT) -> Due:
+    return Due(Unit(kind, (pgt_id,)), (pgt_id,), tier)
 
 
 def waiting(
-    due: dict[int, float], finished: dict[int, float] | None = None, running: set[int] | None = None
+    due_since: dict[int, float],
+    finished: dict[int, float] | None = None,
+    running: Iterable[int] = (),
+    served: Iterable[int] = (),
 ) -> Waiting:
-    return Waiting(due, finished or {}, frozenset(running or ()))
+    return Waiting(due_since, finished or {}, frozenset(running), frozenset(served))
 
 
-CHAIN = {1: set[int](), 2: {1}, 3: {2}}
+CHAIN: Upstream = {1: set[int](), 2: {1}, 3: {2}}
 
 
-def ids(found: list[Table]) -> list[int]:
-    return [table.pgt_id for table in found]
+def ids(found: list[Due]) -> list[int]:
+    return [item.unit.key for item in found]
 
 
 def test_in_a_chain_only_the_first_starts() -> None:
-    all_of_them = tables(CHAIN)
-    order = ready(all_of_them.values(), graph.build(CHAIN), waiting({1: 0.0, 2: 0.0, 3: 0.0}), 0.1)
+    order = ready(map(due, CHAIN), graph.build(CHAIN), waiting({1: 0.0, 2: 0.0, 3: 0.0}), 0.1)
     assert ids(order) == [1]
 
 
 def test_a_grandparent_that_runs_is_waited_for_too() -> None:
-    all_of_them = tables(CHAIN)
-    order = ready([all_of_them[3]], graph.build(CHAIN), waiting({3: 0.0}, running={1}), 0.1)
-    assert order == []
+    assert ready([due(3)], graph.build(CHAIN), waiting({3: 0.0}, running={1}), 0.1) == []
 
 
 def test_an_upstream_is_waited_for_once() -> None:
     """An upstream that is due again and again must not hold its downstream back for ever."""
-    all_of_them = tables(CHAIN)
     state = waiting({1: 1.0, 2: 0.0}, finished={1: 0.5})
-    assert ids(ready([all_of_them[1], all_of_them[2]], graph.build(CHAIN), state, 1.0)) == [1, 2]
+    assert ids(ready([due(1), due(2)], graph.build(CHAIN), state, 1.0)) == [1, 2]
 
 
 def test_a_slow_upstream_is_not_waited_for_longer_than_patience() -> None:
-    all_of_them = tables(CHAIN)
     state = waiting({2: 0.0}, running={1})
-    assert ready([all_of_them[2]], graph.build(CHAIN), state, PATIENCE_SECONDS - 0.1) == []
-    assert ids(ready([all_of_them[2]], graph.build(CHAIN), state, PATIENCE_SECONDS)) == [2]
+    assert ready([due(2)], graph.build(CHAIN), state, PATIENCE_SECONDS - 0.1) == []
+    assert ids(ready([due(2)], graph.build(CHAIN), state, PATIENCE_SECONDS)) == [2]
 
 
-def test_tier_then_waiting_time_decide_within_a_level() -> None:
-    level = [
-        Table(1, "public", "cold", tier=Tier.COLD),
-        Table(2, "public", "late"),
-        Table(3, "public", "early"),
+def test_bands_then_tiers_then_depth_then_waiting_time() -> None:
+    items = [
+        due(1, Kind.CYCLIC_SCC),
+        due(2, Kind.SINGLETON, Tier.COLD),
+        due(3, Kind.SINGLETON, Tier.WARM),
+        due(4),
+        due(5),
+        due(6, Kind.FUSED_CHAIN, Tier.WARM),
+        due(7, Kind.REPEATABLE_READ_GROUP),
+        due(8, Kind.ATOMIC_GROUP, Tier.COLD),
+        due(9, Kind.IMMEDIATE_CLOSURE, Tier.COLD),
+        due(10, Kind.IMMEDIATE_CLOSURE),
     ]
-    order = ready(level, graph.build({1: [], 2: [], 3: []}), waiting({1: 0.0, 2: 2.0, 3: 1.0}), 3.0)
-    assert ids(order) == [3, 2, 1]
+    since = {item.unit.key: float(-item.unit.key) for item in items}
+    nobody_reads = graph.build(dict.fromkeys(since, ()))
+    assert ids(ready(items, nobody_reads, waiting(since), 0.0)) == [10, 9, 7, 6, 8, 5, 4, 3, 2, 1]
+
+
+def test_who_had_a_turn_comes_after_who_waits() -> None:
+    items = [due(1, Kind.IMMEDIATE_CLOSURE), due(2, Kind.CYCLIC_SCC, Tier.COLD)]
+    state = waiting({1: 0.0, 2: 0.0}, served={1})
+    assert ids(ready(items, graph.build({1: (), 2: ()}), state, 0.0)) == [2, 1]
 
 
 def test_a_cycle_in_the_catalog_does_not_stop_the_scheduler() -> None:
@@ -80,25 +98,38 @@ def dags(draw: st.DrawFn) -> dict[int, set[int]]:
     return {i: draw(st.sets(st.integers(0, i - 1), max_size=3)) if i else set() for i in range(size)}
 
 
+@st.composite
+def units_of(draw: st.DrawFn, upstream: Upstream) -> list[Due]:
+    kinds, tiers = st.sampled_from(list(Kind)), st.sampled_from([Tier.HOT, Tier.WARM, Tier.COLD])
+    return [due(i, draw(kinds), draw(tiers)) for i in upstream]
+
+
 @given(dags())
 def test_levels_rise_along_every_edge(upstream: dict[int, set[int]]) -> None:
     built = graph.build(upstream)
     assert all(built.level[above] < built.level[node] for node, ups in upstream.items() for above in ups)
 
 
-@given(dags())
-def test_a_whole_graph_that_is_due_is_refreshed_once_each_and_upstream_first(
-    upstream: dict[int, set[int]],
-) -> None:
-    built, left = graph.build(upstream), tables(upstream)
-    due, finished, done = dict.fromkeys(left, 0.0), dict[int, float](), list[int]()
+@given(st.data())
+def test_a_whole_graph_is_refreshed_once_each_upstream_first_and_by_priority(data: st.DataObject) -> None:
+    upstream = data.draw(dags())
+    built, items = graph.build(upstream), data.draw(units_of(upstream))
+    left = {item.unit.key: item for item in items}
+    since, finished, done = dict.fromkeys(left, 0.0), dict[int, float](), list[int]()
     now = 0.0
     while left:
         now += 0.01
-        batch = ready(left.values(), built, waiting(due, finished), now)
+        batch = ready(left.values(), built, waiting(since, finished), now)
         assert batch, "something must always be able to start"
-        first = batch[0].pgt_id
+        free = {key for key in left if not built.ancestors(key) & left.keys()}
+        assert {item.unit.key for item in batch} == free, "exactly what waits for nobody may start"
+        assert all(_priority(before) <= _priority(after) for before, after in pairwise(batch))
+        first = batch[0].unit.key
         done.append(first)
         finished[first] = now
         del left[first]
     assert all(done.index(above) < done.index(node) for node, ups in upstream.items() for above in ups)
+
+
+def _priority(item: Due) -> tuple[int, int]:
+    return (BAND[item.unit.kind], 0 if item.unit.kind is Kind.IMMEDIATE_CLOSURE else TIER_RANK[item.tier])

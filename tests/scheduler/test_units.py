@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trickle.scheduler import graph
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table
-from trickle.scheduler.units import units
+from trickle.scheduler.units import divide
 
 SOURCE, OTHER = 900, 901
 
@@ -30,7 +29,7 @@ def table(pgt_id: int, reads: Iterable[int] = (), schedule: str | None = "10s", 
 def together(*tables: Table) -> set[frozenset[int]]:
     """The units of more than one."""
     by_id = {table.pgt_id: table for table in tables}
-    found = units(by_id, graph.build({i: t.upstream for i, t in by_id.items()}))
+    found = divide(by_id).owners
     assert sorted(i for unit in found for i in unit) == sorted(by_id), "each is in exactly one unit"
     return {unit for unit in found if len(unit) > 1}
 

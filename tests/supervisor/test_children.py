@@ -24,8 +24,8 @@ from support.waiting import until
 from trickle import logs
 from trickle.supervisor.children import Died, Nursery, Spoke
 from trickle.worker import child, exits
+from trickle.worker.bench import Limits
 from trickle.worker.child import ChildOptions
-from trickle.worker.jobs import Limits
 from trickle.worker.protocol import Compile, Done, Failed, Hello
 
 KILLS = 220
@@ -185,7 +185,7 @@ import logging, os, sys, time
 from trickle import logs
 from trickle.supervisor.children import Nursery
 from trickle.worker import child
-from trickle.worker.jobs import Limits
+from trickle.worker.bench import Limits
 class Bench:
     backend_pid = None
 child._open = lambda options: Bench()

@@ -3,9 +3,6 @@ and claims anew."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support.backup import base_backup
 from support.server import require_server
 from support.waiting import until
 
@@ -91,15 +89,7 @@ def replica(home: Path, tmp_path: Path) -> Iterator[embedded.Server]:
     primary = embedded.status(home)
     assert primary is not None
     directory = tmp_path / "replica"
-    embedded.start(directory, settings={"fsync": False})
-    embedded.stop(directory)
-    data = next(directory.rglob("PG_VERSION")).parent
-    owner = data.stat()
-    shutil.rmtree(data)
-    backup = [str(embedded.bindir() / "pg_basebackup"), "-d", primary.url(), "-D", str(data), "-R", "-X", "stream"]
-    subprocess.run([*backup, "-c", "fast"], check=True, capture_output=True)
-    for path in (data, *data.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    base_backup(primary, directory, "-R")
     yield embedded.start(directory, settings={"fsync": False}, die_with_parent=True)
     embedded.stop(directory, "immediate")
 

@@ -14,8 +14,8 @@ from support.databases import Database
 
 from trickle.db.session import connect
 from trickle.worker import exits
+from trickle.worker.bench import Limits, Workbench
 from trickle.worker.child import attempt, serve
-from trickle.worker.jobs import Limits, Workbench
 from trickle.worker.protocol import Compile, Done, Failed, Hello, Outcome, Prune, Refresh, Stop
 
 

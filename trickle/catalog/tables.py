@@ -138,6 +138,8 @@ pgt_stream_tables = Table(
     Column("fuse_sensitivity", Integer),
     Column("blown_at", MOMENT),
     Column("blow_reason", Text),
+    Column("scc_id", Integer),
+    Column("last_fixpoint_iterations", Integer),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),
@@ -155,6 +157,7 @@ pgt_change_tracking = Table(
     required("capture_mode", Text, "'statement'"),
     Column("polled_relid", OID),
     Column("polled_at", MOMENT),
+    Column("pruned_below", XID8),
     required("created_at", MOMENT, "now()"),
     UniqueConstraint("source_id"),
 )
@@ -231,6 +234,37 @@ pgt_refresh_history = Table(
     Index("pgt_refresh_history_start_idx", "pgt_id", "start_time"),
 )
 
+pgt_snapshots = Table(
+    "pgt_snapshots",
+    metadata,
+    Column("snapshot_id", BigInteger, primary_key=True, autoincrement=True),
+    stream_table_key(),
+    required("snapshot_schema", Text),
+    required("snapshot_table", Text),
+    required("snapshot_version", Text, "'1'"),
+    Column("token", UUID, nullable=False, unique=True, server_default=text("gen_random_uuid()")),
+    required("epoch", UUID),
+    Column("snapshot", PG_SNAPSHOT),
+    required("own_xid", XID8),
+    required("own_seq", BigInteger),
+    required("basis", Text),
+    required("row_count", BigInteger),
+    Column("data_timestamp", MOMENT),
+    required("created_at", MOMENT, "now()"),
+    UniqueConstraint("snapshot_schema", "snapshot_table"),
+    Index("pgt_snapshots_pgt_id_idx", "pgt_id"),
+)
+
+pgt_alerts = Table(
+    "pgt_alerts",
+    metadata,
+    Column("event", Text, primary_key=True),
+    Column("pgt_id", BigInteger, primary_key=True, autoincrement=False, server_default=text("0")),
+    Column("source_id", Integer, primary_key=True, autoincrement=False, server_default=text("0")),
+    required("times", Integer, "1"),
+    required("alerted_at", MOMENT, "clock_timestamp()"),
+)
+
 pgt_full_costs = Table(
     "pgt_full_costs",
     metadata,
@@ -286,6 +320,37 @@ pgt_watermark_groups = Table(
     required("created_at", MOMENT, "now()"),
     CheckConstraint("tolerance_secs >= 0"),
     UniqueConstraint("group_name"),
+)
+
+pgt_refresh_groups = Table(
+    "pgt_refresh_groups",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=True),
+    Column("group_name", Text, nullable=False, unique=True),
+    required("member_pgt_ids", ARRAY(BigInteger)),
+    required("isolation", Text, "'read_committed'"),
+    required("created_at", MOMENT, "now()"),
+)
+
+pgt_scheduler_jobs = Table(
+    "pgt_scheduler_jobs",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=True),
+    required("unit_key", Text),
+    required("unit_kind", Text),
+    required("member_pgt_ids", ARRAY(BigInteger)),
+    required("root_pgt_id", BigInteger),
+    required("status", Text),
+    required("scheduler_pid", Integer),
+    Column("worker_pid", Integer),
+    required("attempt_no", Integer, "1"),
+    required("enqueued_at", MOMENT, "now()"),
+    Column("started_at", MOMENT),
+    Column("finished_at", MOMENT),
+    Column("outcome_detail", Text),
+    Column("retryable", Boolean),
+    Index("pgt_scheduler_jobs_status_idx", "status", "enqueued_at"),
+    Index("pgt_scheduler_jobs_finished_idx", "finished_at"),
 )
 
 pgt_instances = Table(

@@ -4,7 +4,7 @@
     catalog rows ────────────▶ Table ──┼─ due.judge ──▶ Verdict (wait, refresh, touch, compile)
     "has changes" (one query) ─────────┘                   │
     dependencies ──▶ graph.Graph ─┬────────────────────────┴─ order.ready ──▶ what to start now
-                                  └─ units.units ──▶ what must have one owner
+                                  └─ units.divide ──▶ what is refreshed together
 
 `Book` keeps what only time teaches (what runs, what failed, since when something waits) and asks the three
 pure parts; the supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or

@@ -2,21 +2,28 @@
 
 Fed with observations, asked for a `Plan`. It holds no clock and no connection; both moments, the database's
 `now` for schedules and monotonic seconds for waiting, come in with every call.
+
+A plan looks only at what something has happened to since the last one: a change, an answer, a new row of the
+catalog, or a moment that was waited for (`agenda`). What is quiet costs nothing, however many stream tables there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from trickle.scheduler import graph, order
+from trickle.scheduler import order
 from trickle.scheduler.agenda import Agenda
-from trickle.scheduler.due import Policy, Verdict, judge, needs_compiling, next_time
-from trickle.scheduler.table import Table
+from trickle.scheduler.due import Policy, Verdict, is_ready, judge, needs_compiling, takes_part, wakes_at
+from trickle.scheduler.order import Due
+from trickle.scheduler.table import TIER_RANK, Table
+from trickle.scheduler.units import Unit, divide
 
 # A program that could not be made is not tried at every tick, unless the catalog says something new about it.
 COMPILE_RETRY_SECONDS = 60.0
+# Clocks may be set: no moment is believed in for longer.
+LONGEST_REST_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now: programs to make, tables to refresh in this order, tables to mark as looked at."""
+    """What to do now: programs to make, units to refresh in this order, tables to mark as looked at."""
 
     compile: tuple[int, ...] = ()
-    refresh: tuple[int, ...] = ()
+    refresh: tuple[Due, ...] = ()
     touch: tuple[int, ...] = ()
 
 
@@ -49,36 +56,25 @@ class Book:
 
     def __init__(self, compiler_version: str = "", policy: Policy | None = None) -> None:
         self.compiler_version = compiler_version
+        self.tables: dict[int, Table] = {}
+        self.division = divide({})
         self._policy = policy or Policy()
-        self._tables: dict[int, Table] = {}
+        self._owned: frozenset[int] = frozenset()
         self._agenda = Agenda()
-        self.graph = graph.build({})
         self._changed: set[int] = set()
         self._changed_again: set[int] = set()
         self._running: set[int] = set()
         self._compiling: set[int] = set()
-        self._due_since: dict[int, float] = {}
         self._started_at: dict[int, datetime] = {}
         self._looked_at: dict[int, datetime] = {}
-        self._finished_at: dict[int, float] = {}
         self._trouble: dict[int, _Trouble] = {}
         self._compile_at: dict[int, tuple[tuple[object, ...], float]] = {}
         self._checked_at: dict[int, float] = {}
         self._skipped: dict[int, str | None] = {}
-
-    @property
-    def tables(self) -> Mapping[int, Table]:
-        return self._tables
-
-    @property
-    def policy(self) -> Policy:
-        return self._policy
-
-    @policy.setter
-    def policy(self, policy: Policy) -> None:
-        if policy != self._policy:
-            self._policy = policy
-            self._agenda.wake(self._tables)
+        # By unit.
+        self._due_since: dict[int, float] = {}
+        self._finished_at: dict[int, float] = {}
+        self._served: set[int] = set()
 
     @property
     def running(self) -> frozenset[int]:
@@ -91,54 +87,62 @@ class Book:
 
     @property
     def due(self) -> frozenset[int]:
-        """The stream tables that are to be refreshed as soon as their turn comes."""
-        return frozenset(self._due_since)
+        """The stream tables that are to be refreshed as soon as the turn of their unit comes."""
+        units = (self.division.by_key.get(key) for key in self._due_since)
+        return frozenset(i for unit in units if unit is not None for i in unit.members)
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        if policy != self._policy:
+            self._policy = policy
+            self._agenda.add(self.tables)
 
     def read(self, tables: Iterable[Table]) -> None:
         """The catalog as it stands now; what no longer exists is forgotten."""
-        before, self._tables = self._tables, {table.pgt_id: table for table in tables}
-        self._agenda.wake(pgt_id for pgt_id, table in self._tables.items() if before.get(pgt_id) != table)
-        self.graph = graph.build({table.pgt_id: table.upstream for table in self.tables.values()})
-        for memory in (
-            self._due_since,
-            self._started_at,
-            self._looked_at,
-            self._finished_at,
-            self._trouble,
-            self._compile_at,
-            self._checked_at,
-            self._skipped,
-        ):
+        self.tables = {table.pgt_id: table for table in tables}
+        self.division = divide(self.tables)
+        by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at)
+        for memory in (*by_table, self._skipped, self._due_since, self._finished_at):
             for gone in memory.keys() - self.tables.keys():
                 del memory[gone]
         self._changed &= self.tables.keys()
         self._changed_again &= self.tables.keys()
+        self._served &= self.division.by_key.keys()
+        self._agenda = Agenda(self.tables)
 
-    def polled(self, changed: Collection[int], asked: Iterable[int], at: float) -> None:
-        """The answer of a look at the change buffers and the sources of those that it was asked about.
+    def polled(self, changed: Iterable[int], asked: Iterable[int] | None = None, at: float | None = None) -> None:
+        """The answer of a look at the buffers and the sources of those that were asked about, or of all.
 
         It serves as a check, but for the first one: nobody knows when the last refresh before us was.
         """
-        for pgt_id in asked:
-            if pgt_id in self._checked_at:
+        found = frozenset(changed)
+        for pgt_id in self.tables if asked is None else asked:
+            if at is not None and pgt_id in self._checked_at:
                 self._checked_at[pgt_id] = at
-            if pgt_id not in changed and pgt_id not in self._running:
+            if pgt_id in self._changed and pgt_id not in found and pgt_id not in self._running:
                 self._changed.discard(pgt_id)
-        self.noticed(changed)
+                self._agenda.add([pgt_id])
+        self.noticed(found)
 
     def noticed(self, changed: Iterable[int]) -> None:
         """These have something to take from their sources. One that runs may have looked too early for that."""
         for pgt_id in changed:
             if pgt_id in self._running:
                 self._changed_again.add(pgt_id)
-            elif pgt_id in self._tables and pgt_id not in self._changed:
+            elif pgt_id in self.tables and pgt_id not in self._changed:
                 self._changed.add(pgt_id)
-                self._agenda.wake([pgt_id])
+                self._agenda.add([pgt_id])
 
-    def started(self, pgt_id: int, moment: Moment) -> None:
-        """A refresh is under way."""
-        self._running.add(pgt_id)
-        self._started_at[pgt_id] = moment.database
+    def started(self, pgt_ids: Iterable[int], moment: Moment) -> None:
+        """A refresh of these, which are of one unit, is under way."""
+        for pgt_id in pgt_ids:
+            self._running.add(pgt_id)
+            self._started_at[pgt_id] = moment.database
+            self._served.add(self.division.of[pgt_id].key)
 
     def started_compiling(self, pgt_id: int, at: float) -> None:
         """A program is being made."""
@@ -148,25 +152,16 @@ class Book:
         if table is not None:
             self._compile_at[pgt_id] = (_program_facts(table), at)
 
-    def refreshed(self, pgt_id: int, rows_changed: int, at: float) -> frozenset[int]:
-        """A refresh is done; the stream tables that have something to do because of it."""
-        self._changed.discard(pgt_id)
-        self._over(pgt_id)
-        self._due_since.pop(pgt_id, None)
-        self._trouble.pop(pgt_id, None)
-        self._finished_at[pgt_id] = self._checked_at[pgt_id] = at
-        # Counted from its start, so that a period means "every so often", not "so long after the last one
-        # ended".
-        if pgt_id in self._started_at:
-            self._looked_at[pgt_id] = self._started_at.pop(pgt_id)
-        table = self.tables.get(pgt_id)
-        if table is not None and (not table.is_populated or table.needs_reinit):
-            self._tables[pgt_id] = replace(table, is_populated=True, needs_reinit=False)
-        if rows_changed <= 0:
-            return frozenset()
-        awakened = self.graph.downstream.get(pgt_id, frozenset())
+    def refreshed(self, rows_changed: Mapping[int, int], at: float) -> frozenset[int]:
+        """A refresh of these is done; the other stream tables that have something to do because of it."""
+        awakened: set[int] = set()
+        for pgt_id, rows in rows_changed.items():
+            self._end(pgt_id, at)
+            if rows > 0:
+                awakened |= self.division.graph.downstream.get(pgt_id, frozenset())
+        awakened -= rows_changed.keys()
         self.noticed(awakened)
-        return awakened
+        return frozenset(awakened)
 
     def compiled(self, pgt_id: int, state: str) -> None:
         """A program is made, or it is known that there is none to be had."""
@@ -174,18 +169,18 @@ class Book:
         table = self.tables.get(pgt_id)
         if table is not None:
             version = self.compiler_version or table.program_version
-            self._tables[pgt_id] = replace(table, program_state=state, program_version=version)
+            self.tables[pgt_id] = replace(table, program_state=state, program_version=version)
 
     def failed(self, pgt_id: int, retry_at: float) -> None:
         """An attempt failed; nothing is tried with this table before `retry_at`."""
         self.dropped(pgt_id)
-        self._due_since.pop(pgt_id, None)
+        self._due_since.pop(self._key(pgt_id), None)
         self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
 
     def skipped(self, pgt_id: int, reason: str | None) -> None:
         """The refresh was held back, and has said so; the table is left alone until the reason is another one."""
         self.dropped(pgt_id)
-        self._due_since.pop(pgt_id, None)
+        self._due_since.pop(self._key(pgt_id), None)
         self._skipped[pgt_id] = reason
 
     def dropped(self, pgt_id: int) -> None:
@@ -202,87 +197,140 @@ class Book:
         """These were due and had nothing to do."""
         for pgt_id in pgt_ids:
             self._looked_at[pgt_id] = moment.database
-            self._due_since.pop(pgt_id, None)
+            self._agenda.add([pgt_id])
 
     def plan(self, owned: frozenset[int], moment: Moment) -> Plan:
-        """What to do now with the stream tables that are ours. Its cost grows with what happens, not with `owned`."""
-        compiling: set[int] = set()
-        due: list[Table] = []
-        touch: list[int] = []
-        for pgt_id in self._agenda.due(owned, moment.monotonic):
-            table = self._tables.get(pgt_id)
-            if table is None or not self._is_free(pgt_id, moment.monotonic):
-                self._agenda.sleep(pgt_id, self._free_at(pgt_id))
-            elif self._should_compile(table, moment.monotonic):
-                compiling.add(pgt_id)
+        """What to do now with the stream tables that are ours."""
+        now = moment.monotonic
+        if owned is not self._owned:
+            self._agenda.add(owned - self._owned)
+            self._owned = owned
+        wanted, units, touch = set[int](), dict[int, Unit](), list[int]()
+        for pgt_id in self._agenda.due(now):
+            table = self.tables.get(pgt_id)
+            if table is None or pgt_id not in owned:
+                self._agenda.drop(pgt_id)
+            elif not self._is_free(table.pgt_id, now):
+                self._rest(table, moment)
+            elif self._should_compile(table, now):
+                wanted.add(table.pgt_id)
             else:
-                match self._judge(table, moment):
-                    case Verdict.REFRESH:
-                        due.append(table)
-                        self._due_since.setdefault(pgt_id, moment.monotonic)
-                    case Verdict.TOUCH:
-                        touch.append(pgt_id)
-                    case Verdict.WAIT:
-                        self._agenda.sleep(pgt_id, self._look_again_at(table, moment))
-        waiting = order.Waiting(self._due_since, self._finished_at, self.running)
-        return Plan(
-            compile=self._compile_order(compiling),
-            refresh=tuple(t.pgt_id for t in order.ready(due, self.graph, waiting, moment.monotonic)),
-            touch=tuple(touch),
-        )
+                verdict = self._judge(table, moment)
+                if verdict is Verdict.REFRESH:
+                    unit = self.division.of[table.pgt_id]
+                    units[unit.key] = unit
+                elif verdict is Verdict.TOUCH:
+                    touch.append(table.pgt_id)
+                else:
+                    self._rest(table, moment)
+        due = [item for unit in units.values() if (item := self._due(unit, wanted, moment)) is not None]
+        return Plan(self._compile_order(wanted), tuple(self._order(due, now)), tuple(touch))
 
-    def _over(self, pgt_id: int) -> None:
-        """It runs no longer. What it was told meanwhile it may not have seen."""
-        self._running.discard(pgt_id)
-        if pgt_id in self._changed_again:
-            self._changed_again.discard(pgt_id)
-            self._changed.add(pgt_id)
-        self._agenda.wake([pgt_id])
+    def _order(self, due: list[Due], now: float) -> list[Due]:
+        keys = {item.unit.key for item in due}
+        for gone in self._due_since.keys() - keys:
+            del self._due_since[gone]
+        for key in keys:
+            self._due_since.setdefault(key, now)
+        if keys <= self._served:
+            self._served.clear()
+        running = frozenset(self._key(i) for i in self._running)
+        waiting = order.Waiting(self._due_since, self._finished_at, running, self._served)
+        return order.ready(due, self.division.between, waiting, now)
 
-    def _free_at(self, pgt_id: int) -> float:
-        """When it may be tried again; nobody knows when one that runs will have finished, and then it is woken."""
-        trouble = self._trouble.get(pgt_id)
-        return trouble.not_before if trouble is not None and pgt_id not in self._running else float("inf")
+    def _due(self, unit: Unit, wanted: set[int], moment: Moment) -> Due | None:
+        """The unit with those members that take part now; None when it has to wait for one of them."""
+        members = [self.tables[i] for i in unit.members]
+        part = tuple(t for t in members if takes_part(t, self._policy))
+        if unit.is_all_or_none and any(self._is_held(t) for t in part):
+            return None
+        if not part or not all(self._may_start(t.pgt_id, wanted, moment.monotonic) for t in part):
+            return None
+        if unit.is_slowest and not all(is_ready(self._as_known(t), moment.database, self._policy) for t in part):
+            return None
+        return Due(unit, tuple(t.pgt_id for t in part), min((t.tier for t in part), key=TIER_RANK.__getitem__))
 
-    def _look_again_at(self, table: Table, moment: Moment) -> float:
-        """When one that waits may have something to do although nothing happens to it."""
-        moments = [self._checked_at.get(table.pgt_id, moment.monotonic) + self.policy.check_seconds]
-        upcoming = next_time(self._as_known(table), self.policy)
-        if upcoming is not None:
-            moments.append(moment.monotonic + max(0.0, (upcoming - moment.database).total_seconds()))
-        if needs_compiling(table, self.compiler_version):
-            moments.append(self._compile_at[table.pgt_id][1] + COMPILE_RETRY_SECONDS)
-        return min(moments)
+    def _may_start(self, pgt_id: int, wanted: set[int], now: float) -> bool:
+        return pgt_id in self._owned and pgt_id not in wanted and self._is_free(pgt_id, now)
 
     def _compile_order(self, wanted: set[int]) -> tuple[int, ...]:
         """Upstream first: a program may change its table's columns, and whoever reads it would be stale at once."""
-        blocking = wanted | self._compiling
-        free = [pgt_id for pgt_id in wanted if not self.graph.ancestors(pgt_id) & blocking]
-        return tuple(sorted(free, key=lambda pgt_id: (self.graph.level[pgt_id], pgt_id)))
+        graph, blocking = self.division.graph, wanted | self._compiling
+        free = [pgt_id for pgt_id in wanted if not graph.ancestors(pgt_id) & blocking]
+        return tuple(sorted(free, key=lambda pgt_id: (graph.level[pgt_id], pgt_id)))
 
     def _is_free(self, pgt_id: int, now: float) -> bool:
         trouble = self._trouble.get(pgt_id)
         return pgt_id not in self._running and (trouble is None or now >= trouble.not_before)
 
     def _should_compile(self, table: Table, now: float) -> bool:
-        if not needs_compiling(table, self.compiler_version):
-            return False
-        facts, tried_at = self._compile_at.get(table.pgt_id, ((), -COMPILE_RETRY_SECONDS))
-        return facts != _program_facts(table) or now - tried_at >= COMPILE_RETRY_SECONDS
+        return needs_compiling(table, self.compiler_version) and now >= self._compile_again_at(table)
+
+    def _compile_again_at(self, table: Table) -> float:
+        facts, tried_at = self._compile_at.get(table.pgt_id, ((), 0.0))
+        return tried_at + COMPILE_RETRY_SECONDS if facts == _program_facts(table) else float("-inf")
 
     def _judge(self, table: Table, moment: Moment) -> Verdict:
-        if table.held is not None and self._skipped.get(table.pgt_id) == table.held:
+        if self._is_held(table):
             return Verdict.WAIT
-        # The first look at a table that became ours is a check as well: nobody knows when the last one was.
-        checked_at = self._checked_at.get(table.pgt_id, float("-inf"))
-        needs_check = moment.monotonic - checked_at >= self.policy.check_seconds
+        needs_check = moment.monotonic >= self._check_again_at(table.pgt_id)
         has_changes = table.pgt_id in self._changed or needs_check
-        return judge(self._as_known(table), has_changes, moment.database, self.policy)
+        return judge(self._as_known(table), has_changes, moment.database, self._policy)
+
+    def _is_held(self, table: Table) -> bool:
+        """Whether it is held back, and its refresh has said so."""
+        return table.held is not None and self._skipped.get(table.pgt_id) == table.held
+
+    def _check_again_at(self, pgt_id: int) -> float:
+        # The first look at a table that became ours is a check as well: nobody knows when the last one was.
+        return self._checked_at.get(pgt_id, float("-inf")) + self._policy.check_seconds
+
+    def _rest(self, table: Table, moment: Moment) -> None:
+        """Look at it again when the next moment comes at which it may be due without news."""
+        now = moment.monotonic
+        moments = [now + LONGEST_REST_SECONDS, self._check_again_at(table.pgt_id)]
+        due_at = wakes_at(self._as_known(table), self._policy)
+        if due_at is not None:
+            moments.append(now + (due_at - moment.database) / timedelta(seconds=1))
+        if needs_compiling(table, self.compiler_version):
+            moments.append(self._compile_again_at(table))
+        trouble = self._trouble.get(table.pgt_id)
+        if trouble is not None:
+            moments.append(trouble.not_before)
+        self._agenda.rest(table.pgt_id, min((at for at in moments if at > now), default=now + LONGEST_REST_SECONDS))
 
     def _as_known(self, table: Table) -> Table:
         """The catalog row, with the moment we know better: our own last look at the table."""
         looked_at = self._looked_at.get(table.pgt_id)
         return table if looked_at is None else replace(table, last_refresh_at=looked_at)
+
+    def _over(self, pgt_id: int) -> None:
+        """It runs no longer. What was noticed meanwhile it may not have seen."""
+        self._running.discard(pgt_id)
+        if pgt_id in self._changed_again:
+            self._changed_again.discard(pgt_id)
+            self._changed.add(pgt_id)
+        self._agenda.add([pgt_id])
+
+    def _end(self, pgt_id: int, at: float) -> None:
+        self._changed.discard(pgt_id)
+        self._over(pgt_id)
+        self._trouble.pop(pgt_id, None)
+        self._checked_at[pgt_id] = at
+        key = self._key(pgt_id)
+        self._due_since.pop(key, None)
+        self._finished_at[key] = at
+        # Counted from its start, so that a period means "every so often", not "so long after the last one
+        # ended".
+        if pgt_id in self._started_at:
+            self._looked_at[pgt_id] = self._started_at.pop(pgt_id)
+        table = self.tables.get(pgt_id)
+        if table is not None and (not table.is_populated or table.needs_reinit):
+            self.tables[pgt_id] = replace(table, is_populated=True, needs_reinit=False)
+
+    def _key(self, pgt_id: int) -> int:
+        unit = self.division.of.get(pgt_id)
+        return pgt_id if unit is None else unit.key
 
 
 def _program_facts(table: Table) -> tuple[object, ...]:

@@ -53,18 +53,6 @@ def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Ver
     return Verdict.REFRESH if has_changes else Verdict.TOUCH
 
 
-def next_time(table: Table, policy: Policy) -> datetime | None:
-    """When the schedule of a table that is not due will make it so; None for one that waits for something to happen."""
-    last = table.last_refresh_at
-    match table.schedule:
-        case Cron() as cron if last is not None:
-            return cron.next_after(last)
-        case Every() as every if last is not None:
-            return last + timedelta(seconds=_period(every, table, policy) - policy.slack_seconds)
-        case _:
-            return None
-
-
 def needs_compiling(table: Table, compiler_version: str) -> bool:
     """Whether a program should be made: there is none, it is stale, or an older compiler made it.
 
@@ -82,18 +70,43 @@ def _number(version: str | None) -> int:
     return int(version) if version is not None and version.isdecimal() else -1
 
 
+def takes_part(table: Table, policy: Policy) -> bool:
+    """Whether it is refreshed when its unit is."""
+    is_frozen = policy.tiered_scheduling and table.tier is Tier.FROZEN and table.is_populated and not table.needs_reinit
+    return table.is_runnable and not is_frozen
+
+
+def is_ready(table: Table, now: datetime, policy: Policy) -> bool:
+    """Whether its time has come, changes or not: what `slowest` asks of every member."""
+    return not table.is_populated or table.needs_reinit or _time_has_come(table, True, now, policy)
+
+
+def wakes_at(table: Table, policy: Policy) -> datetime | None:
+    """The next moment at which its time comes by itself; None when it waits for a change."""
+    last = table.last_refresh_at
+    if last is None or not takes_part(table, policy) or table.is_immediate:
+        return None
+    match table.schedule:
+        case Cron() as cron:
+            return cron.next_after(last)
+        case Every(seconds=seconds):
+            return last + _period(table, seconds, policy)
+        case _:
+            return None
+
+
 def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Policy) -> bool:
     last = table.last_refresh_at
     match table.schedule:
         case Cron() as cron:
             upcoming = cron.next_after(last) if last is not None else now
             return upcoming is not None and now >= upcoming
-        case Every() as every:
-            period = _period(every, table, policy)
-            return last is None or now - last >= timedelta(seconds=period - policy.slack_seconds)
+        case Every(seconds=seconds):
+            return last is None or now - last >= _period(table, seconds, policy)
         case _:
             return has_changes
 
 
-def _period(every: Every, table: Table, policy: Policy) -> int:
-    return every.seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
+def _period(table: Table, seconds: int, policy: Policy) -> timedelta:
+    stretched = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
+    return timedelta(seconds=stretched - policy.slack_seconds)

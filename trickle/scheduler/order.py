@@ -1,4 +1,8 @@
-"""Which of the due stream tables start now, and in which order.
+"""Which of the due units start now, and in which order.
+
+First come those that have not been started since everybody who was due had a turn: however busy it is, nobody is
+started twice before somebody who waits. Among them the bands of their kinds decide, then the tiers (not of
+immediate closures), then the depth in the graph, then who has waited longest.
 
 An upstream that is due or running goes first: its downstream would otherwise be refreshed twice. It is waited
 for only once, counted from the moment the downstream became due, and never longer than `PATIENCE_SECONDS`;
@@ -7,43 +11,57 @@ an upstream that is always due, or that takes minutes, must not starve what read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from trickle.scheduler.graph import Graph
-from trickle.scheduler.table import TIER_RANK, Table
+from trickle.scheduler.table import TIER_RANK, Tier
+from trickle.scheduler.units import Kind, Unit
 
 PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A unit that has something to do, and the members of it that take part."""
+
+    unit: Unit
+    members: tuple[int, ...]
+    tier: Tier = Tier.HOT  # the hottest of its members
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """The moments that decide who waits for whom; monotonic seconds."""
+    """What decides who waits for whom, by the keys of the units; moments in monotonic seconds."""
 
     due_since: Mapping[int, float]
     finished_at: Mapping[int, float]
     running: frozenset[int]
+    served: Collection[int] = frozenset()  # who had a turn since everybody who was due had one
 
 
-def ready(due: Iterable[Table], graph: Graph, waiting: Waiting, now: float) -> list[Table]:
-    """The tables to start, first things first: depth, tier, then who has waited longest."""
-    tables = list(due)
-    busy = waiting.running | {table.pgt_id for table in tables}
-    free = [table for table in tables if not _must_wait(table.pgt_id, busy, graph, waiting, now)]
-    return sorted(free, key=lambda table: _rank(table, graph, waiting, now))
+def ready(due: Iterable[Due], between: Graph, waiting: Waiting, now: float) -> list[Due]:
+    """The units to start, first things first."""
+    asked = list(due)
+    busy = waiting.running | {item.unit.key for item in asked}
+    free = [item for item in asked if not _must_wait(item.unit.key, busy, between, waiting, now)]
+    return sorted(free, key=lambda item: _rank(item, between, waiting, now))
 
 
-def _must_wait(pgt_id: int, busy: frozenset[int], graph: Graph, waiting: Waiting, now: float) -> bool:
-    since = waiting.due_since.get(pgt_id, now)
+def _must_wait(key: int, busy: frozenset[int], between: Graph, waiting: Waiting, now: float) -> bool:
+    since = waiting.due_since.get(key, now)
     if now - since >= PATIENCE_SECONDS:
         return False
-    return any(waiting.finished_at.get(above, -1.0) < since for above in graph.ancestors(pgt_id) & busy)
+    return any(waiting.finished_at.get(above, -1.0) < since for above in between.ancestors(key) & busy)
 
 
-def _rank(table: Table, graph: Graph, waiting: Waiting, now: float) -> tuple[int, int, float, int]:
+def _rank(item: Due, between: Graph, waiting: Waiting, now: float) -> tuple[bool, int, int, int, float, int]:
+    key = item.unit.key
     return (
-        graph.level.get(table.pgt_id, 0),
-        TIER_RANK[table.tier],
-        waiting.due_since.get(table.pgt_id, now),
-        table.pgt_id,
+        key in waiting.served,
+        item.unit.band,
+        0 if item.unit.kind is Kind.IMMEDIATE_CLOSURE else TIER_RANK[item.tier],
+        between.level.get(key, 0),
+        waiting.due_since.get(key, now),
+        key,
     )

@@ -20,7 +20,7 @@ class Tier(StrEnum):
 
 # The period of a duration is stretched by this; frozen tables are not refreshed at all.
 TIER_MULTIPLIER = {Tier.HOT: 1, Tier.WARM: 2, Tier.COLD: 10}
-TIER_RANK = {Tier.HOT: 0, Tier.WARM: 1, Tier.COLD: 2, Tier.FROZEN: 3}
+TIER_RANK = {Tier.HOT: 0, Tier.WARM: 1, Tier.COLD: 2, Tier.FROZEN: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,9 @@ class Table:
     is_atomic: bool = True  # diamond_consistency
     # Why it is not to be refreshed now: a gate, or watermarks too far apart.
     held: str | None = None
+    is_slowest: bool = False  # diamond_schedule_policy, where diamonds meet
+    refresh_group: int | None = None
+    group_has_one_snapshot: bool = False
 
     @property
     def full_name(self) -> str:

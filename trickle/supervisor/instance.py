@@ -15,7 +15,6 @@ from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
-from trickle.scheduler.units import units
 from trickle.sql import load
 from trickle.supervisor import claims, layout, observe
 from trickle.supervisor.crew import Crew
@@ -26,7 +25,7 @@ from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.wake import DUE, SWEEP_TABLES, Wake
-from trickle.supervisor.work import Work
+from trickle.supervisor.work import Work, tables_of
 from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
 
 log = logging.getLogger(__name__)
@@ -183,19 +182,13 @@ class Instance:
 
     def answered(self, answer: Done | Failed) -> None:
         """A child finished a job, well or badly."""
-        if isinstance(answer, Done):
-            self._due_elsewhere |= self._work.done(answer) - self.owned
-        else:
-            self._work.failed(answer)
-        if isinstance(answer.job, Refresh):
-            self._wake.finished(answer.job.pgt_id)
+        awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
+        self._due_elsewhere |= awakened - self.owned
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
         """A child went with a job in hand."""
         deaths = self._work.lost(lost)
-        if isinstance(lost.job, Refresh):
-            self._wake.finished(lost.job.pgt_id)
         self._let_go(lost.job)
         control = self._link.control
         if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
@@ -262,7 +255,7 @@ class Instance:
 
     def _compute_share(self, control: Connection[Any]) -> None:
         tables = self.book.tables
-        whole = (frozenset(tables[i].full_name for i in unit) for unit in units(tables, self.book.graph))
+        whole = (frozenset(tables[i].full_name for i in part) for part in self.book.division.owners)
         keys_of = partial(observe.read_keys, control, self._options.group_id)
         arranged = layout.arrange(self._keys, whole, layout.budget(self.members), keys_of)
         self._holdings.assign(arranged, arranged.share(self.members, self._link.instance_id))
@@ -349,14 +342,16 @@ class Instance:
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
-        claim = self._work.let_go(job)
+        for pgt_id in tables_of(job):
+            self._wake.finished(pgt_id)
+        released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return
         if isinstance(job, Restore):
             self._link.locks.release([_REPAIR])
             self._discovered_at = _NEVER
-        elif claim is not None and claim not in self._holdings.mine:
-            self._holdings.give_back(frozenset({claim}))
+        elif released:
+            self._holdings.give_back(released)
             self._has_given_up = True
 
     def _moment(self) -> Moment:

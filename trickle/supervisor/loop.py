@@ -31,6 +31,7 @@ from trickle.supervisor.report import Reporter
 from trickle.supervisor.service_manager import ServiceManager
 from trickle.supervisor.signals import RELOAD, SignalInbox
 from trickle.worker import jobs
+from trickle.worker.bench import Limits as WorkLimits
 from trickle.worker.child import ChildOptions
 
 log = logging.getLogger(__name__)
@@ -305,7 +306,7 @@ def _limits(options: WorkerOptions) -> Limits:
 def _child_options(options: WorkerOptions, instance_id: str) -> ChildOptions:
     return ChildOptions(
         options.url,
-        jobs.Limits(options.refresh_seconds, options.lock_seconds),
+        WorkLimits(options.refresh_seconds, options.lock_seconds),
         compile_program=options.compile_program,
         role=refresh_role(options.group_id, instance_id),
     )

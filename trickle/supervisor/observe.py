@@ -192,6 +192,9 @@ def _table(row: Mapping[str, Any]) -> Table:
         sources=frozenset(row["sources"]),
         is_atomic=row["is_atomic"],
         held=row["held"],
+        is_slowest=row["is_slowest"],
+        refresh_group=row["refresh_group"],
+        group_has_one_snapshot=row["group_has_one_snapshot"],
     )
 
 

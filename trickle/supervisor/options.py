@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass
 
 from trickle.errors import ConfigurationError
-from trickle.worker.jobs import CompileProgram
+from trickle.worker.bench import CompileProgram
 
 EXIT_DRAINED = 0  # asked to stop, finished what was in hand
 EXIT_CRASHED = 1  # a defect of ours

@@ -10,12 +10,13 @@ from trickle.clock import Clock
 from trickle.db.retry import Kind, kind_of, retry_seconds
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.order import Due
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.pruning import Buffer, Pruner
 from trickle.supervisor.report import Reporter
-from trickle.worker.protocol import Compile, Done, Failed, Job, Prune, Refresh, Restore
+from trickle.worker.protocol import Compile, Done, Failed, Job, Part, Prune, Refresh, RefreshTogether, Restore
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,11 @@ class Work:
             if not self._start(Compile(pgt_id), COMPILE_SECONDS, claim_of):
                 return
             self._book.started_compiling(pgt_id, moment.monotonic)
-        for pgt_id in plan.refresh:
-            if not self._start(Refresh(pgt_id), self._options.refresh_seconds, claim_of):
+        for due in plan.refresh:
+            job = job_of(due)
+            if not self._start(job, self._options.refresh_seconds * len(due.members), claim_of):
                 return
-            self._book.started(pgt_id, moment)
+            self._book.started(due.members, moment)
 
     def prune(self, buffers: list[Buffer], now: float) -> None:
         """Start pruning where it is worth it. One child is always left for refreshes, which matter more."""
@@ -74,16 +76,18 @@ class Work:
         """Have the catalog repaired; False when no child is free."""
         return self._crew.offer(Restore(), COMPILE_SECONDS + GRACE_SECONDS)
 
-    def let_go(self, job: Job) -> str | None:
-        """A job is over; the claim that is no longer in hand."""
-        claim = self._in_hand.pop(job.pgt_id, None) if isinstance(job, Refresh | Compile) else None
-        return None if claim in self._in_hand.values() else claim
+    def let_go(self, job: Job) -> frozenset[str]:
+        """A job is over; the claims that are no longer in hand."""
+        claims = {self._in_hand.pop(pgt_id, None) for pgt_id in tables_of(job)}
+        return frozenset(claim for claim in claims if claim is not None) - self.claims_in_hand
 
     def done(self, answer: Done) -> frozenset[int]:
         """A job succeeded; the stream tables that have something to do because of it."""
         match answer.job:
             case Refresh(pgt_id=pgt_id):
-                return self._refreshed(pgt_id, answer)
+                return self._refreshed((Part(pgt_id, answer.outcome, answer.seconds),))
+            case RefreshTogether():
+                return self._refreshed(answer.parts)
             case Compile(pgt_id=pgt_id):
                 self._deaths.pop(pgt_id, None)
                 self._book.compiled(pgt_id, answer.outcome.action)
@@ -95,18 +99,20 @@ class Work:
                 event(log, logging.WARNING, "the catalog was repaired: every stream table is refreshed in full")
         return frozenset()
 
-    def failed(self, answer: Failed) -> None:
-        """A job raised; what is tried again, and when, depends on the job and on the failure."""
+    def failed(self, answer: Failed) -> frozenset[int]:
+        """A job raised; what is tried again, and when, depends on the job and on the failure.
+
+        Of a unit some members may be done all the same; the stream tables that have something to do because of these.
+        """
         fields = {"sqlstate": answer.sqlstate, "error": answer.message}
         match answer.job:
             case Refresh(pgt_id=pgt_id):
-                kind = Kind.CONNECTION if answer.connection_lost else kind_of(answer.sqlstate)
-                pause = retry_seconds(kind, self._book.failures(pgt_id) + 1, random.random())
-                self._book.failed(pgt_id, self._clock.monotonic() + pause)
-                self._tell(logging.ERROR, "refresh failed", pgt_id, **fields, retry_seconds=round(pause, 1))
-                table = self._book.tables.get(pgt_id)
-                if table is not None:
-                    self._reporter.failed(table)
+                self._failed(answer, (pgt_id,), pgt_id)
+            case RefreshTogether(members=members):
+                awakened = self._refreshed(answer.parts)
+                done = {part.pgt_id for part in answer.parts}
+                self._failed(answer, tuple(i for i in members if i not in done), answer.blamed)
+                return awakened
             case Compile(pgt_id=pgt_id):
                 # It is refreshed in full meanwhile; the book knows when to try again.
                 self._book.dropped(pgt_id)
@@ -116,6 +122,7 @@ class Work:
                 event(log, logging.WARNING, "pruning failed", source=source_id, **fields)
             case Restore():
                 event(log, logging.ERROR, "the catalog could not be repaired", **fields)
+        return frozenset()
 
     def lost(self, lost: Lost) -> int:
         """A child went with a job in hand; how many deaths in a row count against the stream table.
@@ -126,47 +133,100 @@ class Work:
         event(log, logging.WARNING, "a job was lost with its subprocess", job=words(job), exit_code=lost.code)
         if isinstance(job, Prune):
             self._pruner.failed(job.source_id)
-        if not isinstance(job, Refresh | Compile):
+        tables = tables_of(job)
+        if not tables:
             return 0
-        deaths = self._deaths[job.pgt_id] = self._deaths.get(job.pgt_id, 0) + 1
-        pause = retry_seconds(Kind.CONNECTION, deaths, random.random())
-        self._book.failed(job.pgt_id, self._clock.monotonic() + pause)
+        deaths = self._deaths[tables[0]] = self._deaths.get(tables[0], 0) + 1
+        retry_at = self._clock.monotonic() + retry_seconds(Kind.CONNECTION, deaths, random.random())
+        for pgt_id in tables:
+            self._book.failed(pgt_id, retry_at)
         return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh) else 0
 
-    def _start(self, job: Refresh | Compile, limit_seconds: float, claim_of: Mapping[str, str]) -> bool:
+    def _start(
+        self, job: Refresh | RefreshTogether | Compile, limit_seconds: float, claim_of: Mapping[str, str]
+    ) -> bool:
         if not self._crew.offer(job, limit_seconds + GRACE_SECONDS, home=job.pgt_id):
             return False
-        self._in_hand[job.pgt_id] = claim_of[self._book.tables[job.pgt_id].full_name]
+        for pgt_id in tables_of(job):
+            self._in_hand[pgt_id] = claim_of[self._book.tables[pgt_id].full_name]
         return True
 
-    def _refreshed(self, pgt_id: int, answer: Done) -> frozenset[int]:
-        outcome = answer.outcome
-        self._deaths.pop(pgt_id, None)
-        if outcome.action == "SKIPPED":
-            self._book.skipped(pgt_id, outcome.reason)
-            self._tell(logging.INFO, "refresh held back", pgt_id, reason=outcome.reason)
-            return frozenset()
-        awakened = self._book.refreshed(pgt_id, outcome.rows_changed, self._clock.monotonic())
-        table = self._book.tables.get(pgt_id)
+    def _failed(self, answer: Failed, members: tuple[int, ...], blamed: int | None) -> None:
+        """None of these was refreshed: all of them wait for the next attempt, whoever is to blame."""
+        kind = Kind.CONNECTION if answer.connection_lost else kind_of(answer.sqlstate)
+        attempt = max(self._book.failures(i) for i in members) + 1
+        pause = retry_seconds(kind, attempt, random.random())
+        for pgt_id in members:
+            self._book.failed(pgt_id, self._clock.monotonic() + pause)
+        fields = {"sqlstate": answer.sqlstate, "error": answer.message, "retry_seconds": round(pause, 1)}
+        named = blamed if blamed is not None else members[0]
+        if len(members) > 1:
+            fields["undone"] = len(members)
+        self._tell(logging.ERROR, "refresh failed", named, **fields)
+        table = self._book.tables.get(named)
         if table is not None:
-            self._reporter.refreshed(table, outcome, answer.seconds)
+            self._reporter.failed(table)
+
+    def _refreshed(self, parts: Iterable[Part]) -> frozenset[int]:
+        done = {part.pgt_id: part for part in parts}
+        for pgt_id in [i for i, part in done.items() if part.outcome.action == "SKIPPED"]:
+            reason = done.pop(pgt_id).outcome.reason
+            self._book.skipped(pgt_id, reason)
+            self._tell(logging.INFO, "refresh held back", pgt_id, reason=reason)
+        awakened = self._book.refreshed(
+            {pgt_id: part.outcome.rows_changed for pgt_id, part in done.items()}, self._clock.monotonic()
+        )
+        for pgt_id, part in done.items():
+            self._deaths.pop(pgt_id, None)
+            table = self._book.tables.get(pgt_id)
+            if table is not None:
+                self._reporter.refreshed(table, part.outcome, part.seconds)
+            self._tell_refreshed(part)
+        return awakened
+
+    def _tell_refreshed(self, part: Part) -> None:
+        outcome = part.outcome
         self._tell(
             logging.DEBUG if outcome.action == "NO_DATA" else logging.INFO,
             "refreshed",
-            pgt_id,
+            part.pgt_id,
             action=outcome.action,
             inserted=outcome.rows_inserted,
             updated=outcome.rows_updated,
             deleted=outcome.rows_deleted,
-            ms=round(answer.seconds * 1000, 1),
+            ms=round(part.seconds * 1000, 1),
             reason=outcome.reason,
         )
-        return awakened
 
     def _tell(self, level: int, message: str, pgt_id: int, **fields: object) -> None:
         table = self._book.tables.get(pgt_id)
         given = {name: value for name, value in fields.items() if value is not None}
         event(log, level, message, table=table.full_name if table else pgt_id, **given)
+
+
+def job_of(due: Due) -> Refresh | RefreshTogether:
+    """What a child is told to do for a unit."""
+    unit = due.unit
+    if len(due.members) == 1 and not unit.cycles:
+        return Refresh(due.members[0])
+    part = frozenset(due.members)
+    return RefreshTogether(
+        due.members,
+        tuple(ring for ring in unit.cycles if part.issuperset(ring)),
+        unit.has_one_snapshot,
+        unit.is_all_or_none,
+    )
+
+
+def tables_of(job: Job) -> tuple[int, ...]:
+    """The stream tables that a job is about."""
+    match job:
+        case RefreshTogether(members=members):
+            return members
+        case Refresh(pgt_id=pgt_id) | Compile(pgt_id=pgt_id):
+            return (pgt_id,)
+        case _:
+            return ()
 
 
 def words(job: Job) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
@@ -20,9 +21,11 @@ from trickle.db.session import connect, is_pooled
 from trickle.errors import TrickleError
 from trickle.logs import ChildChannel, event
 from trickle.worker import exits
+from trickle.worker.bench import CompileProgram, Limits, Workbench
 from trickle.worker.isolate import die_with_parent, drop_descriptors, ignore_signals
-from trickle.worker.jobs import CompileProgram, Limits, Workbench, perform
-from trickle.worker.protocol import Answer, Done, Failed, Hello, Job, Stop
+from trickle.worker.jobs import perform, record
+from trickle.worker.protocol import Answer, Done, Failed, Hello, Job, RefreshTogether, Stop
+from trickle.worker.together import MemberFailed, refresh_together, total
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,8 @@ def attempt(bench: Workbench, job: Job) -> Answer:
     """Perform one job; every failure becomes an answer."""
     started = time.monotonic()
     try:
+        if isinstance(job, RefreshTogether):
+            return _together(job, bench, started)
         outcome = perform(job, bench)
     except psycopg.Error as error:
         lost = bench.is_lost or kind_of_error(error) is Kind.CONNECTION
@@ -106,6 +111,21 @@ def attempt(bench: Workbench, job: Job) -> Answer:
         log.exception("a job crashed", extra={"fields": {"job": job}})
         return Failed(job, "XX000", f"{type(error).__name__}: {error}", time.monotonic() - started)
     return Done(job, outcome, time.monotonic() - started)
+
+
+def _together(job: RefreshTogether, bench: Workbench, started: float) -> Answer:
+    began = datetime.now(UTC)
+    try:
+        parts = refresh_together(job, bench)
+    except MemberFailed as failed:
+        error = failed.__cause__
+        if not isinstance(error, psycopg.Error):
+            raise
+        record(bench, failed.pgt_id, began, error)
+        lost = bench.is_lost or kind_of_error(error) is Kind.CONNECTION
+        seconds = time.monotonic() - started
+        return Failed(job, error.sqlstate, _sentence(error), seconds, lost, failed.pgt_id, failed.done)
+    return Done(job, total(parts), time.monotonic() - started, parts)
 
 
 def _open(options: ChildOptions) -> Workbench:

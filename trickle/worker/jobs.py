@@ -3,89 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import singledispatch
-from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
-from psycopg.pq import TransactionStatus
-from psycopg.rows import TupleRow
+from psycopg import sql
 
 from trickle.db.retry import Kind, kind_of_error
-from trickle.sql import load
+from trickle.worker.bench import CompileProgram, Workbench
 from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore
 
 log = logging.getLogger(__name__)
-
-CompileProgram = Callable[[Connection[TupleRow], int], Any]
 
 PRUNE_BATCH_ROWS = 10_000
 # A job that never ends would keep its child from refreshing; what is left is removed by the next one.
 PRUNE_BATCHES = 50
 VACUUM_ROWS = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits that the server enforces on the session of a child."""
-
-    statement_seconds: float = 300.0
-    lock_seconds: float = 30.0
-
-
-@dataclass(slots=True)
-class Workbench:
-    """The session of a child and what belongs to it."""
-
-    conn: Connection[TupleRow]
-    pooled: bool
-    limits: Limits
-    compile_program: CompileProgram | None = None
-    initiated_by: str = "SCHEDULER"
-
-    @classmethod
-    def prepare(
-        cls,
-        conn: Connection[TupleRow],
-        pooled: bool,
-        limits: Limits,
-        compile_program: CompileProgram | None = None,
-        initiated_by: str = "SCHEDULER",
-    ) -> Workbench:
-        """Settle the session once; behind a pooler each job brings its settings along instead."""
-        bench = cls(conn, pooled, limits, compile_program, initiated_by)
-        if not pooled:
-            conn.execute(load("queries/worker_session_settings"), bench.settings(is_local=False))
-        return bench
-
-    @property
-    def backend_pid(self) -> int | None:
-        return None if self.pooled else self.conn.info.backend_pid
-
-    @property
-    def is_lost(self) -> bool:
-        return self.conn.closed or self.conn.info.transaction_status is TransactionStatus.UNKNOWN
-
-    def settings(self, *, is_local: bool) -> dict[str, object]:
-        return {
-            "statement_timeout": f"{max(1, round(self.limits.statement_seconds * 1000))}ms",
-            "lock_timeout": f"{max(1, round(self.limits.lock_seconds * 1000))}ms",
-            "is_local": is_local,
-        }
-
-    def one(self, name: str, parameters: dict[str, object]) -> TupleRow | None:
-        """The row of one call: one round trip on a session of our own, a transaction behind a pooler."""
-        if not self.pooled:
-            return self.conn.execute(load(name), parameters).fetchone()
-        with self.conn.transaction():
-            self.conn.execute(load("queries/worker_session_settings"), self.settings(is_local=True))
-            return self.conn.execute(load(name), parameters).fetchone()
-
-    def close(self) -> None:
-        self.conn.close()
 
 
 @singledispatch
@@ -98,14 +31,10 @@ def perform(job: object, bench: Workbench) -> Outcome:
 def _(job: Refresh, bench: Workbench) -> Outcome:
     started = datetime.now(UTC)
     try:
-        row = bench.one("queries/worker_refresh", {"pgt_id": job.pgt_id, "initiated_by": bench.initiated_by})
+        return bench.refresh(job.pgt_id)
     except psycopg.Error as error:
-        _record(bench, job, started, error)
+        record(bench, job.pgt_id, started, error)
         raise
-    if row is None:
-        return Outcome("NO_DATA")
-    action, inserted, updated, deleted, reason = row
-    return Outcome(action, inserted or 0, updated or 0, deleted or 0, reason)
 
 
 @perform.register
@@ -135,7 +64,7 @@ def _(job: Restore, bench: Workbench) -> Outcome:
     return Outcome("RESTORED")
 
 
-def _record(bench: Workbench, job: Refresh, started: datetime, error: psycopg.Error) -> None:
+def record(bench: Workbench, pgt_id: int, started: datetime, error: psycopg.Error) -> None:
     """Write the failure to the catalog. A lost connection is not the table's failure."""
     if bench.is_lost or kind_of_error(error) is Kind.CONNECTION:
         return
@@ -143,7 +72,7 @@ def _record(bench: Workbench, job: Refresh, started: datetime, error: psycopg.Er
         bench.one(
             "queries/worker_record_failure",
             {
-                "pgt_id": job.pgt_id,
+                "pgt_id": pgt_id,
                 "started": started,
                 "code": error.sqlstate or "XX000",
                 "message": error.diag.message_primary or str(error).strip(),
@@ -152,7 +81,7 @@ def _record(bench: Workbench, job: Refresh, started: datetime, error: psycopg.Er
         )
     except psycopg.Error:
         # The parent hears of the refresh's own failure either way, and tries again later.
-        log.exception("a failed refresh could not be recorded", extra={"fields": {"pgt_id": job.pgt_id}})
+        log.exception("a failed refresh could not be recorded", extra={"fields": {"pgt_id": pgt_id}})
 
 
 def _tidy(bench: Workbench, source_id: int, removed: int) -> None:

@@ -13,6 +13,22 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshTogether:
+    """Bring several stream tables up to date in one transaction, in this order."""
+
+    members: tuple[int, ...]
+    cycles: tuple[tuple[int, ...], ...] = ()  # parts of it that are refreshed again and again until nothing changes
+    has_one_snapshot: bool = False
+    is_all_or_none: bool = True  # else what was done before the one that fails stays done
+    most_turns: int = 100  # of a cycle
+
+    @property
+    def pgt_id(self) -> int:
+        """The first, which stands for all."""
+        return self.members[0]
+
+
+@dataclass(frozen=True, slots=True)
 class Compile:
     """Make and install the program of one stream table."""
 
@@ -31,7 +47,7 @@ class Restore:
     """Bring the catalog of a restored or copied database back to life."""
 
 
-Job = Refresh | Compile | Prune | Restore
+Job = Refresh | RefreshTogether | Compile | Prune | Restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What became of one member of a unit."""
+
+    pgt_id: int
+    outcome: Outcome
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """The child has a connection and waits for work. No backend pid when a pooler hides it."""
 
@@ -69,6 +94,7 @@ class Done:
     job: Job
     outcome: Outcome
     seconds: float
+    parts: tuple[Part, ...] = ()  # of a unit: each member
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,8 @@ class Failed:
     message: str
     seconds: float
     connection_lost: bool = False
+    blamed: int | None = None  # the member of a unit that failed
+    parts: tuple[Part, ...] = ()  # of a unit: what was done all the same
 
 
 Answer = Hello | Done | Failed

@@ -3,15 +3,17 @@
 CREATE FUNCTION pgtrickle._alert(event text, st pgtrickle.pgt_stream_tables, details jsonb DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
+    longest int := 2000;
     payload jsonb := jsonb_strip_nulls(jsonb_build_object(
         'event', event, 'pgt_schema', st.pgt_schema, 'pgt_name', st.pgt_name, 'st', st.pgt_schema || '.' || st.pgt_name)) || details;
 BEGIN
     -- A payload has fewer than 8000 bytes; what is too long is cut within its text, so that it stays JSON.
-    IF octet_length(payload::text) > 7500 THEN
+    WHILE octet_length(payload::text) > 7500 AND longest > 10 LOOP
         payload := (SELECT jsonb_object_agg(e.key, CASE jsonb_typeof(e.value) WHEN 'string'
-                               THEN to_jsonb(left(e.value #>> '{}', 500)) ELSE e.value END)
+                               THEN to_jsonb(left(e.value #>> '{}', longest)) ELSE e.value END)
                     FROM jsonb_each(payload) e);
-    END IF;
+        longest := longest / 2;
+    END LOOP;
     PERFORM pg_notify('pg_trickle_alert', payload::text), pg_notify('pgtrickle_alert', payload::text);
 END
 $fn$;

@@ -2,15 +2,10 @@
 -- of the level named in the statement; applied and replica-role writes only the row trigger; TRUNCATE always its own.
 CREATE FUNCTION pgtrickle._capture_fault(relid oid, source_id int) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
-    WITH tracked AS (
-        SELECT t.capture_mode FROM pgtrickle.pgt_change_tracking t
+    WITH wanted AS (
+        SELECT w.kind, w.enabled
+        FROM pgtrickle.pgt_change_tracking t CROSS JOIN LATERAL pgtrickle._wanted_triggers(t.capture_mode) w
         WHERE t.source_relid = relid AND t.source_id = _capture_fault.source_id
-    ), wanted(kind, enabled) AS (
-        SELECT v.kind, v.enabled
-        FROM tracked, (VALUES ('statement', 'insert', 'O'), ('statement', 'update', 'O'), ('statement', 'delete', 'O'),
-                              ('statement', 'row', 'R'), ('statement', 'truncate', 'A'),
-                              ('row', 'row', 'A'), ('row', 'truncate', 'A')) v(mode, kind, enabled)
-        WHERE v.mode = tracked.capture_mode
     )
     SELECT fault FROM (
         SELECT CASE WHEN t.oid IS NULL THEN format('capture trigger for %s is missing on %s', w.kind, m.member::regclass)

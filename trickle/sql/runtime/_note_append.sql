@@ -7,6 +7,7 @@ BEGIN
     SET effective_refresh_mode = CASE WHEN is_kept THEN 'APPEND_ONLY' ELSE s.effective_refresh_mode END, is_append_only = is_kept
     WHERE s.pgt_id = st.pgt_id;
     IF NOT is_kept THEN
+        PERFORM pgtrickle._alert('append_only_reverted', st);
         RAISE WARNING 'stream table %.% is append_only no more: a source has had rows updated or deleted', st.pgt_schema, st.pgt_name
             USING DETAIL = 'It was refreshed as any other, and goes on so.',
                   HINT = format('pgtrickle.alter_stream_table(%L, append_only => true) when its sources only grow again.',

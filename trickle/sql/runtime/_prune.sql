@@ -3,7 +3,8 @@
 -- that row by its foreign key, and is either seen or waited out by skipping this turn. A consumer without a frontier
 -- fills by a snapshot of its own; its row must be free, so that the fill comes after this transaction.
 -- The horizon is the cheap form: everything below it was visible to all frontiers. IMMEDIATE stream tables read
--- nothing of other transactions, so what is over has no more use for them.
+-- nothing of other transactions, so what is over has no more use for them. Snapshots keep what was captured since they were
+-- taken, for as long as pg_trickle.snapshot_hold_hours says.
 CREATE FUNCTION pgtrickle._prune(source_id int, batch_rows int DEFAULT 10000) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
@@ -39,8 +40,10 @@ BEGIN
     END IF;
     SELECT least(min(least(pg_snapshot_xmin(f.snapshot), f.own_xid)), pg_snapshot_xmin(pg_current_snapshot()))
     INTO horizon
-    FROM pgtrickle.pgt_frontiers f
-    WHERE f.pgt_id = ANY (consumers) AND f.snapshot IS NOT NULL;
+    FROM (SELECT f.snapshot, f.own_xid FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = ANY (consumers)
+          UNION ALL
+          SELECT s.snapshot, s.own_xid FROM pgtrickle._held_snapshots() s WHERE s.pgt_id = ANY (consumers)) f
+    WHERE f.snapshot IS NOT NULL;
 
     EXECUTE format(
         'DELETE FROM pgtrickle_changes.changes_%1$s WHERE ctid = ANY (ARRAY('
@@ -48,6 +51,8 @@ BEGIN
     USING horizon, batch_rows;
     GET DIAGNOSTICS removed = ROW_COUNT;
     DELETE FROM pgtrickle_changes.markers m WHERE m.source_id = _prune.source_id AND m.xid < horizon;
+    UPDATE pgtrickle.pgt_change_tracking t SET pruned_below = greatest(t.pruned_below, horizon)
+    WHERE t.source_id = _prune.source_id AND (removed > 0 OR FOUND);
     RETURN removed;
 END
 $fn$;

@@ -31,6 +31,12 @@ BEGIN
                             ELSE s.last_full_ms END,
         last_error_message = NULL, last_error_at = NULL
     WHERE s.pgt_id = st.pgt_id;
+    IF pgtrickle._setting('alert_refresh_completed', 'off')::boolean THEN
+        PERFORM pgtrickle._alert('refresh_completed', st, jsonb_build_object(
+            'action', outcome.action, 'rows_inserted', outcome.rows_inserted, 'rows_updated', outcome.rows_updated,
+            'rows_deleted', outcome.rows_deleted, 'duration_ms', extract(epoch FROM ended - started) * 1000));
+    END IF;
+    PERFORM pgtrickle._alert_if_behind(st, extract(epoch FROM ended - started)::float8);
     INSERT INTO pgtrickle.pgt_refresh_history
         (pgt_id, data_timestamp, start_time, end_time, action, rows_inserted, rows_updated, rows_deleted,
          delta_row_count, was_full_fallback, changes_seen, predicted_differential_ms, predicted_full_ms, reason, status,

@@ -41,8 +41,8 @@ BEGIN
     END IF;
 
     IF initiated_by = 'SCHEDULER' THEN
-        IF st.fuse_mode <> 'off' AND st.fuse_state = 'armed' AND NOT st.needs_reinit THEN
-            pending := pgtrickle._pending_changes(st.pgt_id);
+        IF st.fuse_mode <> 'off' THEN
+            pending := pgtrickle._fused_changes(st);
         END IF;
         why := pgtrickle._hold(st, pending);
         IF why IS NOT NULL THEN

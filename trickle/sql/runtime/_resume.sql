@@ -13,5 +13,6 @@ BEGIN
         -- What blew the fuse is still pending, and goes through once.
         fuse_state = CASE s.fuse_state WHEN 'blown' THEN 'disabled' ELSE s.fuse_state END, blown_at = NULL, blow_reason = NULL
     WHERE s.pgt_id = st.pgt_id;
+    PERFORM pgtrickle._alert('resumed', st, jsonb_build_object('previous_status', st.status));
 END
 $fn$;

@@ -1,18 +1,17 @@
--- Everything but the schema itself, which holds the version table of the migrations.
-DROP VIEW pgtrickle.instances, pgtrickle.ownership, pgtrickle._claim_keys, pgtrickle.held, pgtrickle.pg_stat_stream_tables,
-    pgtrickle.stream_tables_info;
+-- Everything in the schema but the version table of the migrations. What a view or a function reads goes with it.
 DO $do$
 DECLARE
     item record;
 BEGIN
     FOR item IN SELECT p.oid::regprocedure AS signature FROM pg_proc p WHERE p.pronamespace = 'pgtrickle'::regnamespace
     LOOP
-        EXECUTE format('DROP FUNCTION %s CASCADE', item.signature);
+        EXECUTE format('DROP FUNCTION IF EXISTS %s CASCADE', item.signature);
+    END LOOP;
+    FOR item IN
+        SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END AS kind FROM pg_class c
+        WHERE c.relnamespace = 'pgtrickle'::regnamespace AND c.relkind IN ('v', 'r', 'c') AND c.relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('DROP %s IF EXISTS pgtrickle.%I CASCADE', item.kind, item.relname);
     END LOOP;
 END
 $do$;
-DROP TABLE pgtrickle.pgt_instances, pgtrickle.pgt_source_gates, pgtrickle.pgt_watermarks, pgtrickle.pgt_watermark_groups,
-    pgtrickle.pgt_full_costs, pgtrickle.pgt_differential_costs,
-    pgtrickle.pgt_refresh_history, pgtrickle.pgt_frontiers, pgtrickle.pgt_immediate, pgtrickle.pgt_dependencies,
-    pgtrickle.pgt_change_tracking, pgtrickle.pgt_stream_tables, pgtrickle.pgt_settings, pgtrickle.identity;
-DROP TYPE pgtrickle.refresh_outcome, pgtrickle.refresh_choice;

@@ -76,6 +76,9 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_sensitivity         int,
     blown_at                 timestamptz,
     blow_reason              text,
+    -- Of a stream table that reads itself, directly or not: its cycle, and how many turns the last refresh took.
+    scc_id                   int,
+    last_fixpoint_iterations int,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
@@ -93,6 +96,8 @@ CREATE TABLE pgtrickle.pgt_change_tracking (
     -- Of a copy that is kept by polling: what it is a copy of, and when the two last differed.
     polled_relid      oid,
     polled_at         timestamptz,
+    -- Changes of transactions below this one may have been removed.
+    pruned_below      xid8,
     created_at        timestamptz NOT NULL DEFAULT now()
 );
 
@@ -161,6 +166,37 @@ CREATE TABLE pgtrickle.pgt_refresh_history (
 CREATE INDEX pgt_refresh_history_data_idx ON pgtrickle.pgt_refresh_history (pgt_id, data_timestamp);
 CREATE INDEX pgt_refresh_history_start_idx ON pgtrickle.pgt_refresh_history (pgt_id, start_time);
 
+-- Copies of stream tables that can be put back. That a row is here says that this database took the snapshot: a copy of it
+-- elsewhere has no such row, and its frontier counts for nothing there.
+CREATE TABLE pgtrickle.pgt_snapshots (
+    snapshot_id      bigserial PRIMARY KEY,
+    pgt_id           bigint NOT NULL REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    snapshot_schema  text   NOT NULL,
+    snapshot_table   text   NOT NULL,
+    snapshot_version text   NOT NULL DEFAULT '1',
+    token            uuid   NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    epoch            uuid   NOT NULL,
+    snapshot         pg_snapshot,
+    own_xid          xid8   NOT NULL,
+    own_seq          bigint NOT NULL,
+    basis            text   NOT NULL,
+    row_count        bigint NOT NULL,
+    data_timestamp   timestamptz,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (snapshot_schema, snapshot_table)
+);
+CREATE INDEX pgt_snapshots_pgt_id_idx ON pgtrickle.pgt_snapshots (pgt_id);
+
+-- When it was last told of what goes on for long, so that it is not told all the time.
+CREATE TABLE pgtrickle.pgt_alerts (
+    event      text   NOT NULL,
+    pgt_id     bigint NOT NULL DEFAULT 0,
+    source_id  int    NOT NULL DEFAULT 0,
+    times      int    NOT NULL DEFAULT 1,
+    alerted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (event, pgt_id, source_id)
+);
+
 -- What full refreshes have taken, at which size of the sources. Apart from the catalog row, as the frontier is.
 CREATE TABLE pgtrickle.pgt_full_costs (
     pgt_id       bigint PRIMARY KEY REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
@@ -225,6 +261,37 @@ CREATE TABLE pgtrickle.pgt_instances (
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (group_id, instance_id)
 ) WITH (fillfactor = 50);
+
+-- Stream tables that are refreshed in one transaction because somebody said so.
+CREATE TABLE pgtrickle.pgt_refresh_groups (
+    group_id       serial PRIMARY KEY,
+    group_name     text NOT NULL UNIQUE,
+    member_pgt_ids bigint[] NOT NULL,
+    isolation      text NOT NULL DEFAULT 'read_committed' CHECK (isolation IN ('read_committed', 'repeatable_read')),
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+
+-- What instances have given to their refresh subprocesses, written in batches; a job is one unit at one time.
+CREATE TABLE pgtrickle.pgt_scheduler_jobs (
+    job_id         bigserial PRIMARY KEY,
+    unit_key       text NOT NULL,
+    unit_kind      text NOT NULL CHECK (unit_kind IN ('singleton', 'atomic_group', 'immediate_closure', 'cyclic_scc',
+                                                      'repeatable_read_group', 'fused_chain')),
+    member_pgt_ids bigint[] NOT NULL,
+    root_pgt_id    bigint NOT NULL,
+    status         text NOT NULL CHECK (status IN ('QUEUED', 'RUNNING', 'SUCCEEDED', 'RETRYABLE_FAILED', 'PERMANENT_FAILED',
+                                                   'CANCELLED')),
+    scheduler_pid  int NOT NULL,
+    worker_pid     int,
+    attempt_no     int NOT NULL DEFAULT 1,
+    enqueued_at    timestamptz NOT NULL DEFAULT now(),
+    started_at     timestamptz,
+    finished_at    timestamptz,
+    outcome_detail text,
+    retryable      boolean
+) WITH (fillfactor = 50);
+CREATE INDEX pgt_scheduler_jobs_status_idx ON pgtrickle.pgt_scheduler_jobs (status, enqueued_at);
+CREATE INDEX pgt_scheduler_jobs_finished_idx ON pgtrickle.pgt_scheduler_jobs (finished_at);
 
 CREATE TYPE pgtrickle.refresh_outcome AS (
     action        text,

@@ -6,11 +6,17 @@ SELECT s.*,
            'sources', (SELECT jsonb_object_agg(d.source_relid::text, d.source_schema || '.' || d.source_name)
                        FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = s.pgt_id)) END AS frontier,
        pgtrickle._staleness(s) AS staleness,
+       -- Behind its schedule by more than the time between two looks of a worker.
        CASE WHEN s.schedule ~ '[\s@]' THEN NULL
-            ELSE extract(epoch FROM now() - s.last_refresh_at) > pgtrickle.parse_duration_seconds(s.schedule) END AS stale,
+            WHEN s.refresh_tier = 'frozen' AND tick.tiered THEN false
+            ELSE extract(epoch FROM now() - s.last_refresh_at) > tick.seconds + pgtrickle.parse_duration_seconds(s.schedule)
+                 * CASE WHEN NOT tick.tiered THEN 1 WHEN s.refresh_tier = 'warm' THEN 2 WHEN s.refresh_tier = 'cold' THEN 10
+                        ELSE 1 END END AS stale,
        false AS is_topk
 FROM pgtrickle.pgt_stream_tables s
-LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id);
+LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
+CROSS JOIN (SELECT pgtrickle._setting('scheduler_interval_ms', '1000')::float8 / 1000 AS seconds,
+                   pgtrickle._setting('tiered_scheduling', 'on')::boolean AS tiered) tick;
 
 CREATE VIEW pgtrickle.pg_stat_stream_tables AS
 SELECT i.pgt_id, i.pgt_schema, i.pgt_name, i.status, i.refresh_mode, i.is_populated, i.data_timestamp, i.schedule,
@@ -97,3 +103,22 @@ SELECT i.*, now() - i.heartbeat_at AS heartbeat_age, EXISTS (
 FROM pgtrickle.pgt_instances i
 LEFT JOIN (SELECT group_id, instance_id, count(*) AS stream_tables FROM pgtrickle.ownership GROUP BY 1, 2) o
     USING (group_id, instance_id);
+
+-- Is all well? One row: EMPTY, OK, WARNING or CRITICAL.
+CREATE VIEW pgtrickle.quick_health AS
+SELECT q.total_stream_tables, q.error_tables, q.stale_tables, pgtrickle._scheduler_status() = 'ACTIVE' AS scheduler_running,
+       CASE WHEN q.total_stream_tables = 0 THEN 'EMPTY' WHEN q.suspended > 0 THEN 'CRITICAL'
+            WHEN q.error_tables > 0 OR q.stale_tables > 0 THEN 'WARNING' ELSE 'OK' END AS status
+FROM (SELECT count(*) AS total_stream_tables,
+             count(*) FILTER (WHERE i.status = 'ERROR' OR i.consecutive_errors > 0) AS error_tables,
+             count(*) FILTER (WHERE i.stale) AS stale_tables,
+             count(*) FILTER (WHERE i.status = 'SUSPENDED') AS suspended
+      FROM pgtrickle.stream_tables_info i) q;
+
+-- How each source of each stream table is captured.
+CREATE VIEW pgtrickle.pgt_cdc_status AS
+SELECT s.pgt_schema, s.pgt_name, d.source_relid, d.source_name, d.source_schema, d.cdc_mode,
+       NULL::text AS slot_name, NULL::pg_lsn AS decoder_confirmed_lsn, NULL::timestamptz AS transition_started_at
+FROM pgtrickle.pgt_dependencies d
+JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
+WHERE d.source_type = 'TABLE';

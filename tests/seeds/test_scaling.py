@@ -1,0 +1,145 @@
+"""The scaling guide and the guide to many tenants, statement by statement, on databases where something has happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from support.databases import Database
+
+from trickle import embedded
+from trickle.catalog import migrate
+
+from .pages import Printed, sections
+
+Story = Callable[[Printed], None]
+
+
+@pytest.fixture
+def conn(db: Database) -> Iterator[psycopg.Connection[Any]]:
+    """Two stream tables over one busy source and one over a quiet one; 30 changes wait, and one refresh was slow."""
+    with db.connect() as connection:
+        connection.execute("CREATE TABLE busy (id int PRIMARY KEY, v int); CREATE TABLE quiet (id int PRIMARY KEY)")
+        connection.execute("SELECT pgtrickle.create_stream_table('a', 'SELECT v, count(*) AS n FROM busy GROUP BY v')")
+        connection.execute("SELECT pgtrickle.create_stream_table('b', 'SELECT id FROM busy')")
+        connection.execute("SELECT pgtrickle.create_stream_table('c', 'SELECT id FROM quiet')")
+        connection.execute("INSERT INTO busy SELECT i, i FROM generate_series(1, 10) i")
+        connection.execute("SELECT pgtrickle.refresh_stream_table('b')")
+        connection.execute("INSERT INTO busy SELECT i, i FROM generate_series(11, 30) i")
+        connection.execute("INSERT INTO quiet VALUES (1)")
+        connection.execute(
+            "UPDATE pgtrickle.pgt_refresh_history SET start_time = end_time - interval '3 seconds'"
+            " WHERE refresh_id = (SELECT max(refresh_id) FROM pgtrickle.pgt_refresh_history)"
+        )
+        yield connection
+
+
+def buffers(page: Printed) -> None:
+    found = page.run("backlog")
+    assert [(row["stream_table"], row["row_count"], row["pending_rows"]) for row in found] == [
+        ("public.a", 30, 30),
+        ("public.b", 30, 20),
+        ("public.c", 1, 1),
+    ]
+    assert all(row["buffer_bytes"] > 0 and not row["is_estimate"] for row in found)
+
+
+def health(page: Printed) -> None:
+    page.rows("SELECT pgtrickle.alter_stream_table('c', status => 'suspended')")
+    page.rows("UPDATE pgtrickle.pgt_stream_tables SET schedule = '1s', last_refresh_at = now() - interval '1 hour'")
+    page.rows("SELECT pg_stat_force_next_flush()")
+    page.rows("SELECT 1")
+    found = page.row("summary")
+    counts = {name: found[name] for name in ("total_stream_tables", "active_count", "suspended_count", "stale_count")}
+    assert counts == {"total_stream_tables": 3, "active_count": 2, "suspended_count": 1, "stale_count": 3}
+    assert found["max_staleness_seconds"] == pytest.approx(3600, abs=60)
+    assert (found["error_count"], found["reinit_pending"], found["scheduler_status"]) == (0, 0, "STOPPED")
+    assert 0 <= found["cache_hit_rate"] <= 1
+
+
+def durations(page: Printed) -> None:
+    found = page.run("longest")
+    assert [(row["pgt_name"], row["refreshes"]) for row in found[:1]] == [("b", 2)]
+    assert found[0]["max_sec"] == pytest.approx(3)
+    assert {row["pgt_name"] for row in found} == {"a", "b", "c"}
+
+
+STORIES: dict[str, Story] = {"buffers": buffers, "health": health, "durations": durations}
+# Of the worker pool, whose functions are tested where they are made.
+ELSEWHERE = {"worker pool"}
+
+
+@pytest.mark.parametrize("section", sorted(set(sections("scaling")) - ELSEWHERE))
+def test_it_works_as_printed(conn: psycopg.Connection[Any], section: str) -> None:
+    page = Printed("scaling", section, conn)
+    STORIES[section](page)
+    page.assert_all_run()
+
+
+def run_by_psql(db: Database, statement: str) -> None:
+    """As printed, `\\c` included, which only psql understands."""
+    psql = [str(embedded.tool("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", db.superuser_url]
+    made = subprocess.run(psql, input=statement, capture_output=True, text=True, env={**os.environ, "PGOPTIONS": ""})
+    assert made.returncode == 0, made.stderr
+
+
+@pytest.fixture
+def tenants(db: Database) -> Iterator[Database]:
+    """Two tenants' databases, as the guide names them."""
+    names = ("tenant_a", "tenant_b")
+    with db.superuser() as admin:
+        for name in names:
+            admin.execute(sql.SQL("CREATE DATABASE {} OWNER app_owner").format(sql.Identifier(name)))
+    for name in names:
+        migrate.init(Database(name, db.server).url)
+    yield db
+    with db.superuser() as admin:
+        for name in names:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        admin.execute("SET pg_trickle.max_dynamic_refresh_workers = 1")
+        admin.execute("ALTER SYSTEM RESET pg_trickle.max_dynamic_refresh_workers")
+        admin.execute("SELECT pg_reload_conf()")
+
+
+def setting(db: Database, name: str, database: str) -> Any:
+    with Database(database, db.server).connect() as connection:
+        row = connection.execute("SELECT pgtrickle._setting(%s, NULL)", (name,)).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_quotas_as_printed(tenants: Database) -> None:
+    page = sections("tenants")["quotas"]
+    with tenants.superuser() as admin:
+        if admin.info.server_version < 170000:
+            # Before 17 the server writes only names that its session knows.
+            admin.execute("SET pg_trickle.max_dynamic_refresh_workers = 1")
+        admin.execute(page["cluster"].encode())
+        admin.execute("SELECT pg_reload_conf()")
+    run_by_psql(tenants, page["database"])
+    assert setting(tenants, "max_dynamic_refresh_workers", "tenant_a") == "4"
+    assert setting(tenants, "max_dynamic_refresh_workers", "tenant_b") == "8"
+
+
+def test_ports_of_metrics_as_printed(tenants: Database) -> None:
+    for statement in sections("tenants")["metrics ports"].values():
+        run_by_psql(tenants, statement)
+    assert setting(tenants, "metrics_port", "tenant_a") == "9101"
+    assert setting(tenants, "metrics_port", "tenant_b") == "9102"
+
+
+def test_an_alert_is_heard_as_printed(conn: psycopg.Connection[Any], db: Database) -> None:
+    with db.connect() as listener:
+        listener.execute(sections("tenants")["alerts"]["listen"].encode())
+        conn.execute("SELECT pgtrickle.alter_stream_table('a', status => 'suspended')")
+        conn.execute("SELECT pgtrickle.resume_stream_table('a')")
+        (heard,) = listener.notifies(timeout=10, stop_after=1)
+    assert heard.channel == "pg_trickle_alert"
+    payload = json.loads(heard.payload)
+    assert (payload["event"], payload["pgt_schema"], payload["pgt_name"]) == ("resumed", "public", "a")

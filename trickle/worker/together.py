@@ -1,0 +1,138 @@
+"""Several stream tables in one transaction, upstream first; each is one call, as when it is alone.
+
+A unit of one snapshot runs in REPEATABLE READ: all its members show the same moment, and whoever reads them in one
+transaction never sees that moment for some and another for others. Nothing else refreshes them meanwhile, so a
+conflict is rare and means that somebody did so by hand: the unit is tried again under a newer snapshot.
+
+What fails undoes all, or, where the members have only their owner in common, itself and what comes after it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import IsolationLevel, errors
+
+from trickle.clock import backoff_seconds
+from trickle.sql import load
+from trickle.worker.bench import Workbench
+from trickle.worker.protocol import Outcome, Part, RefreshTogether
+
+ATTEMPTS = 5
+
+
+class MemberFailed(Exception):
+    """The cause is an error of the server's; `done` is what was committed all the same."""
+
+    def __init__(self, pgt_id: int, done: tuple[Part, ...] = ()) -> None:
+        super().__init__(f"stream table number {pgt_id} failed")
+        self.pgt_id = pgt_id
+        self.done = done
+
+
+class Disturbed(errors.SerializationFailure):
+    """Something happened to a source that no snapshot keeps away."""
+
+
+def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    """Refresh the unit.
+
+    Raises:
+        MemberFailed: with the server's error as its cause.
+        psycopg.Error: it cannot be said that a member is to blame.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _once(job, bench)
+        except (errors.SerializationFailure, errors.DeadlockDetected):
+            time.sleep(backoff_seconds(attempt, base=0.01, cap=0.5, draw=random.random()))
+    return _once(job, bench)
+
+
+def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    done: list[Part] = []
+    failed: MemberFailed | None = None
+    with _isolation(bench, job), bench.transaction():
+        if job.has_one_snapshot:
+            bench.conn.execute(load("queries/worker_begin_unit"))
+        if job.is_all_or_none and (held := _held(job, bench)):
+            return held
+        for pgt_id in job.members:
+            try:
+                part = _member(job, bench, pgt_id)
+                if job.is_all_or_none and part.outcome.action == "SKIPPED":
+                    raise Disturbed("a member of the unit was held back after others had been refreshed")
+                done.append(part)
+            except (errors.SerializationFailure, errors.DeadlockDetected):
+                raise
+            except psycopg.Error as error:
+                if job.is_all_or_none or bench.is_lost or not done:
+                    raise MemberFailed(pgt_id) from error
+                failed = MemberFailed(pgt_id, tuple(done))
+                failed.__cause__ = error
+                break
+        if job.has_one_snapshot and any(part.outcome.action != "NO_DATA" for part in done):
+            _assert_undisturbed(job, bench)
+    if failed is not None:
+        raise failed
+    return tuple(done)
+
+
+def _held(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    """When a member is held back, all are; the reason is told of the members it concerns."""
+    rows = bench.conn.execute(load("queries/worker_held"), {"pgt_ids": list(job.members)}).fetchall()
+    if not rows:
+        return ()
+    reasons: dict[int, str] = {pgt_id: reason for pgt_id, reason in rows}
+    with_others = next(iter(reasons.values()))
+    return tuple(Part(i, Outcome("SKIPPED", reason=reasons.get(i, with_others)), 0.0) for i in job.members)
+
+
+def _member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:
+    started = time.monotonic()
+    with _alone(job, bench):
+        outcome = bench.refresh(pgt_id)
+    return Part(pgt_id, outcome, time.monotonic() - started)
+
+
+@contextmanager
+def _alone(job: RefreshTogether, bench: Workbench) -> Iterator[None]:
+    """Where a failure is not to undo what was done before, each member has a savepoint."""
+    if job.is_all_or_none:
+        yield
+        return
+    with bench.conn.transaction():
+        yield
+
+
+@contextmanager
+def _isolation(bench: Workbench, job: RefreshTogether) -> Iterator[None]:
+    before = bench.conn.isolation_level
+    if job.has_one_snapshot:
+        bench.conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        yield
+    finally:
+        if job.has_one_snapshot and not bench.is_lost:
+            bench.conn.isolation_level = before
+
+
+def _assert_undisturbed(job: RefreshTogether, bench: Workbench) -> None:
+    row = bench.conn.execute(load("queries/worker_disturbed"), {"pgt_ids": list(job.members)}).fetchone()
+    if row is not None and row[0]:
+        raise Disturbed("a source of the unit was truncated, rewritten, attached or detached meanwhile")
+
+
+def total(parts: tuple[Part, ...]) -> Outcome:
+    """What a unit did as a whole."""
+    action = "NO_DATA" if all(part.outcome.action == "NO_DATA" for part in parts) else "TOGETHER"
+    return Outcome(
+        action,
+        sum(part.outcome.rows_inserted for part in parts),
+        sum(part.outcome.rows_updated for part in parts),
+        sum(part.outcome.rows_deleted for part in parts),
+    )
