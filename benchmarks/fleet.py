@@ -16,19 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-_HELD = """
-SELECT l.objid::bigint, l.pid
-  FROM pg_catalog.pg_locks AS l
- WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.mode = 'ExclusiveLock'
-   AND l.database = %(database)s
-   AND l.classid::bigint = hashtext('default')::bigint & 4294967295
-   AND l.objid::bigint = ANY (%(keys)s::bigint[])
-"""
-_KEYS = """
-SELECT (SELECT d.oid::bigint FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()),
-       array_agg(hashtext(s.pgt_schema || '.' || s.pgt_name)::bigint & 4294967295)
-  FROM pgtrickle.pgt_stream_tables AS s
-"""
+_HELD = "SELECT o.pgt_id, o.backend_pid FROM pgtrickle.ownership AS o"
+_COUNT = "SELECT count(*) FROM pgtrickle.pgt_stream_tables"
 _PATIENCE_SECONDS = 60.0
 
 
@@ -104,18 +93,17 @@ def fleet(url: str, folder: Path, size: int, workers: int = 1) -> Iterator[Fleet
 
 
 class Claims:
-    """Who holds which stream table, read from pg_locks as an operator would, and as often as the server answers."""
+    """Who holds which stream table, by its name or with its shard, asked as often as the server answers."""
 
     def __init__(self, conn: Connection[Any]) -> None:
         self._conn = conn
-        row = conn.execute(_KEYS).fetchone()
+        row = conn.execute(_COUNT).fetchone()
         assert row is not None
-        self._parameters = {"database": row[0], "keys": row[1]}
-        self._count = len(set(row[1]))
+        self._count = int(row[0])
 
     def holders(self) -> dict[int, int]:
-        """The process id of the session that holds each key."""
-        return {int(key): int(pid) for key, pid in self._conn.execute(_HELD, self._parameters).fetchall()}
+        """The process id of the session that has claimed each stream table."""
+        return {int(pgt_id): int(pid) for pgt_id, pid in self._conn.execute(_HELD).fetchall()}
 
     def await_all(self, without: int) -> float:
         """Wait until every claim is held, none by the session `without`; when that was, by `time.perf_counter`."""

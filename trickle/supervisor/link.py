@@ -112,6 +112,15 @@ class ServerLink:
         if not self.connect().execute(load("queries/instance_shards"), parameters).rowcount:
             self.announce()
 
+    def announce_waits(self, pgt_ids: frozenset[int]) -> None:
+        """Say which claimed stream tables are left alone, so that views show who works on them."""
+        parameters = {
+            "instance_id": self.instance_id,
+            "group_id": self._options.group_id,
+            "pgt_ids": sorted(pgt_ids),
+        }
+        self.connect().execute(load("queries/instance_waits"), parameters)
+
     def leave(self) -> None:
         """Be no member any more: from now on the others share our work. What is in hand is still ours."""
         if self.locks is not None:
