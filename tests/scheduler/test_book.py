@@ -175,13 +175,13 @@ def test_what_is_held_back_says_so_once_and_goes_on_when_the_reason_has_gone() -
     book.read([replace(tables[0], held="a gate"), *tables[1:]])
     assert ids(book.plan(ALL, at(10))) == (1,), "the refresh itself tells"
     book.started([1], at(10))
-    book.skipped(1, "a gate")
+    book.skipped(1, "a gate", at(11).monotonic)
     book.polled({1})
     assert book.plan(ALL, at(20)) == Plan()
     book.read([replace(tables[0], held="another gate"), *tables[1:]])
     assert ids(book.plan(ALL, at(30))) == (1,)
     book.started([1], at(30))
-    book.skipped(1, "another gate")
+    book.skipped(1, "another gate", at(31).monotonic)
     book.polled({1})
     book.read(tables)
     assert ids(book.plan(ALL, at(30.1))) == (1,), "at once"

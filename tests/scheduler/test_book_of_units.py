@@ -110,6 +110,18 @@ def test_after_a_failure_the_whole_group_waits_and_no_one_else() -> None:
     assert (1, 2, 3) in members(book.plan(ALL, at(15)))
 
 
+def test_a_group_waits_for_a_member_that_is_held_back_once_that_has_been_said() -> None:
+    book = diamond()
+    book.read([replace(table, held="a gate") if table.pgt_id == 2 else table for table in book.tables.values()])
+    book.polled({1, 2})
+    assert members(book.plan(ALL, at(10))) == [(2,)], "the refresh itself tells"
+    book.started([2], at(10))
+    book.skipped(2, "a gate", at(11).monotonic)
+    assert members(book.plan(ALL, at(30))) == []
+    book.read([replace(table, held=None) for table in book.tables.values()])
+    assert members(book.plan(ALL, at(30))) == [(1, 2, 3)]
+
+
 def test_a_cycle_is_not_awakened_by_itself() -> None:
     book = checked([table(1, [SOURCE, 2], None), table(2, [1], None), table(3, [2], None)])
     book.polled({1})

@@ -136,10 +136,10 @@ pgt_stream_tables = Table(
     required("fuse_state", Text, "'armed'"),
     Column("fuse_ceiling", BigInteger),
     Column("fuse_sensitivity", Integer),
-    Column("blown_at", MOMENT),
-    Column("blow_reason", Text),
     Column("scc_id", Integer),
     Column("last_fixpoint_iterations", Integer),
+    Column("blown_at", MOMENT),
+    Column("blow_reason", Text),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),
@@ -290,6 +290,37 @@ pgt_differential_costs = Table(
     required("confirmed", Integer, "0"),
 )
 
+pgt_refresh_groups = Table(
+    "pgt_refresh_groups",
+    metadata,
+    Column("group_id", Integer, primary_key=True, autoincrement=True),
+    Column("group_name", Text, nullable=False, unique=True),
+    required("member_pgt_ids", ARRAY(BigInteger)),
+    required("isolation", Text, "'read_committed'"),
+    required("created_at", MOMENT, "now()"),
+)
+
+pgt_scheduler_jobs = Table(
+    "pgt_scheduler_jobs",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=True),
+    required("unit_key", Text),
+    required("unit_kind", Text),
+    required("member_pgt_ids", ARRAY(BigInteger)),
+    required("root_pgt_id", BigInteger),
+    required("status", Text),
+    required("scheduler_pid", Integer),
+    Column("worker_pid", Integer),
+    required("attempt_no", Integer, "1"),
+    required("enqueued_at", MOMENT, "now()"),
+    Column("started_at", MOMENT),
+    Column("finished_at", MOMENT),
+    Column("outcome_detail", Text),
+    Column("retryable", Boolean),
+    Index("pgt_scheduler_jobs_status_idx", "status", "enqueued_at"),
+    Index("pgt_scheduler_jobs_finished_idx", "finished_at"),
+)
+
 pgt_source_gates = Table(
     "pgt_source_gates",
     metadata,
@@ -320,37 +351,6 @@ pgt_watermark_groups = Table(
     required("created_at", MOMENT, "now()"),
     CheckConstraint("tolerance_secs >= 0"),
     UniqueConstraint("group_name"),
-)
-
-pgt_refresh_groups = Table(
-    "pgt_refresh_groups",
-    metadata,
-    Column("group_id", Integer, primary_key=True, autoincrement=True),
-    Column("group_name", Text, nullable=False, unique=True),
-    required("member_pgt_ids", ARRAY(BigInteger)),
-    required("isolation", Text, "'read_committed'"),
-    required("created_at", MOMENT, "now()"),
-)
-
-pgt_scheduler_jobs = Table(
-    "pgt_scheduler_jobs",
-    metadata,
-    Column("job_id", BigInteger, primary_key=True, autoincrement=True),
-    required("unit_key", Text),
-    required("unit_kind", Text),
-    required("member_pgt_ids", ARRAY(BigInteger)),
-    required("root_pgt_id", BigInteger),
-    required("status", Text),
-    required("scheduler_pid", Integer),
-    Column("worker_pid", Integer),
-    required("attempt_no", Integer, "1"),
-    required("enqueued_at", MOMENT, "now()"),
-    Column("started_at", MOMENT),
-    Column("finished_at", MOMENT),
-    Column("outcome_detail", Text),
-    Column("retryable", Boolean),
-    Index("pgt_scheduler_jobs_status_idx", "status", "enqueued_at"),
-    Index("pgt_scheduler_jobs_finished_idx", "finished_at"),
 )
 
 pgt_instances = Table(

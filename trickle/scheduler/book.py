@@ -105,10 +105,13 @@ class Book:
         """The catalog as it stands now; what no longer exists is forgotten."""
         self.tables = {table.pgt_id: table for table in tables}
         self.division = divide(self.tables)
-        by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at)
-        for memory in (*by_table, self._skipped, self._due_since, self._finished_at):
+        by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at, self._skipped)
+        for memory in (*by_table, self._due_since, self._finished_at):
             for gone in memory.keys() - self.tables.keys():
                 del memory[gone]
+        for pgt_id, reason in self._skipped.items():
+            if self.tables[pgt_id].held != reason and not self.failures(pgt_id):
+                self._trouble.pop(pgt_id, None)
         self._changed &= self.tables.keys()
         self._changed_again &= self.tables.keys()
         self._served &= self.division.by_key.keys()
@@ -177,10 +180,13 @@ class Book:
         self._due_since.pop(self._key(pgt_id), None)
         self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
 
-    def skipped(self, pgt_id: int, reason: str | None) -> None:
-        """The refresh was held back, and has said so; the table is left alone until the reason is another one."""
-        self.dropped(pgt_id)
-        self._due_since.pop(self._key(pgt_id), None)
+    def skipped(self, pgt_id: int, reason: str | None, again_at: float) -> None:
+        """The refresh was held back, and has said so; the table is left alone until the reason is another one.
+
+        The catalog as it was read may not show the reason yet: nothing is tried before `again_at`.
+        """
+        self.failed(pgt_id, again_at)
+        self._trouble[pgt_id].count = 0
         self._skipped[pgt_id] = reason
 
     def dropped(self, pgt_id: int) -> None:
@@ -242,13 +248,22 @@ class Book:
         """The unit with those members that take part now; None when it has to wait for one of them."""
         members = [self.tables[i] for i in unit.members]
         part = tuple(t for t in members if takes_part(t, self._policy))
-        if unit.is_all_or_none and any(self._is_held(t) for t in part):
-            return None
+        if any(t.held is not None for t in part):
+            part = self._part_of_held(unit, part)
         if not part or not all(self._may_start(t.pgt_id, wanted, moment.monotonic) for t in part):
             return None
         if unit.is_slowest and not all(is_ready(self._as_known(t), moment.database, self._policy) for t in part):
             return None
         return Due(unit, tuple(t.pgt_id for t in part), min((t.tier for t in part), key=TIER_RANK.__getitem__))
+
+    def _part_of_held(self, unit: Unit, part: tuple[Table, ...]) -> tuple[Table, ...]:
+        """Who is held back says so once. Those who are seen together wait for him; else the others go on."""
+        if unit.is_all_or_none:
+            return tuple(t for t in part if t.held is not None and not self._has_said(t))
+        return tuple(t for t in part if not self._has_said(t))
+
+    def _has_said(self, table: Table) -> bool:
+        return table.held is not None and self._skipped.get(table.pgt_id) == table.held
 
     def _may_start(self, pgt_id: int, wanted: set[int], now: float) -> bool:
         return pgt_id in self._owned and pgt_id not in wanted and self._is_free(pgt_id, now)
@@ -271,15 +286,11 @@ class Book:
         return tried_at + COMPILE_RETRY_SECONDS if facts == _program_facts(table) else float("-inf")
 
     def _judge(self, table: Table, moment: Moment) -> Verdict:
-        if self._is_held(table):
+        if self._has_said(table):
             return Verdict.WAIT
         needs_check = moment.monotonic >= self._check_again_at(table.pgt_id)
         has_changes = table.pgt_id in self._changed or needs_check
         return judge(self._as_known(table), has_changes, moment.database, self._policy)
-
-    def _is_held(self, table: Table) -> bool:
-        """Whether it is held back, and its refresh has said so."""
-        return table.held is not None and self._skipped.get(table.pgt_id) == table.held
 
     def _check_again_at(self, pgt_id: int) -> float:
         # The first look at a table that became ours is a check as well: nobody knows when the last one was.

@@ -44,11 +44,11 @@ class Table:
     # What it reads that is no stream table, by oid.
     sources: frozenset[int] = field(default_factory=frozenset)
     is_atomic: bool = True  # diamond_consistency
-    # Why it is not to be refreshed now: a gate, or watermarks too far apart.
-    held: str | None = None
     is_slowest: bool = False  # diamond_schedule_policy, where diamonds meet
     refresh_group: int | None = None
     group_has_one_snapshot: bool = False
+    # Why it is not to be refreshed now: a gate, or watermarks too far apart.
+    held: str | None = None
 
     @property
     def full_name(self) -> str:

@@ -191,10 +191,10 @@ def _table(row: Mapping[str, Any]) -> Table:
         upstream=frozenset(row["upstream"]),
         sources=frozenset(row["sources"]),
         is_atomic=row["is_atomic"],
-        held=row["held"],
         is_slowest=row["is_slowest"],
         refresh_group=row["refresh_group"],
         group_has_one_snapshot=row["group_has_one_snapshot"],
+        held=row["held"],
     )
 
 

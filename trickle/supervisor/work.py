@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 DEATHS_BEFORE_BLAME = 5
 # The server ends a refresh at its own limit first; the process is ended only if that did not help.
 GRACE_SECONDS = 15.0
+# What was held back is not tried again before the catalog had time to say why.
+HELD_SECONDS = 1.0
 COMPILE_SECONDS = 300.0
 
 
@@ -86,8 +88,11 @@ class Work:
         match answer.job:
             case Refresh(pgt_id=pgt_id):
                 return self._refreshed((Part(pgt_id, answer.outcome, answer.seconds),))
-            case RefreshTogether():
-                return self._refreshed(answer.parts)
+            case RefreshTogether(members=members):
+                awakened = self._refreshed(answer.parts)
+                for pgt_id in set(members).difference(part.pgt_id for part in answer.parts):
+                    self._book.dropped(pgt_id)
+                return awakened
             case Compile(pgt_id=pgt_id):
                 self._deaths.pop(pgt_id, None)
                 self._book.compiled(pgt_id, answer.outcome.action)
@@ -168,10 +173,11 @@ class Work:
             self._reporter.failed(table)
 
     def _refreshed(self, parts: Iterable[Part]) -> frozenset[int]:
-        done = {part.pgt_id: part for part in parts}
-        for pgt_id in [i for i, part in done.items() if part.outcome.action == "SKIPPED"]:
-            reason = done.pop(pgt_id).outcome.reason
-            self._book.skipped(pgt_id, reason)
+        every = {part.pgt_id: part for part in parts}
+        done = {pgt_id: part for pgt_id, part in every.items() if part.outcome.action != "SKIPPED"}
+        for pgt_id in every.keys() - done.keys():
+            reason = every[pgt_id].outcome.reason
+            self._book.skipped(pgt_id, reason, self._clock.monotonic() + HELD_SECONDS)
             self._tell(logging.INFO, "refresh held back", pgt_id, reason=reason)
         awakened = self._book.refreshed(
             {pgt_id: part.outcome.rows_changed for pgt_id, part in done.items()}, self._clock.monotonic()

@@ -38,8 +38,12 @@ class Disturbed(errors.SerializationFailure):
     """Something happened to a source that no snapshot keeps away."""
 
 
+class Held(errors.SerializationFailure):
+    """A member is held back by a gate, by watermarks or by its fuse."""
+
+
 def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
-    """Refresh the unit.
+    """Refresh the unit, or, where all are to be seen together and one is held back, nothing: its part says why.
 
     Raises:
         MemberFailed: with the server's error as its cause.
@@ -48,6 +52,10 @@ def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]
     for attempt in range(1, ATTEMPTS):
         try:
             return _once(job, bench)
+        except Held:
+            # By itself, so that what it says is not undone with the others.
+            if told := _told(job, bench):
+                return told
         except (errors.SerializationFailure, errors.DeadlockDetected):
             time.sleep(backoff_seconds(attempt, base=0.01, cap=0.5, draw=random.random()))
     return _once(job, bench)
@@ -59,14 +67,11 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
     with _isolation(bench, job), bench.transaction():
         if job.has_one_snapshot:
             bench.conn.execute(load("queries/worker_begin_unit"))
-        if job.is_all_or_none and (held := _held(job, bench)):
-            return held
         for pgt_id in job.members:
             try:
-                part = _member(job, bench, pgt_id)
-                if job.is_all_or_none and part.outcome.action == "SKIPPED":
-                    raise Disturbed("a member of the unit was held back after others had been refreshed")
-                done.append(part)
+                done.append(_member(job, bench, pgt_id))
+                if job.is_all_or_none and len(job.members) > 1 and done[-1].outcome.action == "SKIPPED":
+                    raise Held("a member of the unit is held back")
             except (errors.SerializationFailure, errors.DeadlockDetected):
                 raise
             except psycopg.Error as error:
@@ -82,14 +87,11 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
     return tuple(done)
 
 
-def _held(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
-    """When a member is held back, all are; the reason is told of the members it concerns."""
-    rows = bench.conn.execute(load("queries/worker_held"), {"pgt_ids": list(job.members)}).fetchall()
-    if not rows:
-        return ()
-    reasons: dict[int, str] = {pgt_id: reason for pgt_id, reason in rows}
-    with_others = next(iter(reasons.values()))
-    return tuple(Part(i, Outcome("SKIPPED", reason=reasons.get(i, with_others)), 0.0) for i in job.members)
+def _told(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    """Let those members that are held back say so; none, when the reason has gone meanwhile."""
+    with bench.transaction():
+        rows = bench.conn.execute(load("queries/worker_held"), {"pgt_ids": list(job.members)}).fetchall()
+    return tuple(Part(pgt_id, Outcome("SKIPPED", reason=reason), 0.0) for pgt_id, reason in rows)
 
 
 def _member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:

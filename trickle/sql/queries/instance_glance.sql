@@ -9,10 +9,11 @@ SELECT pg_is_in_recovery() AS in_recovery,
                    FROM pgtrickle.identity AS i), false) AS is_identical,
        (SELECT coalesce(sum(hashtextextended(concat_ws('|', s.pgt_id, s.pgt_relid, s.pgt_schema, s.pgt_name, s.schedule,
                    s.refresh_tier, s.refresh_mode, s.status, s.is_populated, s.needs_reinit, s.program_state,
-                   s.program_version, s.consecutive_errors, s.diamond_consistency, s.diamond_schedule_policy, s.defining_query), 0)), 0)::text
+                   s.program_version, s.consecutive_errors, s.diamond_consistency, s.diamond_schedule_policy,
+                   s.defining_query), 0)), 0)::text
           FROM pgtrickle.pgt_stream_tables AS s)
-       || coalesce((SELECT '/' || sum(hashtextextended(g.*::text, 0)) FROM pgtrickle.pgt_refresh_groups AS g), '')
-       || coalesce((SELECT '/' || sum(hashtextextended(h.*::text, 0)) FROM pgtrickle.held AS h), '') AS catalog_token,
+       || (SELECT coalesce(sum(hashtextextended(h.pgt_id || h.reason, 0)), 0)::text FROM pgtrickle.held AS h)
+       || (SELECT coalesce(sum(hashtextextended(g.*::text, 0)), 0)::text FROM pgtrickle.pgt_refresh_groups AS g) AS catalog_token,
        (SELECT coalesce(array_agg(m.instance_id || '=' || m.capacity || '=' || m.lock_budget ORDER BY m.instance_id), '{}')
           FROM (SELECT DISTINCT i.instance_id, i.capacity, i.lock_budget
                   FROM pgtrickle.pgt_instances AS i

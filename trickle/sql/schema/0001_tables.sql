@@ -74,11 +74,11 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
     fuse_ceiling             bigint,
     fuse_sensitivity         int,
-    blown_at                 timestamptz,
-    blow_reason              text,
     -- Of a stream table that reads itself, directly or not: its cycle, and how many turns the last refresh took.
     scc_id                   int,
     last_fixpoint_iterations int,
+    blown_at                 timestamptz,
+    blow_reason              text,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
