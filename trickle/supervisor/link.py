@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -46,6 +47,7 @@ class ServerLink:
         self.locks: LockSession | None = None
         self.database: Database | None = None
         self.shard_counts: frozenset[int] = frozenset()
+        self.meanwhile: Callable[[], None] | None = None  # done while a statement of the control session takes long
         self._failures = 0
         self._retry_at = 0.0
 
@@ -77,6 +79,7 @@ class ServerLink:
         except BaseException:
             conn.close()
             raise
+        conn.meanwhile = self.meanwhile
         self.control = conn
         return conn
 
