@@ -9,7 +9,7 @@ catalog, or a moment that was waited for (`agenda`). What is quiet costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -117,19 +117,26 @@ class Book:
         self._served &= self.division.by_key.keys()
         self._agenda = Agenda(self.tables)
 
-    def polled(self, changed: Iterable[int], asked: Iterable[int] | None = None, at: float | None = None) -> None:
-        """The answer of a look at the buffers and the sources of those that were asked about, or of all.
-
-        It serves as a check, but for the first one: nobody knows when the last refresh before us was.
-        """
+    def polled(self, changed: Iterable[int], asked: Collection[int] | None = None, at: float | None = None) -> None:
+        """The answer of a look at the buffers and the sources of those that were asked about, or of all."""
         found = frozenset(changed)
-        for pgt_id in self.tables if asked is None else asked:
-            if at is not None and pgt_id in self._checked_at:
-                self._checked_at[pgt_id] = at
+        looked_at = self.tables if asked is None else asked
+        if at is not None:
+            self.checked(looked_at, at)
+        for pgt_id in looked_at:
             if pgt_id in self._changed and pgt_id not in found and pgt_id not in self._running:
                 self._changed.discard(pgt_id)
                 self._agenda.add([pgt_id])
         self.noticed(found)
+
+    def checked(self, pgt_ids: Iterable[int], at: float) -> None:
+        """These were asked whether they or their sources are altered, which is what a check is for.
+
+        The first check is a refresh all the same: nobody knows when the last one before us was.
+        """
+        for pgt_id in pgt_ids:
+            if pgt_id in self._checked_at:
+                self._checked_at[pgt_id] = at
 
     def noticed(self, changed: Iterable[int]) -> None:
         """These have something to take from their sources. One that runs may have looked too early for that."""
