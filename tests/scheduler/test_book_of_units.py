@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trickle.scheduler.book import Book, Moment, Plan
@@ -63,7 +63,7 @@ ALL = frozenset(range(1, 900))
 
 def test_a_diamond_is_due_when_one_of_its_members_is() -> None:
     book = diamond()
-    book.polled({1, 2})
+    book.noticed({1, 2})
     assert members(book.plan(ALL, at(9))) == []
     (item,) = book.plan(ALL, at(10)).refresh
     assert (item.unit.kind, item.members, item.unit.has_one_snapshot) == (Kind.ATOMIC_GROUP, (1, 2, 3), True)
@@ -71,7 +71,7 @@ def test_a_diamond_is_due_when_one_of_its_members_is() -> None:
 
 def test_with_the_slowest_policy_when_all_of_them_are() -> None:
     book = diamond(is_slowest=True)
-    book.polled({1, 2})
+    book.noticed({1, 2})
     assert members(book.plan(ALL, at(19))) == []
     assert members(book.plan(ALL, at(20))) == [(1, 2, 3)]
     still = diamond(is_slowest=True)
@@ -80,13 +80,13 @@ def test_with_the_slowest_policy_when_all_of_them_are() -> None:
 
 def test_the_policy_counts_where_the_ways_meet() -> None:
     book = checked([table(1, [SOURCE], is_slowest=True), table(2, [SOURCE], "20s"), table(3, [1, 2], None)])
-    book.polled({1})
+    book.noticed({1})
     assert members(book.plan(ALL, at(10))) == [(1, 2, 3)]
 
 
 def test_a_diamond_waits_until_all_its_members_are_ours() -> None:
     book = diamond()
-    book.polled({1, 2})
+    book.noticed({1, 2})
     assert members(book.plan(frozenset({1, 2}), at(10))) == []
     assert members(book.plan(ALL, at(10))) == [(1, 2, 3)]
 
@@ -94,14 +94,14 @@ def test_a_diamond_waits_until_all_its_members_are_ours() -> None:
 def test_what_cannot_be_refreshed_is_left_out_and_holds_nobody_up() -> None:
     tables = [table(1, [SOURCE]), table(2, [SOURCE], status="SUSPENDED"), table(3, [1, 2], None), table(4, [SOURCE])]
     book = checked([*tables[:3], replace(tables[3], tier=Tier.FROZEN)])
-    book.polled({1, 2, 4})
+    book.noticed({1, 2, 4})
     assert members(book.plan(ALL, at(10))) == [(1, 3)]
 
 
 def test_after_a_failure_the_whole_group_waits_and_no_one_else() -> None:
     book = diamond()
     book.read([*book.tables.values(), table(4, [SOURCE])])
-    book.polled({1, 2, 4})
+    book.noticed({1, 2, 4})
     assert (1, 2, 3) in members(book.plan(ALL, at(10)))
     book.started((1, 2, 3), at(10))
     for pgt_id in (1, 2, 3):
@@ -113,7 +113,7 @@ def test_after_a_failure_the_whole_group_waits_and_no_one_else() -> None:
 def test_a_group_waits_for_a_member_that_is_held_back_once_that_has_been_said() -> None:
     book = diamond()
     book.read([replace(table, held="a gate") if table.pgt_id == 2 else table for table in book.tables.values()])
-    book.polled({1, 2})
+    book.noticed({1, 2})
     assert members(book.plan(ALL, at(10))) == [(2,)], "the refresh itself tells"
     book.started([2], at(10))
     book.skipped(2, "a gate", at(11).monotonic)
@@ -124,7 +124,7 @@ def test_a_group_waits_for_a_member_that_is_held_back_once_that_has_been_said() 
 
 def test_a_cycle_is_not_awakened_by_itself() -> None:
     book = checked([table(1, [SOURCE, 2], None), table(2, [1], None), table(3, [2], None)])
-    book.polled({1})
+    book.noticed({1})
     (item,) = book.plan(ALL, at(1)).refresh
     assert (item.unit.kind, item.unit.cycles) == (Kind.CYCLIC_SCC, ((1, 2),))
     book.started(item.members, at(1))
@@ -152,47 +152,6 @@ def catalogs(draw: st.DrawFn) -> list[Table]:
     return tables
 
 
-@settings(max_examples=200)
-@given(catalogs(), st.data())
-def test_looking_only_at_news_is_as_good_as_looking_at_everything(tables: list[Table], data: st.DataObject) -> None:
-    policy = Policy(slack_seconds=0.0, check_seconds=7.0)
-    book, thorough = Book("", policy), Book("", policy)
-    book.read(tables)
-    now, running, owned = 0.0, list[tuple[int, ...]](), ALL
-    everybody = st.sets(st.sampled_from([t.pgt_id for t in tables]))
-    thorough.read(tables)
-    for _ in range(data.draw(st.integers(1, 15))):
-        now += data.draw(st.sampled_from([0.0, 0.5, 1.0, 2.5, 61.0]))
-        polled = data.draw(st.none() | everybody)
-        if data.draw(st.booleans()):
-            owned = frozenset(data.draw(everybody))
-        for each in (book, thorough):
-            if polled is not None:
-                each.polled(polled)
-        thorough.read(list(thorough.tables.values()))
-        plan, whole = book.plan(owned, at(now)), thorough.plan(owned, at(now))
-        assert plan == whole
-        for item in plan.refresh[: data.draw(st.integers(0, 3))]:
-            running.append(item.members)
-            for each in (book, thorough):
-                each.started(item.members, at(now))
-        for pgt_id in plan.compile[: data.draw(st.integers(0, 1))]:
-            for each in (book, thorough):
-                each.started_compiling(pgt_id, at(now).monotonic)
-                each.compiled(pgt_id, "compiled")
-        if plan.touch:
-            for each in (book, thorough):
-                each.touched(plan.touch, at(now))
-        while running and data.draw(st.booleans()):
-            ended, fate = running.pop(0), data.draw(st.sampled_from(["done", "changed", "failed"]))
-            for each in (book, thorough):
-                if fate == "failed":
-                    for pgt_id in ended:
-                        each.failed(pgt_id, at(now + 3).monotonic)
-                else:
-                    each.refreshed(dict.fromkeys(ended, int(fate == "changed")), at(now).monotonic)
-
-
 @given(catalogs(), st.integers(1, 3), st.randoms(use_true_random=False))
 def test_nobody_starves_however_busy_it_is(tables: list[Table], children: int, chance: object) -> None:
     """Everything changes all the time: between two turns of a unit each other one has two at most."""
@@ -205,7 +164,7 @@ def test_nobody_starves_however_busy_it_is(tables: list[Table], children: int, c
     turn, now = 0, 0.0
     for _ in range(20 * units):
         now += 6.0  # longer than anybody waits for an upstream
-        book.polled(book.tables)
+        book.noticed(book.tables)
         for item in book.plan(ALL, at(now)).refresh[: children - len(running)]:
             turn += 1
             assert turn - last_turn[item.unit.key] <= 2 * units + children, "it had to wait for too many"
@@ -225,6 +184,6 @@ def test_what_is_quiet_costs_no_look(quiet: int) -> None:
     judged: list[int] = []
     judge = book._judge
     book._judge = lambda table, moment: judged.append(table.pgt_id) or judge(table, moment)  # type: ignore
-    book.polled({7})
+    book.noticed({7})
     assert members(book.plan(everything, at(2))) == [(7,)]
     assert judged == [7]

@@ -22,11 +22,9 @@ DIAMOND = {
     "counts": "SELECT customer, count(*) AS n FROM orders GROUP BY customer",
     "pairs": "SELECT s.customer, s.total, c.n FROM sums s JOIN counts c USING (customer)",
 }
-# Every order is of one: whatever moment is looked at, these four are equal.
-SEEN = (
-    "SELECT (SELECT sum(total) FROM sums), (SELECT sum(n) FROM counts), (SELECT sum(total) FROM pairs),"
-    " (SELECT sum(n) FROM pairs)"
-)
+# Every order is of one: whatever moment is looked at, these are equal.
+SUMS = "(SELECT sum(total) FROM sums), (SELECT sum(n) FROM counts)"
+PAIRS = "(SELECT sum(total) FROM pairs), (SELECT sum(n) FROM pairs)"
 # Every stream table here has taken the last change: in how many transactions?
 TRANSACTIONS = "SELECT count(DISTINCT own_xid::text) FROM pgtrickle.pgt_frontiers"
 
@@ -63,10 +61,17 @@ def pairs_are_fresh(conn: psycopg.Connection[Any]) -> bool:
     )
 
 
-def test_a_diamond_is_never_seen_split(db: Database, owner: psycopg.Connection[Any], start_worker: Start) -> None:
-    create(db, DIAMOND, schedule="1s")
+@pytest.mark.parametrize("kind", ["diamond", "group"])
+def test_what_is_of_one_snapshot_is_never_seen_split(
+    db: Database, owner: psycopg.Connection[Any], start_worker: Start, kind: str
+) -> None:
+    names = list(DIAMOND) if kind == "diamond" else ["sums", "counts"]
+    seen_by_readers = f"SELECT {SUMS}, {PAIRS}" if kind == "diamond" else f"SELECT {SUMS}"
+    create(db, {name: DIAMOND[name] for name in names}, schedule="1s")
+    if kind == "group":
+        owner.execute("SELECT pgtrickle.create_refresh_group('both', ARRAY['sums', 'counts'], 'repeatable_read')")
     start_worker(tick_seconds=0.1, children=3)
-    until(lambda: value(owner, "SELECT count(*) FROM pgtrickle.ownership") == 3)
+    until(lambda: value(owner, "SELECT count(*) FROM pgtrickle.ownership") == len(names))
     over = threading.Event()
     seen: set[tuple[Any, ...]] = set()
     split: list[tuple[Any, ...]] = []
@@ -84,7 +89,7 @@ def test_a_diamond_is_never_seen_split(db: Database, owner: psycopg.Connection[A
         with db.connect(autocommit=False) as conn:
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             while not over.is_set():
-                row = conn.execute(SEEN).fetchone()
+                row = conn.execute(seen_by_readers.encode()).fetchone()
                 conn.rollback()
                 assert row is not None
                 seen.add(row)
@@ -99,7 +104,8 @@ def test_a_diamond_is_never_seen_split(db: Database, owner: psycopg.Connection[A
     for thread in threads:
         thread.join()
     assert not split
-    until(lambda: pairs_are_fresh(owner), seconds=20)
+    rows = "(SELECT count(*) FROM orders)"
+    until(lambda: value(owner, f"SELECT {rows} = ALL (ARRAY[{SUMS}])"), seconds=20)
 
 
 def test_without_consistency_the_members_are_refreshed_alone(

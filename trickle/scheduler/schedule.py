@@ -67,7 +67,7 @@ def parse_schedule(text: str | None) -> Schedule:
     """
     if text is None or text == "calculated":
         return Calculated()
-    if " " in text.strip() or text.startswith("@"):
+    if re.search(r"\s", text) or text.startswith("@"):
         return _cron(text)
     return Every(parse_duration_seconds(text))
 

@@ -73,7 +73,7 @@ class Instance:
         self._has_given_up = False
         self._due_elsewhere: set[int] = set()
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = self._pruned_at = self._pruned_all_at = _NEVER
+        self._discovered_at = self._pruned_at = self._pruned_all_at = self._surveyed_at = _NEVER
         self._worked_on: set[int] = set()
 
     @property
@@ -335,6 +335,9 @@ class Instance:
             us = self._link.instance_id
             buffers = observe.read_buffers(control, self._sources_to_prune(now))
             self._work.prune([b for b in buffers if claims.owner(b.source_id, self.members) == us], now)
+        # Every instance asks; what the others have looked at lately is not looked at again.
+        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
+            self._surveyed_at = now
 
     def _sources_to_prune(self, now: float) -> frozenset[int] | None:
         """Where something was refreshed lately; now and then all (None), which takes longer the more there are."""

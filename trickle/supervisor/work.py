@@ -16,7 +16,7 @@ from trickle.supervisor.fleet import Lost
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.pruning import Buffer, Pruner
 from trickle.supervisor.report import Reporter
-from trickle.worker.protocol import Compile, Done, Failed, Job, Part, Prune, Refresh, RefreshTogether, Restore
+from trickle.worker.protocol import Compile, Done, Failed, Job, Part, Prune, Refresh, RefreshTogether, Restore, Survey
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +74,11 @@ class Work:
             if self._crew.offer(Prune(source_id), self._options.refresh_seconds + GRACE_SECONDS):
                 self._pruner.started(by_source[source_id], now)
 
+    def survey(self) -> bool:
+        """Have somebody look around; False when all children are needed for refreshes."""
+        spare = 1 if self._options.children > 1 else 0
+        return self._crew.idle > spare and self._crew.offer(Survey(), self._options.refresh_seconds + GRACE_SECONDS)
+
     def repair(self) -> bool:
         """Have the catalog repaired; False when no child is free."""
         return self._crew.offer(Restore(), COMPILE_SECONDS + GRACE_SECONDS)
@@ -125,6 +130,8 @@ class Work:
             case Prune(source_id=source_id):
                 self._pruner.failed(source_id)
                 event(log, logging.WARNING, "pruning failed", source=source_id, **fields)
+            case Survey():
+                event(log, logging.WARNING, "the survey failed", **fields)
             case Restore():
                 event(log, logging.ERROR, "the catalog could not be repaired", **fields)
         return frozenset()

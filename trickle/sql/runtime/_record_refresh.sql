@@ -31,7 +31,7 @@ BEGIN
                             ELSE s.last_full_ms END,
         last_error_message = NULL, last_error_at = NULL
     WHERE s.pgt_id = st.pgt_id;
-    IF pgtrickle._setting('alert_refresh_completed', 'off')::boolean THEN
+    IF pgtrickle._setting_flag('alert_refresh_completed', 'off') THEN
         PERFORM pgtrickle._alert('refresh_completed', st, jsonb_build_object(
             'action', outcome.action, 'rows_inserted', outcome.rows_inserted, 'rows_updated', outcome.rows_updated,
             'rows_deleted', outcome.rows_deleted, 'duration_ms', extract(epoch FROM ended - started) * 1000));
