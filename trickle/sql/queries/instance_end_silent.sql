@@ -14,7 +14,7 @@ SELECT i.instance_id, count(*) FILTER (WHERE pg_terminate_backend(a.pid))
    AND l.granted
    AND l.pid = i.backend_pid
   JOIN pg_catalog.pg_stat_activity AS a
-    ON a.pid = i.backend_pid AND a.application_name = 'pg_trickle_lock'
+    ON a.pid = i.backend_pid AND starts_with(a.application_name, 'pg_trickle_lock')
     OR a.datid = l.database
        AND a.application_name = 'pg_trickle_refresh_'
            || left(encode(sha256(convert_to(char_length(i.group_id) || '/' || i.group_id || i.instance_id, 'UTF8')), 'hex'), 16)
