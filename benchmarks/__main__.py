@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, failover, immediate, nexmark, operators, refresh, suite, tpch
+from benchmarks import capture, failover, immediate, nexmark, operators, refresh, restore, suite, tpch
 from benchmarks.contenders import NotDifferential
 from benchmarks.fleet import NotTakenOver
 from benchmarks.measure import ResultsDiffer
@@ -30,6 +30,7 @@ _COLUMNS = {
     "nexmark": suite.COLUMNS,
     "operators": operators.COLUMNS,
     "failover": failover.COLUMNS,
+    "restore": restore.COLUMNS,
 }
 
 
@@ -38,7 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with database(options.postgres_url) as made:
             report = _run(made, options)
-    except (TrickleError, ResultsDiffer, NotDifferential, NotTakenOver, NoGenerator, ValueError) as error:
+    except (
+        TrickleError,
+        ResultsDiffer,
+        NotDifferential,
+        NotTakenOver,
+        restore.NotContinued,
+        NoGenerator,
+        ValueError,
+    ) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     if options.json:
@@ -54,6 +63,8 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         return capture.run(made, rows, options.rounds, _say)
     if options.name == "immediate":
         return immediate.run(made, rows, options.rounds, _say)
+    if options.name == "restore":
+        return restore.run(made, rows, options.rounds, _say)
     if options.name == "failover":
         kills = options.kills or (failover.QUICK_KILLS if options.quick else failover.STATED_KILLS)
         return failover.run(made, kills, _say)

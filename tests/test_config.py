@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from trickle import config
+from trickle.catalog.settings import from_profile, presets
+from trickle.cli.absent_settings import absent_settings
 from trickle.cli.settings_page import markdown_page
 from trickle.errors import ConfigurationError
 
@@ -132,7 +134,7 @@ def test_every_setting_says_what_it_is() -> None:
 
 
 def test_every_setting_that_the_server_reads_is_documented() -> None:
-    reads = re.compile(r"_setting\('([a-z_]+)', *'?([^')]*)'?\)")
+    reads = re.compile(r"_setting(?:_number|_flag)?\('([a-z_]+)', *'?([^')]*)'?\)")
     runtime = (ROOT / "trickle" / "sql" / "runtime").glob("*.sql")
     found = {match for file in runtime for match in reads.findall(file.read_text(encoding="utf-8"))}
     documented = config.table(config.DatabaseSettings)
@@ -144,3 +146,41 @@ def test_every_setting_that_the_server_reads_is_documented() -> None:
 
 def test_the_documentation_is_fresh() -> None:
     assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == markdown_page()
+
+
+def test_every_setting_of_the_field_is_known_or_has_a_reason_not_to_be() -> None:
+    """The names are those that the documents and the catalogue of pg_trickle print."""
+    named = set((ROOT / "tests" / "seeds" / "settings.txt").read_text(encoding="utf-8").split())
+    known = set(config.table()) | set(config.table(config.DatabaseSettings))
+    absent = absent_settings()
+    assert not named - known - set(absent)
+    assert not known & set(absent), "either it is read, or it says why not"
+    assert all(reason.endswith(".") for reason in absent.values())
+
+
+def test_every_setting_of_the_database_is_read_somewhere() -> None:
+    package = ROOT / "trickle"
+    texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.sql") if path.name != "_presets.sql"]
+    texts += [path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.name != "config.py"]
+    for name in config.table(config.DatabaseSettings):
+        assert any(re.search(rf"\b{name}\b", text) for text in texts), name
+
+
+def test_a_profile_counts_less_than_anything_else() -> None:
+    merged = config.merge(from_profile("high-throughput"), config.from_environment({}))
+    assert merged.max_concurrent_refreshes == 8
+    environment = config.from_environment({"TRICKLE_MAX_CONCURRENT_REFRESHES": "3"})
+    assert config.merge(from_profile("high-throughput"), environment).max_concurrent_refreshes == 3
+    assert from_profile("") == {}
+    assert set(presets()) == {"low-latency", "high-throughput", "constrained"}
+    with pytest.raises(ConfigurationError, match="not one of"):
+        config.merge(flags(profile="fast"))
+
+
+def test_a_profile_gives_values_that_are_allowed() -> None:
+    known = config.table() | config.table(config.DatabaseSettings)
+    for values in presets().values():
+        for name, value in values.items():
+            assert name in known or name in absent_settings(), name
+            if name in known:
+                config.checked(name, value)

@@ -85,6 +85,12 @@ class Settings:
         flag="--instance-id",
         in_database=False,
     )
+    profile: str = setting(
+        "",
+        "Values for settings that nobody has set, for one purpose; behind a pooler set it in the database.",
+        choices=("", "low-latency", "high-throughput", "constrained"),
+        flag="--profile",
+    )
     max_concurrent_refreshes: int = setting(
         4,
         "Refresh subprocesses of one instance, hence refreshes it runs at the same time.",
@@ -187,7 +193,7 @@ class DatabaseSettings:
     max_consecutive_errors: int = setting(
         3, "Failed refreshes in a row after which a stream table is suspended.", minimum=1, maximum=100
     )
-    capture_mode: str = setting(
+    cdc_trigger_mode: str = setting(
         "statement",
         "Triggers that capture changes of sources not captured yet: per statement, or per row.",
         choices=("statement", "row"),
@@ -205,6 +211,75 @@ class DatabaseSettings:
         unit="s",
         minimum=0,
         maximum=3600,
+    )
+    merge_work_mem_mb: int = setting(
+        64,
+        "Memory that a full refresh, or one of 10 000 changes and more, may use in place of a smaller work_mem.",
+        unit="MB",
+        minimum=8,
+        maximum=4096,
+    )
+    delta_work_mem_cap_mb: int = setting(
+        0, "Most that merge_work_mem_mb counts for; 0 leaves it.", unit="MB", minimum=0, maximum=8192
+    )
+    history_retention_days: int = setting(
+        90, "Age at which entries leave the refresh history; 0 keeps them.", unit="d", minimum=0, maximum=36_500
+    )
+    history_max_rows: int = setting(
+        1_000_000,
+        "Most entries that the refresh history keeps, the newest ones; 0 sets no limit.",
+        minimum=0,
+        maximum=1_000_000_000,
+    )
+    snapshot_hold_hours: int = setting(
+        24,
+        "Time for which the change buffers keep what has changed since a snapshot, so that a refresh after its "
+        "restore is differential.",
+        unit="h",
+        minimum=0,
+        maximum=87_600,
+    )
+    alert_refresh_completed: bool = setting(
+        False, "Whether each refresh that changed something is told on the alert channels; off spares their lock."
+    )
+    schedule_alert_cooldown_seconds: int = setting(
+        300, "Time before an alert about what goes on is repeated.", unit="s", minimum=0, maximum=86_400
+    )
+    buffer_alert_threshold: int = setting(
+        1_000_000,
+        "Rows of a change buffer above which buffer_growth_warning is told.",
+        minimum=1000,
+        maximum=100_000_000,
+    )
+    backpressure_consecutive_limit: int = setting(
+        3,
+        "Looks in a row, a minute apart, that find a buffer above that threshold before change_buffer_backpressure is "
+        "told; 0 never.",
+        minimum=0,
+        maximum=100,
+    )
+    max_change_buffer_alert_rows: int = setting(
+        0,
+        "Rows of a change buffer above which change_buffer_overflow is told; 0 never.",
+        minimum=0,
+        maximum=100_000_000,
+    )
+    fuse_default_ceiling: int = setting(
+        0,
+        "Pending changes at which a fuse without a ceiling of its own blows; 0 sets none.",
+        minimum=0,
+        maximum=2_000_000_000,
+    )
+    watermark_holdback_timeout: int = setting(
+        0,
+        "Age of a watermark at which stream tables that wait for it are told of; 0 waits in silence.",
+        unit="s",
+        minimum=0,
+        maximum=86_400,
+    )
+    sla_window_hours: int = setting(24, "How far back sla_summary() looks.", unit="h", minimum=1, maximum=8760)
+    schedule_recommendation_min_samples: int = setting(
+        20, "Refreshes that a recommended schedule has to rest on.", minimum=1, maximum=1000
     )
 
 
@@ -283,6 +358,16 @@ def merge(*sources: Source) -> Settings:
     if problems:
         raise ConfigurationError("; ".join(problems), hint="docs/settings.md lists every setting")
     return Settings(**values)
+
+
+def checked(name: str, value: object) -> Value:
+    """A value in the type of its setting, of an instance or of a database.
+
+    Raises:
+        TypeError, ValueError: what is wrong with it, in words.
+    """
+    default, about = (table() | table(DatabaseSettings))[name]
+    return _check(about, _convert(default, about, value))
 
 
 def environment_name(name: str) -> str:

@@ -105,3 +105,11 @@ def test_failover_measures_what_is_without_an_owner(server: Server, capsys: pyte
     )
     assert all(row["kills"] == 1 and 0 < row["held_p50"] == row["held_max"] for row in report["rows"])
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 100 kills of each kind"
+
+
+def test_a_restore_is_measured_in_every_situation(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "restore", "--rows", "2000")
+    check_schema(report, "restore")
+    measured = {(row["what"], row["before"]) for row in report["rows"]}
+    assert {("restore", "empty"), ("restore", "1 % changed"), ("restore", "the same"), ("snapshot", "–")} <= measured
+    assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 1 000 000 rows"

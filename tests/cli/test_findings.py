@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 
 from trickle.catalog.stream_tables import Instance, StreamTable
+from trickle.cli.budgets import Budget
 from trickle.cli.examination import (
     BufferFacts,
     CaptureFacts,
     Examination,
     Holder,
     MissingIndex,
+    Orphan,
     RightsFacts,
     ServerFacts,
 )
-from trickle.cli.findings import Level, findings
+from trickle.cli.finding import Level
+from trickle.cli.findings import findings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = ServerFacts("18.1", 180001, False, "shop", "app", "0.1.0", True, True, True, [])
@@ -52,11 +55,26 @@ TABLE = StreamTable(
     program_version="1",
     program_reason=None,
 )
-HEALTHY = Examination("0.1.0", False, SERVER, (TABLE,), (INSTANCE,), (CAPTURE,), (RIGHTS,), (), (), ())
+BUDGET = Budget(100, 3, 12, 2, 6400, 50, 8, 8, 4)
+HEALTHY = Examination(
+    "0.1.0",
+    False,
+    SERVER,
+    (TABLE,),
+    (INSTANCE,),
+    (CAPTURE,),
+    (RIGHTS,),
+    holders=(),
+    buffers=(),
+    missing_indexes=(),
+    budget=BUDGET,
+    settings={"drain_timeout": "2min", "history_retention_days": "7"},
+    orphans=(),
+)
 
 
 def test_nothing_is_wrong() -> None:
-    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 10
+    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 14
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -100,6 +118,13 @@ FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
     (table(program_state="none"), "programs", Level.WARNING, "until it is compiled"),
     ({"missing_indexes": INDEXES}, "indexes", Level.WARNING, "public.a, public.b would look rows of lines up"),
     ({"holders": (IDLE,)}, "transactions", Level.WARNING, "9 min 0 s"),
+    ({"budget": replace(BUDGET, max_connections=19)}, "connections", Level.WARNING, "1 × (3 + 4) = 7 of the 6"),
+    ({"budget": replace(BUDGET, locks_held=3201)}, "locks", Level.WARNING, "3201 of about 6400"),
+    ({"settings": {"drain_timeout": "soon"}}, "settings", Level.ERROR, "'soon' is not a number of s"),
+    ({"settings": {"merge_work_mem_mb": "1"}}, "settings", Level.ERROR, "1 is outside 8–4096 MB"),
+    ({"settings": {"cdc_paused": "on"}}, "settings", Level.WARNING, "changes nothing: Capture is never switched off"),
+    ({"settings": {"drain_timout": "5"}}, "settings", Level.WARNING, "is pg_trickle.drain_timeout meant?"),
+    ({"orphans": (Orphan("x.changes_7", "DROP TABLE x.changes_7"),)}, "orphans", Level.WARNING, "x.changes_7 belongs"),
     ({"buffers": (BufferFacts("orders", 5, 3 << 30),)}, "buffers", Level.WARNING, "3072 MB"),
 ]
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
+from support.databases import Database
 
 from trickle import config, embedded
 from trickle.cli import target
+from trickle.db.session import connect
 
 Runner = Callable[..., object]
 
@@ -72,3 +75,14 @@ def test_passwords_are_not_shown(at: Runner, tmp_path: Path) -> None:
     shown = at("")("--config", str(file), "settings").stdout
     assert "hunter2" not in shown
     assert all(part in shown for part in ("bob", "db", "5432", "shop"))
+
+
+def test_sessions_of_a_profile_know_it(db: Database) -> None:
+    """Beside what the address says already, and less than what the database says."""
+    url = make_conninfo(db.url, options="-c pg_trickle.note=kept")
+    with connect(target.with_profile(url, "low-latency")) as conn:
+        read = "SELECT pgtrickle._setting('scheduler_interval_ms', '1000'), current_setting('pg_trickle.note')"
+        assert conn.execute(read).fetchone() == ("200", "kept")
+        conn.execute("SELECT pgtrickle.set_config('scheduler_interval_ms', '700')")
+        assert conn.execute(read).fetchone() == ("700", "kept")
+    assert target.with_profile(url, "") == url

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.databases import Database
 
+from trickle.sql import load
+
 TOTALS = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"
 
 
@@ -197,6 +199,45 @@ def test_doctor(totals: Database, trickle: Any) -> None:
     with totals.connect() as owner:
         owner.execute("ALTER TABLE orders DISABLE TRIGGER ALL")
     assert "orders" in trickle("doctor", expect=1).stdout
+
+
+def test_doctor_finds_what_lies_around(totals: Database, trickle: Any) -> None:
+    """Each finding names a statement, and after it the finding is gone."""
+    with totals.connect() as owner:
+        owner.execute("SELECT pgtrickle.snapshot_stream_table('totals', 'kept')")
+        owner.execute("CREATE TABLE pgtrickle_programs.snapshot_99_state_0 (id int)")
+        owner.execute("CREATE VIEW pgtrickle_programs.query_99 AS SELECT 1 AS one")
+        owner.execute("CREATE TABLE pgtrickle_changes.changes_99 (id int)")
+        owner.execute("CREATE TABLE stray (id int)")
+        owner.execute(
+            "CREATE FUNCTION pgtrickle_changes.capture_99_insert() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN RETURN NULL; END'"
+        )
+        owner.execute(
+            'CREATE TRIGGER " pgt_capture_insert" AFTER INSERT ON stray FOR EACH STATEMENT'
+            " EXECUTE FUNCTION pgtrickle_changes.capture_99_insert()"
+        )
+        owner.execute("DROP TABLE kept")
+        owner.execute("SELECT pgtrickle.set_config('max_consecutive_errors', 'many')")
+        found = json.loads(trickle("doctor", "--json", expect=1).stdout)
+        orphans = [f for f in found if f["check"] == "orphans"]
+        assert len(orphans) == 5 and all(f["level"] == "warning" for f in orphans)
+        assert [f["level"] for f in found if f["check"] == "settings"] == ["error"]
+        for orphan in orphans:
+            owner.execute(orphan["hint"].encode())
+        owner.execute("SELECT pgtrickle.set_config('max_consecutive_errors', NULL)")
+    found = trickle.json("doctor")
+    assert {f["level"] for f in found if f["check"] in ("orphans", "settings", "locks", "connections")} == {"ok"}
+    (connections,) = (f for f in found if f["check"] == "connections")
+    assert "1 × (3 + 4) = 7 of the" in connections["detail"] and "Trickle takes none" in connections["detail"]
+
+
+def test_doctor_names_who_keeps_a_transaction_open(totals: Database) -> None:
+    with totals.connect(autocommit=False) as idle, totals.connect() as owner:
+        idle.execute("DELETE FROM orders")
+        (pid,) = idle.execute("SELECT pg_backend_pid()").fetchone() or ()
+        rows = owner.execute(load("queries/stream_table_holders"), {"seconds": 0}).fetchall()
+        assert [row[-1] for row in rows if row[0] == f"session {pid}"] == [f"SELECT pg_terminate_backend({pid})"]
 
 
 def test_doctor_names_a_copy(totals: Database, trickle: Any) -> None:

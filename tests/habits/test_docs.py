@@ -38,3 +38,52 @@ def test_what_is_shown_of_storage_works(db: Database) -> None:
         assert owner.execute("SELECT count(*) FROM daily_default").fetchone() == (1,)
         client.alter_stream_table("daily", partition_by="")
         assert owner.execute("SELECT to_regclass('daily_2026')").fetchone() == (None,)
+
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+
+
+def test_what_operators_are_told_to_type_works(db: Database) -> None:
+    """Every statement of the page on a database with a stream table that has failed once, and refreshes of it."""
+    with db.connect() as owner, trickle.connect(db.url) as client:
+        owner.execute("CREATE TABLE orders (id int PRIMARY KEY, customer int, amount numeric)")
+        owner.execute("INSERT INTO orders SELECT i, i % 3, i FROM generate_series(1, 9) i")
+        query = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"
+        client.create_stream_table("order_totals", query, schedule="1s")
+        owner.execute("SELECT pgtrickle._record_failure(1, now(), '40P01', 'deadlock detected', 'SCHEDULER')")
+        owner.execute("INSERT INTO orders VALUES (10, 1, 5)")
+        client.refresh_stream_table("order_totals")
+        for block in re.findall(r"^```sql\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL):
+            for statement in re.sub(r"--[^\n]*", "", block).split(";\n"):
+                if statement.strip():
+                    owner.execute(statement.encode())
+        remedies = re.findall(r"\| `(SELECT [^`]+)`", OPERATING)
+        assert len(remedies) >= 4
+        owner.execute("SELECT pgtrickle.gate_source('orders')")
+        for remedy in remedies:
+            if "reset_fuse" not in remedy:
+                owner.execute(remedy.encode())
+        assert client.verify("order_totals").equal
+
+
+def test_every_function_of_the_field_is_there_or_has_a_reason_not_to_be(db: Database) -> None:
+    named = set((ROOT / "tests" / "seeds" / "functions.txt").read_text(encoding="utf-8").split())
+    listed = OPERATING[OPERATING.index("## Functions of pg_trickle that are not here") :]
+    absent = {
+        name for row in re.findall(r"^\| (`.*?) \|", listed, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    with db.connect() as owner:
+        query = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'pgtrickle'::regnamespace"
+        there = {name for (name,) in owner.execute(query).fetchall()}
+    assert named - there == absent & named
+    assert not absent & there
+
+
+def test_every_alert_is_on_the_page() -> None:
+    runtime = (ROOT / "trickle" / "sql" / "runtime").glob("*.sql")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in runtime)
+    sent = set(re.findall(r"_alert(?:_seldom)?\(\s*'([a-z_]+)'", text))
+    lasting = (ROOT / "trickle" / "sql" / "runtime" / "_lasting_troubles.sql").read_text(encoding="utf-8")
+    sent |= set(re.findall(r"^    SELECT '([a-z_]+)', ", lasting, re.MULTILINE))
+    told = set(re.findall(r"`([a-z_]+)`", OPERATING))
+    assert len(sent) > 12 and sent <= told

@@ -1,7 +1,7 @@
 """Bootstrap of a replica and recovery to a point in time, as printed, on servers made for it. Oracle: the queries.
 
-Catches: a frontier that is believed on a copy that never took the snapshot, or on a timeline that branched off before it;
-and one that is not believed where it could be, so that everything is read again.
+Catches: a frontier that is believed on a copy that never took the snapshot, or on a timeline that branched off
+before it; and one that is not believed where it could be, so that everything is read again.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def connected(server: embedded.Server, database: str = "mydb") -> Iterator[Conne
 
 def next_action(conn: Connection) -> str:
     row = conn.execute(
-        "SELECT r.action FROM pgtrickle.pgt_stream_tables s, pgtrickle._refresh(s.pgt_id) r WHERE pgt_name = 'orders_agg'"
+        "SELECT r.action FROM pgtrickle.pgt_stream_tables s, pgtrickle._refresh(s.pgt_id) r"
+        " WHERE pgt_name = 'orders_agg'"
     ).fetchone()
     assert row is not None
     return str(row[0])
@@ -103,7 +104,7 @@ def shell(command: str, server: embedded.Server) -> None:
 
 
 def test_a_replica_is_bootstrapped_as_printed(primary: embedded.Server) -> None:
-    """By a dump into another database. Its rows are right at once; its frontier means nothing there, and is not believed."""
+    """By a dump into another database: the rows are right at once; the frontier means nothing and is not believed."""
     prepare(primary.url("replica_db", user=OWNER))
     with connected(primary) as here, connected(primary, "replica_db") as there:
         on_primary = Printed("patterns", "replica bootstrap", here)
@@ -128,9 +129,7 @@ def test_a_replica_is_bootstrapped_as_printed(primary: embedded.Server) -> None:
         on_primary.assert_all_run()
 
 
-def test_a_physical_copy_goes_on_from_a_snapshot_it_has_taken_itself(
-    primary: embedded.Server, tmp_path: Path
-) -> None:
+def test_a_physical_copy_goes_on_from_a_snapshot_it_has_taken_itself(primary: embedded.Server, tmp_path: Path) -> None:
     with connected(primary) as here:
         here.execute("SELECT pgtrickle.snapshot_stream_table('orders_agg', 'pgtrickle.before')")
         base_backup(primary, tmp_path / "replica", "-R")

@@ -1,6 +1,6 @@
 """The page of best-practice patterns, statement by statement, on tables with rows.
 
-Left out are its two last patterns (transactional outbox and inbox): they are about messaging, which has tests of its own.
+Left out are its two last patterns (transactional outbox and inbox): they are about messaging, with tests of its own.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def layers(page: Printed) -> None:
     refresh(page, "events_cleaned", "user_purchase_summary")
     page.rows("INSERT INTO raw_events (user_id, event_type, payload) VALUES (3, 'purchase', '{\"amount\": 7.5}')")
     assert refresh(page, "events_cleaned", "user_purchase_summary") == ["DIFFERENTIAL", "DIFFERENTIAL"]
-    assert page.rows("SELECT user_id, total_purchases, total_spent, avg_order FROM user_purchase_summary ORDER BY user_id") == [
+    assert page.rows(
+        "SELECT user_id, total_purchases, total_spent, avg_order FROM user_purchase_summary ORDER BY user_id"
+    ) == [
         {"user_id": 1, "total_purchases": 2, "total_spent": Decimal(15), "avg_order": Decimal("7.5")},
         {"user_id": 3, "total_purchases": 1, "total_spent": Decimal("7.5"), "avg_order": Decimal("7.5")},
     ]
@@ -228,7 +230,7 @@ def fan_out_of_two(page: Printed) -> None:
     for number in range(12):
         page.rows(f"UPDATE orders SET amount = 2 WHERE id = {number + 1}")
         refresh(page, "by_region", "by_product")
-    page.rows("SELECT pgtrickle._refresh(pgt_id, 'MANUAL', true) FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'by_region'")
+    page.rows("SELECT pgtrickle._refresh(1, 'MANUAL', true)")
     page.rows(
         "SELECT pgtrickle._record_failure(pgt_id, now(), '22012', 'division by zero', 'SCHEDULER')"
         " FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 'broken'"

@@ -1,4 +1,4 @@
-"""The scaling guide and the guide to many tenants, statement by statement, on databases where something has happened."""
+"""The scaling guide and the guide to many tenants, statement by statement, where something has happened."""
 
 from __future__ import annotations
 

@@ -292,7 +292,7 @@ def test_replica_role_is_captured_by_the_row_trigger(db: Database, conn: Connect
 
 
 def test_row_trigger_mode(orders: Connection, changes: Changes) -> None:
-    orders.execute("SELECT pgtrickle.set_config('capture_mode', 'row')")
+    orders.execute("SELECT pgtrickle.set_config('cdc_trigger_mode', 'row')")
     track(orders, "SELECT customer, amount FROM orders")
     orders.execute("INSERT INTO orders VALUES (10, 1, 5)")
     orders.execute("UPDATE orders SET amount = CASE id WHEN 10 THEN 6 ELSE amount END")

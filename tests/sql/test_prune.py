@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from support.databases import Database
 
@@ -79,3 +81,34 @@ def test_a_fill_at_work_holds_the_pruner_off(db: Database, two: Connection) -> N
         assert prune(two) == 0
         filler.commit()
     assert is_equal(two, "b")
+
+
+def test_who_does_not_keep_up_is_let_go_when_the_buffer_overflows(two: Connection) -> None:
+    """It is computed in full the next time; who has kept up goes on as before."""
+    two.execute("SELECT pgtrickle.set_config('max_buffer_rows', '50')")
+    two.execute("SELECT pgtrickle.alter_stream_table('b', status => 'suspended')")
+    outcome(two, "a")
+    for start in (100, 140):
+        two.execute("INSERT INTO orders SELECT i FROM generate_series(%s::int, %s) i", (start, start + 39))
+        outcome(two, "a")
+        assert prune(two) == 0
+    assert prune(two) == 80
+    two.execute("SELECT pgtrickle.resume_stream_table('b')")
+    assert outcome(two, "b")[0] == "FULL"
+    assert is_equal(two, "a") and is_equal(two, "b")
+
+
+def test_an_old_transaction_in_the_way_is_told_of_once_in_a_while(db: Database, two: Connection) -> None:
+    two.execute("SELECT pgtrickle.set_config('frontier_holdback_warn_seconds', '0')")
+    with db.connect(autocommit=False) as writer, db.connect() as listener:
+        listener.execute("LISTEN pg_trickle_alert")
+        writer.execute("INSERT INTO orders VALUES (10)")
+        two.execute("INSERT INTO orders VALUES (11)")
+        outcome(two, "a")
+        outcome(two, "b")
+        for _ in range(2):
+            assert prune(two) == 0
+        told = [json.loads(note.payload) for note in listener.notifies(timeout=0.5)]
+        assert [(note["event"], note["source_table"], note["pid"]) for note in told] == [
+            ("frontier_holdback", "public.orders", writer.info.backend_pid)
+        ]

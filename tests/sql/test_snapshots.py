@@ -1,12 +1,15 @@
-"""A snapshot put back goes on where it was taken, and where that cannot be known everything is compared. Oracle: the query.
+"""A snapshot put back goes on where it was taken; where that cannot be known everything is compared. Oracle: the query.
 
-Catches: a frontier that is believed though its changes are gone or belong to another history; hidden columns or tables of
-the program that do not fit the rows; a reader below that misses what a restore changed.
+Catches: a frontier that is believed though its changes are gone or belong to another history; hidden columns or tables
+of the program that do not fit the rows; a reader below that misses what a restore changed.
 """
 
 from __future__ import annotations
 
 import random
+import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from psycopg import errors
@@ -59,6 +62,7 @@ def test_the_next_refresh_takes_what_changed_since(orders: Connection, query: st
     orders.execute("DELETE FROM orders WHERE id = 1")
     outcome(orders, "t")
     prune(orders)
+    orders.execute("VACUUM (ANALYZE, FREEZE)")
     orders.execute("UPDATE orders SET amount = 5, note = 'x' WHERE id = 2")
     assert next_refresh(orders) == ("DIFFERENTIAL", None)
     orders.execute("SELECT pgtrickle.restore_from_snapshot('t', %s)", (name,))
@@ -117,7 +121,8 @@ def test_a_dropped_one_keeps_nothing(totals: Connection) -> None:
     [
         "CREATE INDEX ON orders (customer)",
         "TRUNCATE orders",
-        "ALTER TABLE orders DISABLE TRIGGER ALL; DELETE FROM orders WHERE id = 3; ALTER TABLE orders ENABLE TRIGGER ALL",
+        "ALTER TABLE orders DISABLE TRIGGER ALL; DELETE FROM orders WHERE id = 3;"
+        " ALTER TABLE orders ENABLE TRIGGER ALL",
         "SELECT pgtrickle.alter_stream_table('totals', query => 'SELECT customer, sum(amount + 1) AS total,"
         " count(*) AS n FROM orders GROUP BY customer')",
     ],
@@ -156,6 +161,90 @@ def test_readers_below_see_what_a_restore_changed(totals: Connection) -> None:
     assert is_equal(totals, "grand")
 
 
+def test_one_in_partitions_over_a_source_that_is_polled(orders: Connection) -> None:
+    orders.execute("CREATE MATERIALIZED VIEW seen AS SELECT id, customer FROM orders")
+    create(orders, "parts", "SELECT customer, count(*) AS n FROM seen GROUP BY 1", partition_by="HASH:customer:3")
+    orders.execute("SELECT pgtrickle.snapshot_stream_table('parts', 'kept')")
+    orders.execute("DELETE FROM orders WHERE id < 4")
+    orders.execute("REFRESH MATERIALIZED VIEW seen")
+    outcome(orders, "parts")
+    assert next_refresh(orders) == ("DIFFERENTIAL", None)
+    orders.execute("SELECT pgtrickle.restore_from_snapshot('parts', 'kept')")
+    assert one(orders, "SELECT sum(n) FROM parts") == 9
+    assert outcome(orders, "parts")[0] == "DIFFERENTIAL"
+    assert is_equal(orders, "parts")
+
+
+def test_a_clerk_may_not(db: Database, totals: Connection) -> None:
+    clerk = db.create_role()
+    totals.execute(
+        f"GRANT USAGE ON SCHEMA pgtrickle TO {clerk}; GRANT SELECT ON ALL TABLES IN SCHEMA pgtrickle TO {clerk}"
+    )
+    totals.execute(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgtrickle TO {clerk}".encode())
+    with db.connect_as(clerk) as stranger:
+        for call in ("snapshot_stream_table('totals', 'mine')", "restore_from_snapshot('totals', 'kept')"):
+            with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
+                stranger.execute(f"SELECT pgtrickle.{call}".encode())
+        with pytest.raises(errors.InsufficientPrivilege):
+            stranger.execute("SELECT pgtrickle.drop_snapshot('kept')")
+
+
+def test_among_writers_and_refreshes_at_work(db: Database, orders: Connection) -> None:
+    """Snapshots are taken, put back and pruned while others write and refresh; in the end all is equal."""
+    create(orders, "busy", DISTINCT)
+    over = threading.Event()
+    failures: list[BaseException] = []
+
+    def keep(action: Callable[[Connection, random.Random], None], seed: int) -> None:
+        draw = random.Random(seed)
+        with db.connect() as conn:
+            while not over.is_set():
+                try:
+                    action(conn, draw)
+                except (errors.SerializationFailure, errors.DeadlockDetected):
+                    continue
+                except BaseException as error:
+                    failures.append(error)
+                    over.set()
+
+    def write(conn: Connection, draw: random.Random) -> None:
+        with conn.transaction():
+            for _ in range(draw.randrange(1, 4)):
+                number = draw.randrange(40)
+                conn.execute("DELETE FROM orders WHERE id = %s", (number,))
+                row = (number, draw.randrange(5), draw.randrange(9), f"n{draw.randrange(4)}")
+                conn.execute("INSERT INTO orders VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING", row)
+
+    def refresh(conn: Connection, draw: random.Random) -> None:
+        outcome(conn, "busy")
+
+    def restore(conn: Connection, draw: random.Random) -> None:
+        conn.execute("SELECT pgtrickle.snapshot_stream_table('busy', 'kept')")
+        time.sleep(draw.random() / 20)
+        if draw.randrange(2):
+            prune(conn)
+        conn.execute("SELECT pgtrickle.restore_from_snapshot('busy', 'kept')")
+        conn.execute("SELECT pgtrickle.drop_snapshot('kept')")
+
+    threads = [
+        threading.Thread(target=keep, args=(action, seed))
+        for seed, action in enumerate((write, write, refresh, restore))
+    ]
+    for thread in threads:
+        thread.start()
+    over.wait(4)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    restored = (
+        "SELECT count(*) FROM pgtrickle.pgt_refresh_history WHERE action = 'RESTORE' AND reason LIKE '%differential'"
+    )
+    assert one(orders, restored) > 3
+    outcome(orders, "busy")
+    assert is_equal(orders, "busy")
+
+
 def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:
     create(orders, "live", GROUPS, refresh_mode="IMMEDIATE")
     orders.execute("SELECT pgtrickle.snapshot_stream_table('live', 'kept')")
@@ -167,7 +256,7 @@ def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:
 
 
 def test_only_snapshots_are_dropped_and_restored(totals: Connection) -> None:
-    totals.execute("COMMENT ON TABLE orders IS '{\"all\": \"ours\"}'")
+    totals.execute('COMMENT ON TABLE orders IS \'{"all": "ours"}\'')
     for call in ("drop_snapshot('orders')", "restore_from_snapshot('totals', 'orders')"):
         with pytest.raises(errors.InvalidObjectDefinition, match="not a snapshot"):
             totals.execute(f"SELECT pgtrickle.{call}".encode())
@@ -183,7 +272,7 @@ def test_its_program_s_tables_go_with_the_stream_table(orders: Connection) -> No
     create(orders, "t", DISTINCT)
     orders.execute("SELECT pgtrickle.snapshot_stream_table('t', 'kept')")
     orders.execute("SELECT pgtrickle.drop_stream_table('t')")
-    kept = "SELECT count(*) FROM pg_class WHERE relname ~ '^snapshot_' AND relnamespace = 'pgtrickle_programs'::regnamespace"
+    kept = "SELECT count(*) FROM pg_class WHERE relname ~ '^snapshot_[0-9]+_state_'"
     assert one(orders, kept) == 0
     create(orders, "t", DISTINCT)
     orders.execute("SELECT pgtrickle.restore_from_snapshot('t', 'kept')")

@@ -30,10 +30,10 @@ def give_to(data: Path, owner: os.stat_result) -> None:
 
 
 def recover_to(data: Path, wal: Path, lsn: str) -> None:
-    """Let the copy replay the log that lies in `wal` up to `lsn` at its next start, and go on as a server of its own."""
+    """Let the copy replay the log in `wal` up to `lsn` at its next start, and go on as a server of its own."""
     owner = data.stat()
     with (data / "postgresql.auto.conf").open("a") as file:
-        file.write(f"restore_command = 'cp \"{wal}/%f\" \"%p\"'\n")
+        file.write(f'restore_command = \'cp "{wal}/%f" "%p"\'\n')
         file.write(f"recovery_target_lsn = '{lsn}'\nrecovery_target_action = 'promote'\n")
     (data / "recovery.signal").touch()
     give_to(data, owner)

@@ -140,6 +140,7 @@ pgt_stream_tables = Table(
     Column("last_fixpoint_iterations", Integer),
     Column("blown_at", MOMENT),
     Column("blow_reason", Text),
+    Column("freshness_deadline_ms", BigInteger),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, tuple_row
 
 from trickle.catalog import stream_tables
 from trickle.catalog.stream_tables import Instance, StreamTable
+from trickle.cli.budgets import Budget
 from trickle.db import session
 from trickle.sql import load
 
@@ -65,6 +67,7 @@ class Holder:
     application_name: str | None
     state: str | None
     open_seconds: float
+    ending: str = ""
 
     @property
     def open_for(self) -> timedelta:
@@ -90,6 +93,14 @@ class MissingIndex:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """Something that was made for what is no more, and the statement that removes it."""
+
+    what: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """Everything the findings are made from."""
 
@@ -103,9 +114,12 @@ class Examination:
     holders: tuple[Holder, ...]
     buffers: tuple[BufferFacts, ...]
     missing_indexes: tuple[MissingIndex, ...]
+    budget: Budget | None
+    settings: Mapping[str, str]
+    orphans: tuple[Orphan, ...]
 
 
-def examine(connection: Connection[Any], trickle_version: str) -> Examination:
+def examine(connection: Connection[Any], trickle_version: str, setting_names: Iterable[str]) -> Examination:
     """Read everything; nothing is changed."""
     server = _rows(connection, ServerFacts, "server")
     return Examination(
@@ -119,7 +133,16 @@ def examine(connection: Connection[Any], trickle_version: str) -> Examination:
         holders=_rows(connection, Holder, "holders", seconds=LONG_TRANSACTION_SECONDS),
         buffers=_rows(connection, BufferFacts, "buffers"),
         missing_indexes=_rows(connection, MissingIndex, "indexes"),
+        budget=next(iter(_rows(connection, Budget, "budget")), None),
+        settings=_given_settings(connection, setting_names),
+        orphans=_rows(connection, Orphan, "orphans"),
     )
+
+
+def _given_settings(connection: Connection[Any], names: Iterable[str]) -> Mapping[str, str]:
+    """The settings that somebody has given a value; `names` are those worth asking for."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(load("queries/stream_table_given_settings"), {"names": sorted(names)}))
 
 
 def _rows(connection: Connection[Any], kind: type[T], query: str, **values: Any) -> tuple[T, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 
+from trickle.cli import surroundings
 from trickle.cli.examination import BufferFacts, CaptureFacts, Examination, MissingIndex, RightsFacts, ServerFacts
+from trickle.cli.finding import Finding, Level, or_ok
 from trickle.cli.output import duration
 
 OLDEST_SERVER = 150_000
@@ -16,42 +16,36 @@ LARGE_BUFFER_BYTES = 1 << 30
 LARGE_BUFFER_ROWS = 1_000_000
 
 
-class Level(StrEnum):
-    """How bad it is; an ERROR makes the command end with 1."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    check: str
-    level: Level
-    detail: str
-    hint: str = ""
-
-
 def findings(seen: Examination) -> tuple[Finding, ...]:
     """Every finding, in the order in which one would look for a fault."""
     return (
         *_server(seen),
         *_identity(seen.server),
-        *_or_ok("instances", _instances(seen), "every instance has been heard of lately"),
-        *_or_ok("rights", _rights(seen.rights), "this role may maintain every stream table"),
-        *_or_ok("capture", _capture(seen.capture), f"complete on {len(seen.capture)} sources"),
-        *_or_ok("stream tables", _states(seen), f"{len(seen.stream_tables)} without errors"),
-        *_or_ok("programs", _programs(seen), "every stream table that can be differential is"),
-        *_or_ok(
+        *or_ok("instances", _instances(seen), "every instance has been heard of lately"),
+        *or_ok("rights", _rights(seen.rights), "this role may maintain every stream table"),
+        *or_ok("capture", _capture(seen.capture), f"complete on {len(seen.capture)} sources"),
+        *or_ok("stream tables", _states(seen), f"{len(seen.stream_tables)} without errors"),
+        *or_ok("programs", _programs(seen), "every stream table that can be differential is"),
+        *or_ok(
             "indexes", _indexes(seen.missing_indexes), "no program looks rows up without one in a table of any size"
         ),
-        *_or_ok("transactions", _holders(seen), "none is open for long, as far as this role may see"),
-        *_or_ok("buffers", _buffers(seen.buffers), "every change buffer is small"),
+        *or_ok("transactions", _holders(seen), "none is open for long, as far as this role may see"),
+        *_room(seen),
+        *or_ok("settings", surroundings.settings(seen.settings), f"{len(seen.settings)} are set, and all are read"),
+        *or_ok("orphans", surroundings.orphans(seen.orphans), "nothing is left of what was dropped"),
+        *or_ok("buffers", _buffers(seen.buffers), "every change buffer is small"),
     )
 
 
-def _or_ok(check: str, found: Iterable[Finding], ok: str) -> tuple[Finding, ...]:
-    return tuple(found) or (Finding(check, Level.OK, ok),)
+def _room(seen: Examination) -> Iterator[Finding]:
+    budget = seen.budget
+    if budget is None:
+        return
+    live = sum(instance.is_live for instance in seen.instances)
+    enough = f"{budget.in_words(max(live, 1))}; {budget.processes_in_words}"
+    yield from or_ok("connections", surroundings.connections(budget, live), enough)
+    room = f"{budget.locks_held} of about {budget.lock_room} are held"
+    yield from or_ok("locks", surroundings.locks(budget), room)
 
 
 def _server(seen: Examination) -> Iterator[Finding]:
@@ -187,7 +181,8 @@ def _indexes(missing: Iterable[MissingIndex]) -> Iterator[Finding]:
 def _holders(seen: Examination) -> Iterator[Finding]:
     for holder in seen.holders:
         words = f"{holder.holder} of {holder.role} ({holder.state}) is open for {duration(holder.open_for)}"
-        yield Finding("transactions", Level.WARNING, words, "what was captured since it began cannot be pruned")
+        why = "what was captured since it began cannot be pruned"
+        yield Finding("transactions", Level.WARNING, words, f"{why}; to end it: {holder.ending}")
 
 
 def _buffers(buffers: Iterable[BufferFacts]) -> Iterator[Finding]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from trickle import config
+from trickle.catalog.settings import presets
+from trickle.cli.absent_settings import absent_settings
 
 
 def markdown_page() -> str:
@@ -46,7 +50,37 @@ def markdown_page() -> str:
         shown = f"{config.show(default)} {about.unit}".strip()
         values = _values(default, about)
         lines.append(f"| `{config.DATABASE_PREFIX}{name}` | `{shown}` | {values} | {about.help} |")
+    lines += ["", *_profiles(), "", *_absent()]
     return "\n".join(lines) + "\n"
+
+
+def _profiles() -> Iterator[str]:
+    yield "## Profiles"
+    yield ""
+    yield "`trickle worker --profile NAME`, or `pg_trickle.profile` in the database, gives values to settings that"
+    yield "nobody has set. Whatever is set anywhere else counts more. The command line passes the profile on as a"
+    yield "start-up option of its sessions, which a pooler may refuse: set it in the database there."
+    yield ""
+    profiles = presets()
+    yield f"| Setting | {' | '.join(f'`{profile}`' for profile in profiles)} |"
+    yield f"| --- | {' | '.join('---' for _ in profiles)} |"
+    for name in sorted({name for values in profiles.values() for name in values}):
+        shown = (f"`{values[name]}`" if name in values else "–" for values in profiles.values())
+        yield f"| `{name}` | {' | '.join(shown)} |"
+
+
+def _absent() -> Iterator[str]:
+    yield "## Settings of pg_trickle without a meaning here"
+    yield ""
+    yield "They may be set and change nothing; `trickle doctor` says so."
+    yield ""
+    yield "| Settings | Why |"
+    yield "| --- | --- |"
+    reasons: dict[str, list[str]] = {}
+    for name, reason in absent_settings().items():
+        reasons.setdefault(reason, []).append(f"`{name}`")
+    for reason, names in reasons.items():
+        yield f"| {', '.join(names)} | {reason} |"
 
 
 def _values(default: config.Value, about: config.Setting) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import psycopg
 import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import trickle.client
 from trickle import config, embedded
-from trickle.catalog.settings import read_settings
+from trickle.catalog.settings import from_profile, read_settings
 from trickle.catalog.sqlstates import translated
 from trickle.cli import output
 from trickle.client import Client
@@ -41,13 +42,23 @@ def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[config.
     """Settings with those of the database they lead to, and its URL."""
     file, environment, command_line = _sources(context, flags)
     url = database_url(config.merge(file, environment, command_line))
-    return config.merge(file, environment, database_settings(url), command_line), url
+    sources = (file, environment, database_settings(url), command_line)
+    profile = config.merge(*sources).profile
+    return config.merge(from_profile(profile), *sources), url
 
 
 def database_settings(url: str) -> config.Source:
     """The settings that stand in a database."""
     with trickle.client.connect(url) as client, translated("settings", client.connection):
         return read_settings(client.connection)
+
+
+def with_profile(url: str, profile: str) -> str:
+    """The same address for sessions in which the server's functions know the profile as well."""
+    if not profile:
+        return url
+    given = conninfo_to_dict(url).get("options") or ""
+    return make_conninfo(url, options=f"{given} -c {config.DATABASE_PREFIX}profile={profile}".strip())
 
 
 def is_named(settings: config.Settings, environment: Mapping[str, str]) -> bool:

@@ -25,6 +25,7 @@ def worker(
     direct_url: Annotated[str | None, setting_option("direct_url")] = None,
     capacity: Annotated[str | None, setting_option("capacity")] = None,
     claim_lock_percent: Annotated[str | None, setting_option("claim_lock_percent")] = None,
+    profile: Annotated[str | None, setting_option("profile")] = None,
     workers: Annotated[str | None, setting_option("max_concurrent_refreshes")] = None,
     discovery_interval: Annotated[str | None, setting_option("discovery_interval")] = None,
     heartbeat_interval: Annotated[str | None, setting_option("heartbeat_interval")] = None,
@@ -50,6 +51,7 @@ def worker(
         "direct_url": direct_url,
         "capacity": capacity,
         "claim_lock_percent": claim_lock_percent,
+        "profile": profile,
         "max_concurrent_refreshes": workers,
         "discovery_interval": discovery_interval,
         "heartbeat_interval": heartbeat_interval,
@@ -107,8 +109,8 @@ def worker_options(settings: Settings, url: str) -> WorkerOptions:
     from trickle.supervisor.options import WorkerOptions
 
     return WorkerOptions(
-        url=url,
-        direct_url=settings.direct_url or None,
+        url=target.with_profile(url, settings.profile),
+        direct_url=target.with_profile(settings.direct_url, settings.profile) if settings.direct_url else None,
         group_id=settings.relay_group_id,
         instance_id=settings.instance_id or None,
         children=settings.max_concurrent_refreshes,

@@ -73,7 +73,7 @@ class Instance:
         self._has_given_up = False
         self._due_elsewhere: set[int] = set()
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = self._pruned_at = _NEVER
+        self._discovered_at = self._pruned_at = self._surveyed_at = _NEVER
 
     @property
     def state(self) -> str:
@@ -365,13 +365,16 @@ class Instance:
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
-        if self._may_work and now - self._pruned_at >= self._options.prune_seconds:
+        if self._may_work and (self._kept_for_pruning or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
             buffers = observe.read_buffers(control)
             ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
             # Where refreshes use all that there is, they leave a place for it the next time.
-            self._kept_for_pruning = 0 if self._work.prune(ours, now, self._part_of_pool(1)) else 1
+            self._kept_for_pruning = int(not self._work.prune(ours, now, self._part_of_pool))
+        # Every instance asks; what the others have looked at lately is not looked at again.
+        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
+            self._surveyed_at = now
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""

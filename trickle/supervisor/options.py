@@ -40,6 +40,7 @@ class WorkerOptions:
     heartbeat_seconds: float = 1.0
     silent_seconds: float = 3.0  # how long a peer may go without a heartbeat before its sessions are ended
     prune_seconds: float = 5.0
+    survey_seconds: float = 60.0
     child_memory_mb: int = 1024
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None  # None or 0: no HTTP; the port is opened after the first fork
@@ -55,6 +56,7 @@ class WorkerOptions:
             "refresh_seconds",
             "lock_seconds",
             "prune_seconds",
+            "survey_seconds",
         )
         for name in (*positive, "heartbeat_seconds", "child_memory_mb"):
             if getattr(self, name) <= 0:

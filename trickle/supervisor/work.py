@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from trickle.clock import Clock
 from trickle.db.retry import Kind, kind_of, retry_seconds
@@ -17,7 +17,7 @@ from trickle.supervisor.journal import Journal
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.pruning import Buffer, Pruner
 from trickle.supervisor.report import Reporter
-from trickle.worker.protocol import Compile, Done, Failed, Job, Part, Prune, Refresh, RefreshTogether, Restore
+from trickle.worker.protocol import Compile, Done, Failed, Job, Part, Prune, Refresh, RefreshTogether, Restore, Survey
 
 log = logging.getLogger(__name__)
 
@@ -69,20 +69,26 @@ class Work:
             self.journal.started(due, attempt, self._crew.backend_pid(job), moment.database)
             self._book.started(due.members, moment)
 
-    def prune(self, buffers: list[Buffer], now: float, room: int) -> bool:
-        """Start so much pruning where it is worth it; whether there was room for all of it.
+    def prune(self, buffers: list[Buffer], now: float, room_for: Callable[[int], int]) -> bool:
+        """Start pruning where it is worth it; False when there was no room for any.
 
         One child is always left for refreshes, which matter more.
         """
         spare = 1 if self._options.children > 1 else 0
         by_source = {buffer.source_id: buffer for buffer in buffers}
         due = self._pruner.due(buffers, now)
+        room = room_for(len(due)) if due else 0
         for source_id in due[:room]:
             if self._crew.idle <= spare:
-                return False
+                break
             if self._crew.offer(Prune(source_id), self._options.refresh_seconds + GRACE_SECONDS):
                 self._pruner.started(by_source[source_id], now)
-        return len(due) <= room
+        return room > 0 or not due
+
+    def survey(self) -> bool:
+        """Have somebody look around; False when all children are needed for refreshes."""
+        spare = 1 if self._options.children > 1 else 0
+        return self._crew.idle > spare and self._crew.offer(Survey(), self._options.refresh_seconds + GRACE_SECONDS)
 
     def repair(self) -> bool:
         """Have the catalog repaired; False when no child is free."""
@@ -135,6 +141,8 @@ class Work:
             case Prune(source_id=source_id):
                 self._pruner.failed(source_id)
                 event(log, logging.WARNING, "pruning failed", source=source_id, **fields)
+            case Survey():
+                event(log, logging.WARNING, "the survey failed", **fields)
             case Restore():
                 event(log, logging.ERROR, "the catalog could not be repaired", **fields)
         return frozenset()

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from trickle.db.retry import Kind, kind_of_error
 from trickle.worker.bench import CompileProgram, Workbench
-from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore
+from trickle.worker.protocol import Compile, Outcome, Prune, Refresh, Restore, Survey
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +19,8 @@ PRUNE_BATCH_ROWS = 10_000
 # A job that never ends would keep its child from refreshing; what is left is removed by the next one.
 PRUNE_BATCHES = 50
 VACUUM_ROWS = 50_000
+HISTORY_BATCH_ROWS = 2_000
+HISTORY_BATCHES = 20
 
 
 @singledispatch
@@ -62,6 +64,16 @@ def _(job: Prune, bench: Workbench) -> Outcome:
 def _(job: Restore, bench: Workbench) -> Outcome:
     bench.one("queries/worker_restore", {})
     return Outcome("RESTORED")
+
+
+@perform.register
+def _(job: Survey, bench: Workbench) -> Outcome:
+    row = bench.one("queries/worker_survey", {})
+    for _ in range(HISTORY_BATCHES):
+        pruned = bench.one("queries/worker_prune_history", {"batch_rows": HISTORY_BATCH_ROWS})
+        if pruned is None or pruned[0] < HISTORY_BATCH_ROWS:
+            break
+    return Outcome("SURVEYED", rows_inserted=row[0] if row else 0)
 
 
 def record(bench: Workbench, pgt_id: int, started: datetime, error: psycopg.Error) -> None:

@@ -47,7 +47,12 @@ class Restore:
     """Bring the catalog of a restored or copied database back to life."""
 
 
-Job = Refresh | RefreshTogether | Compile | Prune | Restore
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Tell of what goes wrong for long, and remove the oldest of the history."""
+
+
+Job = Refresh | RefreshTogether | Compile | Prune | Restore | Survey
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 CREATE FUNCTION pgtrickle._check_schedule(schedule text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 DECLARE
-    floor_seconds bigint := pgtrickle._setting('min_schedule_seconds', '1')::bigint;
+    floor_seconds bigint := pgtrickle._setting_number('min_schedule_seconds', '1');
     seconds bigint;
 BEGIN
     IF schedule IS NULL THEN

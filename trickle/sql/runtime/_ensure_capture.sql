@@ -42,7 +42,7 @@ BEGIN
     VALUES (_ensure_capture.relid, class.relnamespace::regnamespace::text, class.relname,
             CASE WHEN class.relkind = 'p' AND EXISTS (
                      SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_relid = _ensure_capture.relid) THEN 'row'
-                 ELSE pgtrickle._setting('capture_mode', 'statement') END)
+                 ELSE pgtrickle._setting('cdc_trigger_mode', 'statement') END)
     ON CONFLICT (source_relid) DO NOTHING;
     SELECT t.* INTO STRICT tracked FROM pgtrickle.pgt_change_tracking t
     WHERE t.source_relid = _ensure_capture.relid FOR KEY SHARE;

@@ -9,13 +9,12 @@ DECLARE
         FROM (SELECT r.start_time, r.end_time FROM pgtrickle.pgt_refresh_history r
               WHERE r.pgt_id = st.pgt_id AND r.status = 'COMPLETED' ORDER BY r.start_time DESC LIMIT recent) h);
 BEGIN
-    IF predicted_ms <= st.freshness_deadline_ms
-       OR st.sla_alert_at > clock_timestamp() - make_interval(secs => pgtrickle._setting_seconds('schedule_alert_cooldown_seconds', '300')) THEN
-        RETURN;
+    IF predicted_ms > st.freshness_deadline_ms THEN
+        PERFORM pgtrickle._alert_seldom(
+            'predicted_sla_breach', st, NULL,
+            jsonb_build_object('predicted_ms', round(predicted_ms::numeric, 1), 'sla_ms', st.freshness_deadline_ms,
+                               'pct_over', round((100 * (predicted_ms / st.freshness_deadline_ms - 1))::numeric, 1)),
+            pgtrickle._setting_seconds('schedule_alert_cooldown_seconds', '300'));
     END IF;
-    UPDATE pgtrickle.pgt_stream_tables s SET sla_alert_at = clock_timestamp() WHERE s.pgt_id = st.pgt_id;
-    PERFORM pgtrickle._alert('predicted_sla_breach', st, jsonb_build_object(
-        'predicted_ms', round(predicted_ms::numeric, 1), 'sla_ms', st.freshness_deadline_ms,
-        'pct_over', round((100 * (predicted_ms / st.freshness_deadline_ms - 1))::numeric, 1)));
 END
 $fn$;

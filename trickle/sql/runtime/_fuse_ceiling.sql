@@ -18,6 +18,6 @@ BEGIN
             RETURN greatest(1000, ceil(usual.mean + coalesce(st.fuse_sensitivity, 3) * usual.deviation));
         END IF;
     END IF;
-    RETURN nullif(pgtrickle._setting('fuse_default_ceiling', '0')::bigint, 0);
+    RETURN nullif(pgtrickle._setting_number('fuse_default_ceiling', '0'), 0);
 END
 $fn$;

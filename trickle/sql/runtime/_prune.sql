@@ -22,11 +22,12 @@ BEGIN
     EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle_changes.changes_%1$s WHERE xid < $1) '
                    'OR EXISTS (SELECT FROM pgtrickle_changes.markers WHERE source_id = %1$s AND xid < $1)', source_id)
     INTO any_row USING pg_snapshot_xmin(pg_current_snapshot());
-    IF NOT any_row THEN
-        RETURN 0;
-    END IF;
     consumers := ARRAY(SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_stream_tables s USING (pgt_id)
                        WHERE d.source_id = _prune.source_id AND s.refresh_mode <> 'IMMEDIATE');
+    IF NOT any_row THEN
+        PERFORM pgtrickle._limit_buffer(_prune.source_id, consumers);
+        RETURN 0;
+    END IF;
     -- Written and not only locked: a REPEATABLE READ refresh whose snapshot is older than this then fails and retries.
     UPDATE pgtrickle.pgt_frontiers f SET markers = 0
     FROM (SELECT l.pgt_id FROM pgtrickle.pgt_frontiers l
@@ -53,6 +54,9 @@ BEGIN
     DELETE FROM pgtrickle_changes.markers m WHERE m.source_id = _prune.source_id AND m.xid < horizon;
     UPDATE pgtrickle.pgt_change_tracking t SET pruned_below = greatest(t.pruned_below, horizon)
     WHERE t.source_id = _prune.source_id AND (removed > 0 OR FOUND);
+    IF removed = 0 THEN
+        PERFORM pgtrickle._limit_buffer(_prune.source_id, consumers);
+    END IF;
     RETURN removed;
 END
 $fn$;

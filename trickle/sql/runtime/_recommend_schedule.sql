@@ -3,7 +3,7 @@
 CREATE FUNCTION pgtrickle._recommend_schedule(st pgtrickle.pgt_stream_tables) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
-    wanted    int := pgtrickle._setting('schedule_recommendation_min_samples', '20')::int;
+    wanted    int := pgtrickle._setting_number('schedule_recommendation_min_samples', '20')::int;
     durations float8[] := ARRAY(
         SELECT extract(epoch FROM r.end_time - r.start_time)::float8 * 1000 FROM pgtrickle.pgt_refresh_history r
         WHERE r.pgt_id = st.pgt_id AND r.status = 'COMPLETED' ORDER BY r.start_time DESC LIMIT 3 * wanted);

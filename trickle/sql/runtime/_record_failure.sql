@@ -7,7 +7,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     st      pgtrickle.pgt_stream_tables;
     lasting boolean := left(code, 2) IN ('42', '23', '22', '28', '2B', '0A') OR left(code, 2) = 'XX';
-    allowed int := pgtrickle._setting('max_consecutive_errors', '3')::int;
+    allowed int := pgtrickle._setting_number('max_consecutive_errors', '3')::int;
 BEGIN
     UPDATE pgtrickle.pgt_stream_tables s
     SET consecutive_errors = s.consecutive_errors + 1, last_error_message = message, last_error_at = now(),

@@ -31,12 +31,15 @@ BEGIN
                             ELSE s.last_full_ms END,
         last_error_message = NULL, last_error_at = NULL
     WHERE s.pgt_id = st.pgt_id;
-    IF pgtrickle._setting('alert_refresh_completed', 'off')::boolean THEN
+    IF pgtrickle._setting_flag('alert_refresh_completed', 'off') THEN
         PERFORM pgtrickle._alert('refresh_completed', st, jsonb_build_object(
             'action', outcome.action, 'rows_inserted', outcome.rows_inserted, 'rows_updated', outcome.rows_updated,
             'rows_deleted', outcome.rows_deleted, 'duration_ms', extract(epoch FROM ended - started) * 1000));
     END IF;
-    PERFORM pgtrickle._alert_if_behind(st, extract(epoch FROM ended - started)::float8);
+    -- No schedule is shorter than a second.
+    IF ended - started > interval '0.5 s' THEN
+        PERFORM pgtrickle._alert_if_behind(st, extract(epoch FROM ended - started)::float8);
+    END IF;
     INSERT INTO pgtrickle.pgt_refresh_history
         (pgt_id, data_timestamp, start_time, end_time, action, rows_inserted, rows_updated, rows_deleted,
          delta_row_count, was_full_fallback, changes_seen, predicted_differential_ms, predicted_full_ms, reason, status,
@@ -45,5 +48,8 @@ BEGIN
             coalesce(outcome.rows_updated, 0), coalesce(outcome.rows_deleted, 0), changed,
             outcome.action = 'FULL' AND st.refresh_mode <> 'FULL' AND st.is_populated,
             choice.changes, choice.differential_ms, choice.full_ms, outcome.reason, 'COMPLETED', initiated_by);
+    IF st.freshness_deadline_ms IS NOT NULL THEN
+        PERFORM pgtrickle._foresee_breach(st);
+    END IF;
 END
 $fn$;

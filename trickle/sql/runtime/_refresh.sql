@@ -12,6 +12,7 @@ DECLARE
     started  timestamptz := clock_timestamp();
     fresh_transaction boolean := pg_current_xact_id_if_assigned() IS NULL;
     why      text;
+    memory   text;
     attempt  int := 0;
     checked  text;
     choice   pgtrickle.refresh_choice;
@@ -82,7 +83,7 @@ BEGIN
                 PERFORM pgtrickle._poll(_refresh.pgt_id);  -- a copy has no key
             END IF;
             IF force_full OR why IS NOT NULL OR f.snapshot IS NULL OR st.needs_reinit THEN
-                why := coalesce(why, CASE WHEN f.snapshot IS NULL THEN 'first fill' WHEN st.needs_reinit THEN 'reinitialized'
+                why := coalesce(why, CASE WHEN st.needs_reinit THEN 'reinitialized' WHEN f.snapshot IS NULL THEN 'first fill'
                                           ELSE 'full refresh asked for' END);
                 IF st.refresh_mode = 'IMMEDIATE' THEN
                     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -90,7 +91,7 @@ BEGIN
                     END IF;
                     PERFORM pgtrickle._exclude_writers(_refresh.pgt_id);
                 END IF;
-                EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+                outcome := pgtrickle._run_full(_refresh.pgt_id);
             ELSIF st.refresh_mode = 'DIFFERENTIAL' AND st.program_state = 'compiled' THEN
                 IF st.requested_mode = 'AUTO' THEN
                     choice := pgtrickle._auto_choice(st);
@@ -104,7 +105,9 @@ BEGIN
                     ELSIF choice.action = 'FULL' THEN
                         outcome := ('FULL_NEEDED', 0, 0, 0, choice.reason)::pgtrickle.refresh_outcome;
                     ELSE
+                        memory := CASE WHEN coalesce(choice.changes, pending) >= 10000 THEN pgtrickle._grant_memory() END;
                         EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
+                        PERFORM set_config('work_mem', memory, true) WHERE memory IS NOT NULL;
                     END IF;
                 EXCEPTION WHEN data_exception OR cardinality_violation THEN
                     outcome := ('FULL_NEEDED', 0, 0, 0, 'the change could not be computed: ' || SQLERRM)::pgtrickle.refresh_outcome;
@@ -116,13 +119,13 @@ BEGIN
                 IF outcome.action = 'FULL_NEEDED' THEN
                     why := coalesce(outcome.reason, 'a source was truncated');
                     begun_full := clock_timestamp();
-                    EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+                    outcome := pgtrickle._run_full(_refresh.pgt_id);
                 END IF;
             ELSIF pgtrickle._has_changes(_refresh.pgt_id) THEN
                 why := CASE WHEN st.refresh_mode = 'FULL' THEN NULL
                             WHEN st.program_state = 'none' THEN 'not compiled yet'
                             ELSE coalesce(st.program_reason, 'its program is ' || st.program_state) END;
-                EXECUTE format('SELECT * FROM pgtrickle_programs.full_%s()', _refresh.pgt_id) INTO outcome;
+                outcome := pgtrickle._run_full(_refresh.pgt_id);
             ELSE
                 outcome := ('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
             END IF;

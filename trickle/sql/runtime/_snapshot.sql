@@ -37,7 +37,7 @@ BEGIN
     INSERT INTO pgtrickle.pgt_snapshots
         (pgt_id, snapshot_schema, snapshot_table, epoch, snapshot, own_xid, own_seq, basis, row_count, data_timestamp)
     VALUES (st.pgt_id, wanted[1], wanted[2], (SELECT i.epoch FROM pgtrickle.identity i),
-            CASE WHEN st.is_populated AND NOT st.needs_reinit AND NOT pgtrickle._stale_stamp(st.pgt_id) THEN f.snapshot END,
+            CASE WHEN st.is_populated AND NOT st.needs_reinit THEN f.snapshot END,
             f.own_xid, f.own_seq, pgtrickle._snapshot_basis(st), kept.row_count, st.data_timestamp)
     RETURNING * INTO kept;
     FOR state IN SELECT k.* FROM pgtrickle._state_tables(st.pgt_id) k LOOP

@@ -11,7 +11,7 @@ BEGIN
         WHEN taken.token IS NULL THEN 'it was taken in another database, on another server or on another timeline'
         WHEN taken.epoch <> (SELECT i.epoch FROM pgtrickle.identity i) THEN 'it was taken before this database was restored or copied'
         WHEN taken.snapshot IS NULL THEN 'the stream table was waiting for a full refresh when it was taken'
-        WHEN taken.basis IS DISTINCT FROM pgtrickle._snapshot_basis(st) OR pgtrickle._stale_stamp(st.pgt_id)
+        WHEN taken.basis IS DISTINCT FROM pgtrickle._snapshot_basis(st)
             THEN 'the query, its program or one of its sources has changed since'
         WHEN EXISTS (SELECT FROM pgtrickle.pgt_dependencies d JOIN pgtrickle.pgt_change_tracking t USING (source_id)
                      WHERE d.pgt_id = taken.pgt_id AND t.pruned_below > least(pg_snapshot_xmin(taken.snapshot), taken.own_xid))

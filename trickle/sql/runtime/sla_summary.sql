@@ -15,6 +15,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         FROM (SELECT l.status, extract(epoch FROM l.end_time - l.start_time)::float8 * 1000 AS ms
               FROM pgtrickle.pgt_refresh_history l
               WHERE l.pgt_id = s.pgt_id AND l.status IN ('COMPLETED', 'FAILED')
-                AND l.start_time > now() - make_interval(hours => pgtrickle._setting('sla_window_hours', '24')::int)) r) h
+                AND l.start_time > now() - make_interval(hours => pgtrickle._setting_number('sla_window_hours', '24')::int)) r) h
     ORDER BY 1
 $fn$;

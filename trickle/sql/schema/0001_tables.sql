@@ -79,6 +79,8 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     last_fixpoint_iterations int,
     blown_at                 timestamptz,
     blow_reason              text,
+    -- How old its rows may become.
+    freshness_deadline_ms    bigint CHECK (freshness_deadline_ms > 0),
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
