@@ -166,6 +166,10 @@ class LockSession:
         self._armed.difference_update(opened)
         self._conn.execute(load("queries/wake_open"), {"bells": opened, "payload": payload})
 
+    def beat(self, parameters: dict[str, object]) -> tuple[Any, ...] | None:
+        """A heartbeat: this session has nothing to wait for, so it is never late."""
+        return self._conn.execute(load("queries/instance_heartbeat"), parameters).fetchone()
+
     def key_of(self, name: LockName) -> LockKey:
         """The key of a name, held or not."""
         return self._hash([name])[name]

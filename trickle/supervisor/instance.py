@@ -26,7 +26,7 @@ from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.wake import DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
-from trickle.worker.protocol import Done, Failed, Job, Refresh, RefreshTogether, Restore
+from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
 
 log = logging.getLogger(__name__)
 
@@ -184,16 +184,11 @@ class Instance:
         """A child finished a job, well or badly."""
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
         self._due_elsewhere |= awakened - self.owned
-        if isinstance(answer.job, Refresh | RefreshTogether):
-            for pgt_id in tables_of(answer.job):
-                self._wake.finished(pgt_id)
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
         """A child went with a job in hand."""
         deaths = self._work.lost(lost)
-        if isinstance(lost.job, Refresh):
-            self._wake.finished(lost.job.pgt_id)
         self._let_go(lost.job)
         control = self._link.control
         if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
@@ -350,6 +345,8 @@ class Instance:
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
+        for pgt_id in tables_of(job):
+            self._wake.finished(pgt_id)
         released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return

@@ -1,6 +1,5 @@
 -- Everything that may have changed since the last tick, as one row.
--- Live members are the announced instances whose membership lock is held: a row alone proves
--- nothing, and whoever watches one may hold it shared for a moment after its end.
+-- Live members are the announced instances whose membership lock is held: a row alone proves nothing.
 -- The catalog token covers what decides about scheduling, not what every refresh writes. %(group_id)s.
 SELECT pg_is_in_recovery() AS in_recovery,
        clock_timestamp() AS database_now,
@@ -18,14 +17,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
        (SELECT coalesce(array_agg(m.instance_id || '=' || m.capacity || '=' || m.lock_budget ORDER BY m.instance_id), '{}')
           FROM (SELECT DISTINCT i.instance_id, i.capacity, i.lock_budget
                   FROM pgtrickle.pgt_instances AS i
-                  JOIN pg_catalog.pg_locks AS l
-                    ON l.locktype = 'advisory'
-                   AND l.mode = 'ExclusiveLock'
-                   AND l.database = d.oid
-                   AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-                   AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295
-                   AND l.objsubid = 2
-                   AND l.granted
+                  JOIN pgtrickle._memberships AS h USING (group_id, instance_id)
                  WHERE i.group_id = %(group_id)s) AS m) AS members
   FROM pg_catalog.pg_database AS d
  WHERE d.datname = current_database()
