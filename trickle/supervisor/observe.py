@@ -63,6 +63,7 @@ class DatabaseSettings:
     enabled: bool = True
     scheduler_interval_ms: int = 1000
     tiered_scheduling: bool = True
+    auto_backoff: bool = True
     event_driven_wake: bool | None = None  # None: as the server allows
     wake_debounce_ms: int = 10
     max_dynamic_refresh_workers: int | None = None
@@ -118,6 +119,7 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
             found.get("scheduler_interval_ms"), default.scheduler_interval_ms, 100, 600_000
         ),
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
+        auto_backoff=_boolean(found.get("auto_backoff"), default.auto_backoff),
         event_driven_wake=_boolean(wake, True) if wake is not None else None,
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
         max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), None, 1, 64),
@@ -218,6 +220,7 @@ def _table(row: Mapping[str, Any]) -> Table:
         refresh_group=row["refresh_group"],
         group_has_one_snapshot=row["group_has_one_snapshot"],
         held=row["held"],
+        deadline_seconds=row["deadline_seconds"],
     )
 
 
