@@ -186,6 +186,14 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
+    event_driven_wake: bool = setting(
+        True,
+        "Whether writers wake a worker that sleeps; off leaves it to looks at the buffers. Not used where "
+        "max_prepared_transactions is set, unless it is on: who has notified cannot prepare a transaction.",
+    )
+    wake_debounce_ms: int = setting(
+        10, "Time for which a worker that is woken lets more writers come.", unit="ms", minimum=1, maximum=5000
+    )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400
@@ -244,6 +252,20 @@ class DatabaseSettings:
     )
     schedule_alert_cooldown_seconds: int = setting(
         300, "Time before an alert about what goes on is repeated.", unit="s", minimum=0, maximum=86_400
+    )
+    max_buffer_rows: int = setting(
+        1_000_000,
+        "Rows of a change buffer beyond which stream tables that have not kept up are let go, to be computed in full, "
+        "and snapshots no longer hold it; 0 sets no limit.",
+        minimum=0,
+        maximum=100_000_000,
+    )
+    frontier_holdback_warn_seconds: int = setting(
+        60,
+        "Age of an open transaction that is told of when it keeps a change buffer from being pruned.",
+        unit="s",
+        minimum=0,
+        maximum=3600,
     )
     buffer_alert_threshold: int = setting(
         1_000_000,

@@ -107,6 +107,16 @@ def test_changes_are_kept_for_it_only_so_long(totals: Connection) -> None:
     assert is_equal(totals, "totals")
 
 
+def test_a_buffer_that_overflows_is_not_held(totals: Connection) -> None:
+    totals.execute("SELECT pgtrickle.set_config('max_buffer_rows', '1')")
+    prune(totals)
+    assert next_refresh(totals) == ("DIFFERENTIAL", None), "for this time it is only let go"
+    prune(totals)
+    assert next_refresh(totals)[0] == "FULL"
+    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    assert is_equal(totals, "totals")
+
+
 def test_a_dropped_one_keeps_nothing(totals: Connection) -> None:
     totals.execute("DROP TABLE kept")
     prune(totals)
