@@ -9,6 +9,7 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from trickle.scheduler.agenda import Agenda
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
 from trickle.scheduler.schedule import parse_schedule
@@ -17,6 +18,12 @@ from trickle.scheduler.table import Table, Tier
 START = datetime(2026, 6, 1, tzinfo=UTC)
 IDS = st.integers(1, 5)
 SOME = st.frozensets(IDS)
+# What 1 to 5 read among each other.
+SHAPES: dict[str, dict[int, set[int]]] = {
+    "chain": {4: {3}, 5: {4}},
+    "diamond": {2: {1}, 3: {1}, 4: {2, 3}, 5: {4}},
+    "cycle": {2: {1, 3}, 3: {2}, 4: {3}},
+}
 
 
 class Twins(RuleBasedStateMachine):
@@ -25,8 +32,10 @@ class Twins(RuleBasedStateMachine):
     @initialize(
         schedules=st.lists(st.sampled_from([None, "1s", "7s", "2m", "*/5 * * * * *"]), min_size=5, max_size=5),
         tiers=st.lists(st.sampled_from(Tier), min_size=5, max_size=5),
+        shape=st.sampled_from(list(SHAPES)),
+        slowest=st.booleans(),
     )
-    def begin(self, schedules: list[str | None], tiers: list[Tier]) -> None:
+    def begin(self, schedules: list[str | None], tiers: list[Tier], shape: str, slowest: bool) -> None:
         self.books = Book("7", Policy()), Book("7", Policy())
         self.now = 0.0
         self.owned: frozenset[int] = frozenset()
@@ -37,7 +46,8 @@ class Twins(RuleBasedStateMachine):
                 f"t{number}",
                 schedule=parse_schedule(schedule),
                 tier=tier,
-                upstream=frozenset({number - 1} if number > 3 else ()),
+                upstream=frozenset(SHAPES[shape].get(number, ())),
+                is_slowest=slowest,
                 program_version="7",
                 last_refresh_at=START,
             )
@@ -80,6 +90,10 @@ class Twins(RuleBasedStateMachine):
                 {"needs_reinit": True},
                 {"program_state": "stale"},
                 {"tier": Tier.HOT},
+                {"held": "a gate"},
+                {"held": None},
+                {"is_atomic": False},
+                {"refresh_mode": "IMMEDIATE"},
                 {"schedule": parse_schedule("3s")},
             ]
         ),
@@ -97,24 +111,30 @@ class Twins(RuleBasedStateMachine):
     def work_is_done(self, rows: int, fails: bool, count: int) -> None:
         plan = self._plan()
         for book in self.books:
-            for due in plan.refresh[:count]:
-                book.started(due.members, self.moment)
+            for item in plan.refresh[:count]:
+                book.started(item.members, self.moment)
                 if fails:
-                    for pgt_id in due.members:
+                    for pgt_id in item.members:
                         book.failed(pgt_id, self.now + 4.0)
                 else:
-                    book.refreshed(dict.fromkeys(due.members, rows), self.now)
+                    book.refreshed(dict.fromkeys(item.members, rows), self.now)
             for pgt_id in plan.compile[:count]:
                 book.started_compiling(pgt_id, self.now)
                 book.dropped(pgt_id) if fails else book.compiled(pgt_id, "compiled")
             book.touched(plan.touch, self.moment)
 
+    @rule(pgt_id=IDS)
+    def one_is_held_back(self, pgt_id: int) -> None:
+        for book in self.books:
+            if pgt_id not in book.running:
+                book.skipped(pgt_id, "a gate", self.now + 1.0)
+
     @rule(count=st.integers(1, 2))
     def work_begins(self, count: int) -> None:
         plan = self._plan()
         for book in self.books:
-            for due in plan.refresh[:count]:
-                book.started(due.members, self.moment)
+            for item in plan.refresh[:count]:
+                book.started(item.members, self.moment)
 
     @rule(rows=st.integers(0, 1))
     def work_ends(self, rows: int) -> None:
@@ -124,7 +144,7 @@ class Twins(RuleBasedStateMachine):
 
     def _plan(self) -> Plan:
         book, sleepless = self.books
-        sleepless._agenda.add(sleepless.tables)
+        sleepless._agenda.wake(sleepless.tables)
         plan, whole = book.plan(self.owned, self.moment), sleepless.plan(self.owned, self.moment)
         assert plan.compile == whole.compile
         assert plan.refresh == whole.refresh
@@ -139,3 +159,10 @@ class Twins(RuleBasedStateMachine):
 
 Twins.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 TestTwins = Twins.TestCase
+
+
+def test_who_runs_is_not_remembered_for_ever() -> None:
+    agenda = Agenda()
+    for _ in range(1000):
+        agenda.sleep(1, float("inf"))
+    assert agenda._asleep == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,11 @@ def at(seconds: float) -> Moment:
 def ids(plan: Plan) -> tuple[int, ...]:
     """The stream tables that are refreshed, in their order."""
     return tuple(i for item in plan.refresh for i in item.members)
+
+
+def polled(book: Book, changed: Iterable[int]) -> None:
+    """The answer of a look at everything, just now."""
+    book.polled(frozenset(changed), book.tables, at(0).monotonic)
 
 
 def chain(second: str | None = None) -> Book:
@@ -50,7 +56,7 @@ def chain(second: str | None = None) -> Book:
 
 def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     assert ids(book.plan(ALL, at(10))) == (1,)
     book.started([1], at(10))
     assert ids(book.plan(ALL, at(10.1))) == ()
@@ -64,7 +70,7 @@ def test_a_refresh_with_changes_wakes_its_downstream_at_once() -> None:
 
 def test_who_has_another_schedule_is_refreshed_alone() -> None:
     book = chain("10s")
-    book.polled({2})
+    polled(book, {2})
     assert ids(book.plan(ALL, at(10))) == (2,)
     book.started([2], at(10))
     assert book.refreshed({2: 1}, at(10.3).monotonic) == {3}
@@ -73,7 +79,7 @@ def test_who_has_another_schedule_is_refreshed_alone() -> None:
 
 def test_a_refresh_without_changes_wakes_nobody() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     book.started([1], at(10))
     assert book.refreshed({1: 0}, at(10.1).monotonic) == frozenset()
     assert book.plan(ALL, at(10.2)) == Plan()
@@ -89,16 +95,16 @@ def test_due_without_changes_is_touched_once_per_period() -> None:
 
 def test_a_period_counts_from_the_start_of_the_last_refresh() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     book.started([1], at(10))
     book.refreshed({1: 0}, at(18).monotonic)
-    book.polled({1})
+    polled(book, {1})
     assert ids(book.plan(ALL, at(20))) == (1,)
 
 
 def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
     book = chain("10s")
-    book.polled({1, 2})
+    polled(book, {1, 2})
     book.started([1], at(10))
     book.failed(1, at(15).monotonic)
     assert book.failures(1) == 1
@@ -111,7 +117,7 @@ def test_a_failure_waits_for_its_time_and_blocks_nobody() -> None:
 
 def test_only_what_is_ours_is_planned() -> None:
     book = chain("10s")
-    book.polled(ALL)
+    polled(book, ALL)
     assert ids(book.plan(frozenset({3}), at(10))) == (3,)
 
 
@@ -140,7 +146,7 @@ def test_a_program_that_cannot_be_made_is_not_tried_at_every_tick_and_does_not_s
 
 def test_a_table_that_was_dropped_is_forgotten() -> None:
     book = chain()
-    book.polled(ALL)
+    polled(book, ALL)
     book.read([])
     assert book.plan(ALL, at(100)) == Plan()
 
@@ -170,18 +176,18 @@ def test_programs_are_made_upstream_first() -> None:
 
 def test_what_is_held_back_says_so_once_and_goes_on_when_the_reason_has_gone() -> None:
     book = chain()
-    book.polled({1})
+    polled(book, {1})
     tables = list(book.tables.values())
     book.read([replace(tables[0], held="a gate"), *tables[1:]])
     assert ids(book.plan(ALL, at(10))) == (1,), "the refresh itself tells"
     book.started([1], at(10))
     book.skipped(1, "a gate", at(11).monotonic)
-    book.polled({1})
+    polled(book, {1})
     assert book.plan(ALL, at(20)) == Plan()
     book.read([replace(tables[0], held="another gate"), *tables[1:]])
     assert ids(book.plan(ALL, at(30))) == (1,)
     book.started([1], at(30))
     book.skipped(1, "another gate", at(31).monotonic)
-    book.polled({1})
+    polled(book, {1})
     book.read(tables)
     assert ids(book.plan(ALL, at(30.1))) == (1,), "at once"

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from trickle.db.session import connect, is_pooled
+from trickle.db.session import PREPARE_AFTER, connect, is_pooled
 from trickle.errors import Refused
 from trickle.sql import load
 
@@ -84,6 +84,7 @@ class LockSession:
                 hint="give a direct connection to the server with --direct-url",
             )
         self._conn.execute(load("queries/lock_session_settings"))
+        self._conn.prepare_threshold = PREPARE_AFTER
         if channel is not None:
             self._conn.add_notify_handler(self._ring)
             self._conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -177,6 +178,10 @@ class LockSession:
     def cancel_watch(self, backend_pid: int) -> None:
         """End the wait of a session of our own role."""
         self._conn.execute(load("queries/watch_cancel"), {"backend_pid": backend_pid})
+
+    def say(self, words: str) -> None:
+        """Make this the name of the session, for everybody on the server to read."""
+        self._conn.execute(load("queries/pool_say"), {"name": words})
 
     def database_oid(self) -> int:
         row = self._conn.execute(load("queries/instance_database")).fetchone()

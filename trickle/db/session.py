@@ -24,6 +24,10 @@ _KEEPALIVES: dict[str, int] = {
     "tcp_user_timeout": 10_000,
 }
 
+# The sessions of an instance ask the same questions all day, and planning takes longer than answering. Behind a pooler
+# nothing is prepared.
+PREPARE_AFTER = 2
+
 
 def refresh_role(group_id: str, instance_id: str) -> str:
     """The role of an instance's refresh sessions. Its mark lets peers find and end those of a frozen instance.

@@ -1,42 +1,41 @@
-"""What is to be looked at: at once, because something happened, or at a moment that was named."""
+"""Which stream tables are worth a look now: those to which something happened, and those whose time has come.
+
+A look at all of them at every turn would cost ten thousand judgements where one stream table has something to do.
+So whoever was judged and has to wait is put to sleep, until something happens to it or until a moment that the judge
+named. Waking one too often costs a judgement; one that is never woken is never refreshed, so every moment is bounded.
+"""
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable
 
 
 class Agenda:
-    """Stays with whatever is on it until that is sent to rest."""
+    """The stream tables of one database, awake or asleep; moments are monotonic seconds."""
 
-    def __init__(self, items: Iterable[int] = ()) -> None:
-        self._now = set(items)
-        self._until: dict[int, float] = {}
-        self._alarms: list[tuple[float, int]] = []
+    def __init__(self) -> None:
+        self._awake: set[int] = set()
+        self._asleep: list[tuple[float, int]] = []
+        self._owned: frozenset[int] = frozenset()
 
-    def add(self, items: Iterable[int]) -> None:
+    def wake(self, pgt_ids: Iterable[int]) -> None:
         """Something happened to these."""
-        for item in items:
-            self._now.add(item)
-            self._until.pop(item, None)
+        self._awake.update(pgt_ids)
 
-    def rest(self, item: int, until: float) -> None:
-        """Nothing is to be done about this one before that moment, unless something happens to it."""
-        self._now.discard(item)
-        self._until[item] = until
-        heapq.heappush(self._alarms, (until, item))
+    def sleep(self, pgt_id: int, until: float) -> None:
+        """Nothing is to be done for it before that moment, unless something happens."""
+        self._awake.discard(pgt_id)
+        if until < math.inf:
+            heapq.heappush(self._asleep, (until, pgt_id))
 
-    def drop(self, item: int) -> None:
-        """Not to be looked at before something happens to it."""
-        self._now.discard(item)
-        self._until.pop(item, None)
-
-    def due(self, now: float) -> tuple[int, ...]:
-        """All that is to be looked at now, in order."""
-        while self._alarms and self._alarms[0][0] <= now:
-            until, item = heapq.heappop(self._alarms)
-            # An alarm that was set before something happened rings in vain.
-            if self._until.get(item) == until:
-                del self._until[item]
-                self._now.add(item)
-        return tuple(sorted(self._now))
+    def due(self, owned: frozenset[int], now: float) -> set[int]:
+        """Those of ours that are to be judged now. What has just become ours is always among them."""
+        while self._asleep and self._asleep[0][0] <= now:
+            self._awake.add(heapq.heappop(self._asleep)[1])
+        if owned is not self._owned:
+            self._awake |= owned - self._owned
+            self._owned = owned
+        self._awake &= owned
+        return set(self._awake)

@@ -9,9 +9,9 @@ catalog, or a moment that was waited for (`agenda`). What is quiet costs nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from trickle.scheduler import order
 from trickle.scheduler.agenda import Agenda
@@ -22,7 +22,7 @@ from trickle.scheduler.units import Unit, divide
 
 # A program that could not be made is not tried at every tick, unless the catalog says something new about it.
 COMPILE_RETRY_SECONDS = 60.0
-# Clocks may be set: no moment is believed in for longer.
+# No stream table is asleep for longer.
 LONGEST_REST_SECONDS = 60.0
 
 
@@ -56,7 +56,7 @@ class Book:
 
     def __init__(self, compiler_version: str = "", policy: Policy | None = None) -> None:
         self.compiler_version = compiler_version
-        self.tables: dict[int, Table] = {}
+        self._tables: dict[int, Table] = {}
         self.division = divide({})
         self._policy = policy or Policy()
         self._owned: frozenset[int] = frozenset()
@@ -77,6 +77,10 @@ class Book:
         self._served: set[int] = set()
 
     @property
+    def tables(self) -> Mapping[int, Table]:
+        return self._tables
+
+    @property
     def running(self) -> frozenset[int]:
         return frozenset(self._running)
 
@@ -88,8 +92,8 @@ class Book:
     @property
     def due(self) -> frozenset[int]:
         """The stream tables that are to be refreshed as soon as the turn of their unit comes."""
-        units = (self.division.by_key.get(key) for key in self._due_since)
-        return frozenset(i for unit in units if unit is not None for i in unit.members)
+        units = (self.division.by_key[key] for key in self._due_since if key in self.division.by_key)
+        return frozenset(pgt_id for unit in units for pgt_id in unit.members)
 
     @property
     def policy(self) -> Policy:
@@ -99,12 +103,14 @@ class Book:
     def policy(self, policy: Policy) -> None:
         if policy != self._policy:
             self._policy = policy
-            self._agenda.add(self.tables)
+            self._agenda.wake(self._tables)
 
     def read(self, tables: Iterable[Table]) -> None:
         """The catalog as it stands now; what no longer exists is forgotten."""
-        self.tables = {table.pgt_id: table for table in tables}
-        self.division = divide(self.tables)
+        before, self._tables = self._tables, {table.pgt_id: table for table in tables}
+        self._agenda.wake(pgt_id for pgt_id, table in self._tables.items() if before.get(pgt_id) != table)
+        if {i: _place(table) for i, table in before.items()} != {i: _place(t) for i, t in self._tables.items()}:
+            self.division = divide(self._tables)
         by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at, self._skipped)
         for memory in (*by_table, self._due_since, self._finished_at):
             for gone in memory.keys() - self.tables.keys():
@@ -112,33 +118,36 @@ class Book:
         for pgt_id, reason in self._skipped.items():
             if self.tables[pgt_id].held != reason and not self.failures(pgt_id):
                 self._trouble.pop(pgt_id, None)
+                self._agenda.wake([pgt_id])
         self._changed &= self.tables.keys()
         self._changed_again &= self.tables.keys()
         self._served &= self.division.by_key.keys()
-        self._agenda = Agenda(self.tables)
 
-    def polled(self, changed: Iterable[int], asked: Iterable[int] | None = None, at: float | None = None) -> None:
-        """The answer of a look at the buffers and the sources of those that were asked about, or of all.
-
-        It serves as a check, but for the first one: nobody knows when the last refresh before us was.
-        """
-        found = frozenset(changed)
-        for pgt_id in self.tables if asked is None else asked:
-            if at is not None and pgt_id in self._checked_at:
-                self._checked_at[pgt_id] = at
-            if pgt_id in self._changed and pgt_id not in found and pgt_id not in self._running:
+    def polled(self, changed: Collection[int], asked: Collection[int], at: float) -> None:
+        """The answer of a look at the change buffers and the sources of those that it was asked about."""
+        self.checked(asked, at)
+        for pgt_id in asked:
+            if pgt_id not in changed and pgt_id not in self._running:
                 self._changed.discard(pgt_id)
-                self._agenda.add([pgt_id])
-        self.noticed(found)
+        self.noticed(changed)
+
+    def checked(self, pgt_ids: Iterable[int], at: float) -> None:
+        """These were asked whether they or their sources are altered, which is what a check is for.
+
+        The first check is a refresh all the same: nobody knows when the last one before us was.
+        """
+        for pgt_id in pgt_ids:
+            if pgt_id in self._checked_at:
+                self._checked_at[pgt_id] = at
 
     def noticed(self, changed: Iterable[int]) -> None:
         """These have something to take from their sources. One that runs may have looked too early for that."""
         for pgt_id in changed:
             if pgt_id in self._running:
                 self._changed_again.add(pgt_id)
-            elif pgt_id in self.tables and pgt_id not in self._changed:
+            elif pgt_id in self._tables and pgt_id not in self._changed:
                 self._changed.add(pgt_id)
-                self._agenda.add([pgt_id])
+                self._agenda.wake([pgt_id])
 
     def started(self, pgt_ids: Iterable[int], moment: Moment) -> None:
         """A refresh of these, which are of one unit, is under way."""
@@ -172,7 +181,7 @@ class Book:
         table = self.tables.get(pgt_id)
         if table is not None:
             version = self.compiler_version or table.program_version
-            self.tables[pgt_id] = replace(table, program_state=state, program_version=version)
+            self._tables[pgt_id] = replace(table, program_state=state, program_version=version)
 
     def failed(self, pgt_id: int, retry_at: float) -> None:
         """An attempt failed; nothing is tried with this table before `retry_at`."""
@@ -203,21 +212,16 @@ class Book:
         """These were due and had nothing to do."""
         for pgt_id in pgt_ids:
             self._looked_at[pgt_id] = moment.database
-            self._agenda.add([pgt_id])
 
     def plan(self, owned: frozenset[int], moment: Moment) -> Plan:
-        """What to do now with the stream tables that are ours."""
+        """What to do now with the stream tables that are ours. Its cost grows with what happens, not with `owned`."""
         now = moment.monotonic
-        if owned is not self._owned:
-            self._agenda.add(owned - self._owned)
-            self._owned = owned
+        self._owned = owned
         wanted, units, touch = set[int](), dict[int, Unit](), list[int]()
-        for pgt_id in self._agenda.due(now):
+        for pgt_id in sorted(self._agenda.due(owned, now)):
             table = self.tables.get(pgt_id)
-            if table is None or pgt_id not in owned:
-                self._agenda.drop(pgt_id)
-            elif not self._is_free(table.pgt_id, now):
-                self._rest(table, moment)
+            if table is None or not self._is_free(pgt_id, now):
+                self._agenda.sleep(pgt_id, self._free_at(pgt_id))
             elif self._should_compile(table, now):
                 wanted.add(table.pgt_id)
             else:
@@ -228,7 +232,7 @@ class Book:
                 elif verdict is Verdict.TOUCH:
                     touch.append(table.pgt_id)
                 else:
-                    self._rest(table, moment)
+                    self._agenda.sleep(pgt_id, self._look_again_at(table, moment))
         due = [item for unit in units.values() if (item := self._due(unit, wanted, moment)) is not None]
         return Plan(self._compile_order(wanted), tuple(self._order(due, now)), tuple(touch))
 
@@ -296,32 +300,35 @@ class Book:
         # The first look at a table that became ours is a check as well: nobody knows when the last one was.
         return self._checked_at.get(pgt_id, float("-inf")) + self._policy.check_seconds
 
-    def _rest(self, table: Table, moment: Moment) -> None:
-        """Look at it again when the next moment comes at which it may be due without news."""
+    def _over(self, pgt_id: int) -> None:
+        """It runs no longer. What it was told meanwhile it may not have seen."""
+        self._running.discard(pgt_id)
+        if pgt_id in self._changed_again:
+            self._changed_again.discard(pgt_id)
+            self._changed.add(pgt_id)
+        self._agenda.wake([pgt_id])
+
+    def _free_at(self, pgt_id: int) -> float:
+        """When it may be tried again; nobody knows when one that runs will have finished, and then it is woken."""
+        trouble = self._trouble.get(pgt_id)
+        return trouble.not_before if trouble is not None and pgt_id not in self._running else float("inf")
+
+    def _look_again_at(self, table: Table, moment: Moment) -> float:
+        """When one that waits may have something to do although nothing happens to it."""
         now = moment.monotonic
-        moments = [now + LONGEST_REST_SECONDS, self._check_again_at(table.pgt_id)]
-        due_at = wakes_at(self._as_known(table), self._policy)
-        if due_at is not None:
-            moments.append(now + (due_at - moment.database) / timedelta(seconds=1))
+        # Clocks may be set: no moment is believed in for long.
+        moments = [now + LONGEST_REST_SECONDS, max(self._check_again_at(table.pgt_id), now)]
+        upcoming = wakes_at(self._as_known(table), self._policy)
+        if upcoming is not None:
+            moments.append(now + max(0.0, (upcoming - moment.database).total_seconds()))
         if needs_compiling(table, self.compiler_version):
             moments.append(self._compile_again_at(table))
-        trouble = self._trouble.get(table.pgt_id)
-        if trouble is not None:
-            moments.append(trouble.not_before)
-        self._agenda.rest(table.pgt_id, min((at for at in moments if at > now), default=now + LONGEST_REST_SECONDS))
+        return min(moments)
 
     def _as_known(self, table: Table) -> Table:
         """The catalog row, with the moment we know better: our own last look at the table."""
         looked_at = self._looked_at.get(table.pgt_id)
         return table if looked_at is None else replace(table, last_refresh_at=looked_at)
-
-    def _over(self, pgt_id: int) -> None:
-        """It runs no longer. What was noticed meanwhile it may not have seen."""
-        self._running.discard(pgt_id)
-        if pgt_id in self._changed_again:
-            self._changed_again.discard(pgt_id)
-            self._changed.add(pgt_id)
-        self._agenda.add([pgt_id])
 
     def _end(self, pgt_id: int, at: float) -> None:
         self._changed.discard(pgt_id)
@@ -337,7 +344,7 @@ class Book:
             self._looked_at[pgt_id] = self._started_at.pop(pgt_id)
         table = self.tables.get(pgt_id)
         if table is not None and (not table.is_populated or table.needs_reinit):
-            self.tables[pgt_id] = replace(table, is_populated=True, needs_reinit=False)
+            self._tables[pgt_id] = replace(table, is_populated=True, needs_reinit=False)
 
     def _key(self, pgt_id: int) -> int:
         unit = self.division.of.get(pgt_id)
@@ -346,3 +353,17 @@ class Book:
 
 def _program_facts(table: Table) -> tuple[object, ...]:
     return (table.program_state, table.program_version, table.refresh_mode)
+
+
+def _place(table: Table) -> tuple[object, ...]:
+    """All that decides about its unit."""
+    return (
+        table.upstream,
+        table.sources,
+        type(table.schedule),
+        table.is_immediate,
+        table.is_atomic,
+        table.is_slowest,
+        table.refresh_group,
+        table.group_has_one_snapshot,
+    )

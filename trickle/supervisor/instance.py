@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from trickle.clock import Anchor, Clock
 from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
+from trickle.db.retry import Kind, kind_of
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
@@ -23,14 +24,18 @@ from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.pool import Pool, PoolSettings
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.wake import DUE, SWEEP_TABLES, Wake
+from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
 from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
 
 log = logging.getLogger(__name__)
 
 _NEVER = float("-inf")
+# Between two looks at the whole catalog, for each stream table in it: they shall not take more than a hundredth of the
+# time. What cannot wait rings.
+_SECONDS_PER_TABLE = 0.0005
 # A notification has room for less than 8000 bytes.
 _NUMBERS_IN_A_WORD = 300
 _REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
@@ -63,13 +68,17 @@ class Instance:
         self._keys: dict[str, int] = {}
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
+        self._pool = Pool(clock)
+        self._kept_for_pruning = 0
         self._anchor: Anchor | None = None
         self._catalog_token = ""
+        self._token_at = self._read_at = _NEVER
         self._is_identical = True
         self._has_given_up = False
         self._due_elsewhere: set[int] = set()
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = self._pruned_at = self._surveyed_at = _NEVER
+        self._discovered_at = self._pruned_at = self._pruned_all_at = self._surveyed_at = _NEVER
+        self._worked_on: set[int] = set()
 
     @property
     def state(self) -> str:
@@ -92,7 +101,8 @@ class Instance:
     @property
     def next_look(self) -> float | None:
         """When sources are to be looked at before the next tick, in monotonic seconds."""
-        return self._wake.next_look if self._may_work else None
+        moments = (self._wake.next_look, self._pool.next_look) if self._may_work else ()
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def turn(self) -> str:
         """Observe, settle claims, poll, plan; a sentence about it."""
@@ -130,8 +140,8 @@ class Instance:
             self._wake.settle(control)
 
     def dispatch(self) -> None:
-        """Give idle children what is due, without asking the database anything."""
-        if self._may_work and self._crew.idle:
+        """Give idle children what is due, without asking the database anything but for our part of the pool."""
+        if self._may_work and (self._crew.idle or self._pool.is_due):
             moment = self._moment()
             self._start(self.book.plan(self.owned, moment), moment)
 
@@ -170,6 +180,10 @@ class Instance:
             # The sessions are gone, and with them the claims.
             self._link.close()
 
+    def expect_news(self) -> None:
+        """Somebody says that there is something new: look at the catalog at the next turn."""
+        self._token_at = _NEVER
+
     def discover_soon(self) -> None:
         """Read catalog and settings at the next turn, however lately that was done."""
         self._discovered_at = _NEVER
@@ -182,12 +196,15 @@ class Instance:
 
     def answered(self, answer: Done | Failed) -> None:
         """A child finished a job, well or badly."""
+        self._note(answer)
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
         self._due_elsewhere |= awakened - self.owned
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
         """A child went with a job in hand."""
+        for first in tables_of(lost.job)[:1]:
+            self._work.journal.failed(first, "its subprocess ended", True, self._moment().database)
         deaths = self._work.lost(lost)
         self._let_go(lost.job)
         control = self._link.control
@@ -224,7 +241,10 @@ class Instance:
 
     def _glance(self, control: Connection[Any]) -> observe.Glance:
         asked_at = self._clock.monotonic()
-        seen = observe.glance(control, self._options.group_id)
+        with_catalog = asked_at - self._token_at >= len(self.book.tables) * _SECONDS_PER_TABLE
+        if with_catalog:
+            self._token_at = asked_at
+        seen = observe.glance(control, self._options.group_id, with_catalog)
         self._anchor = Anchor(seen.database_now, (asked_at + self._clock.monotonic()) / 2)
         self._is_identical = seen.is_identical or seen.in_recovery
         return seen
@@ -239,7 +259,10 @@ class Instance:
         """Read the catalog when it changed or enough time has passed; compute our share when anything did."""
         now = self._clock.monotonic()
         is_old = now - self._discovered_at >= self._options.discovery_seconds
-        has_new_catalog = is_old or seen.catalog_token != self._catalog_token
+        # What the token does not tell of is not urgent, and a large catalog takes long to read.
+        rest = self._options.discovery_seconds * max(1.0, len(self.book.tables) / 1000)
+        is_told = seen.catalog_token is not None and seen.catalog_token != self._catalog_token
+        has_new_catalog = is_told or self._discovered_at == _NEVER or now - self._read_at >= rest
         has_new_members = self.membership.note(seen)
         if is_old:
             self._discovered_at = now
@@ -249,7 +272,8 @@ class Instance:
             self.book.read(catalog.tables)
             self._wake.read(observe.read_sources(control))
             self._keys = dict(catalog.keys)
-            self._catalog_token = seen.catalog_token
+            self._catalog_token = self._catalog_token if seen.catalog_token is None else seen.catalog_token
+            self._read_at = now
         if (has_new_members or has_new_catalog) and not self.is_draining:
             self._compute_share(control)
 
@@ -267,11 +291,19 @@ class Instance:
             tiered_scheduling=self._settings.tiered_scheduling,
             slack_seconds=min(0.1, self.tick_seconds / 4),
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
-            check_seconds=max(
-                self._options.discovery_seconds, 2 * self.tick_seconds * len(self.book.tables) / SWEEP_TABLES
-            ),
+            check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
         )
         self._wake.set(self._settings)
+        self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
+
+    def _pool_settings(self) -> PoolSettings:
+        said, most = self._settings, max(PoolSettings().most, self._options.children)
+        pool = said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children)
+        return PoolSettings(
+            pool=min(pool, said.max_parallel_workers or pool),
+            most=said.max_concurrent_refreshes or most,
+            quota=said.per_database_worker_quota,
+        )
 
     def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
@@ -292,12 +324,42 @@ class Instance:
         if not self._may_work:
             return
         self._wake.own(self.owned)
-        for portion in self._wake.turn(control):
+        swept = self._wake.sweep()
+        for portion in self._wake.turn(swept[:DOUBTED_TABLES]):
             self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
             self.beat()
+        self.book.checked(swept, self._clock.monotonic())
+        self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
 
     def _start(self, plan: Plan, moment: Moment) -> None:
-        self._work.start(plan, moment, self._holdings.layout.claim_of)
+        self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))
+
+    def _room(self, plan: Plan) -> int:
+        """How many jobs may begin now: our part of the server's pool, and one at a time where that is wanted."""
+        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_pruning)
+        mode = self._settings.parallel_refresh_mode
+        if mode == "dry_run" and plan.refresh:
+            units = " ".join(due.unit.name for due in plan.refresh)
+            event(log, logging.INFO, "would be given out together", units=units, room=room)
+        return room if mode == "on" else min(room, max(0, 1 - len(self._crew.jobs)))
+
+    def _part_of_pool(self, more: int) -> int:
+        """How many more jobs may begin, of so many."""
+        locks, running = self._link.locks, len(self._crew.jobs)
+        if locks is None:
+            return 0
+        control = None if is_lost(self._link.control) else self._link.control
+        return self._pool.room(locks, control, running, min(running + more, self._options.children))
+
+    def _note(self, answer: Done | Failed) -> None:
+        """What became of a unit, for the table of jobs."""
+        journal, now = self._work.journal, self._moment().database
+        for first in tables_of(answer.job)[:1]:
+            if isinstance(answer, Done):
+                journal.succeeded(first, answer.outcome.action == "NO_DATA", now)
+            else:
+                passes = answer.connection_lost or kind_of(answer.sqlstate) is not Kind.DEFINITE
+                journal.failed(first, answer.message, passes, now)
 
     def _plan_and_touch(self, control: Connection[Any]) -> int:
         """Start what is due, and note in one statement what was due and had nothing to do."""
@@ -306,6 +368,8 @@ class Instance:
         moment = self._moment()
         plan = self.book.plan(self.owned, moment)
         self._start(plan, moment)
+        if self._link.locks is not None:
+            self._work.journal.write(control, self._link.locks.backend_pid, moment.monotonic)
         if plan.touch:
             control.execute(load("queries/instance_touch"), {"pgt_ids": list(plan.touch)})
             self.book.touched(plan.touch, moment)
@@ -313,14 +377,24 @@ class Instance:
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
-        if self._may_work and now - self._pruned_at >= self._options.prune_seconds:
+        if self._may_work and (self._kept_for_pruning or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
-            buffers = observe.read_buffers(control)
-            self._work.prune([b for b in buffers if claims.owner(b.source_id, self.members) == us], now)
+            buffers = observe.read_buffers(control, self._sources_to_prune(now))
+            ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
+            # Where refreshes use all that there is, they leave a place for it the next time.
+            self._kept_for_pruning = int(not self._work.prune(ours, now, self._part_of_pool))
         # Every instance asks; what the others have looked at lately is not looked at again.
         if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
             self._surveyed_at = now
+
+    def _sources_to_prune(self, now: float) -> frozenset[int] | None:
+        """Where something was refreshed lately; now and then all (None), which takes longer the more there are."""
+        worked_on, self._worked_on = self._worked_on, set()
+        if now - self._pruned_all_at < self._options.prune_seconds * max(1.0, len(self.book.tables) / 250):
+            return self._wake.captured(worked_on)
+        self._pruned_all_at = now
+        return None
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
@@ -341,12 +415,15 @@ class Instance:
         self.membership.forget()
         self._holdings.forget()
         self._wake.forget()
+        self._pool.forget()
+        self._work.journal.forget()
         self._discovered_at = _NEVER
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
         for pgt_id in tables_of(job):
             self._wake.finished(pgt_id)
+            self._worked_on.add(pgt_id)
         released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return

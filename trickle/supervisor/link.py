@@ -21,7 +21,7 @@ from psycopg import Connection
 
 from trickle.clock import backoff_seconds
 from trickle.db.locks import LockName, LockSession, instance_name
-from trickle.db.session import connect, is_pooled
+from trickle.db.session import PREPARE_AFTER, connect, is_pooled
 from trickle.errors import ConfigurationError
 from trickle.sql import load
 from trickle.supervisor.observe import Database, read_database, read_lock_table
@@ -75,6 +75,7 @@ class ServerLink:
         try:
             if not is_pooled(conn):
                 conn.execute(load("queries/instance_session_settings"))
+                conn.prepare_threshold = PREPARE_AFTER
             self.database = read_database(conn)
         except BaseException:
             conn.close()

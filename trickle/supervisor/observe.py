@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -35,7 +35,7 @@ class Glance:
     in_recovery: bool
     database_now: datetime
     is_identical: bool
-    catalog_token: str
+    catalog_token: str | None  # None: not looked at
     members: tuple[Member, ...]
 
 
@@ -49,10 +49,11 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What can give one stream table something to do: sources that ring, by their bells, and whether that is all."""
+    """What can give one stream table something to do."""
 
-    bell_of: Mapping[int, int]
-    are_audible: bool
+    captured: frozenset[int]
+    bell_of: Mapping[int, int]  # of those whose writers ring
+    are_audible: bool  # whether nothing else can, but the refreshes of other stream tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class DatabaseSettings:
     tiered_scheduling: bool = True
     event_driven_wake: bool | None = None  # None: as the server allows
     wake_debounce_ms: int = 10
+    max_dynamic_refresh_workers: int | None = None
+    max_concurrent_refreshes: int | None = None
+    per_database_worker_quota: int = 0
+    max_parallel_workers: int = 0
+    parallel_refresh_mode: str = "on"
     may_notify: bool = True  # a transaction that has notified cannot be prepared for two-phase commit
 
 
@@ -83,8 +89,9 @@ def read_database(conn: _Conn) -> Database:
     return Database(int(row[0]), str(row[1]))
 
 
-def glance(conn: _Conn, group_id: str) -> Glance:
-    row = conn.execute(load("queries/instance_glance"), {"group_id": group_id}).fetchone()
+def glance(conn: _Conn, group_id: str, with_catalog: bool = True) -> Glance:
+    parameters = {"group_id": group_id, "with_catalog": with_catalog}
+    row = conn.execute(load("queries/instance_glance"), parameters).fetchone()
     assert row is not None
     in_recovery, database_now, is_identical, token, members = row
     return Glance(in_recovery, database_now, is_identical, token, tuple(_member(text) for text in members))
@@ -113,6 +120,11 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
         event_driven_wake=_boolean(wake, True) if wake is not None else None,
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
+        max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), None, 1, 64),
+        max_concurrent_refreshes=_number(found.get("max_concurrent_refreshes"), None, 1, 64),
+        per_database_worker_quota=_number(found.get("per_database_worker_quota"), 0, 0, 64),
+        max_parallel_workers=_number(found.get("max_parallel_workers"), 0, 0, 64),
+        parallel_refresh_mode=_parallel_mode(found.get("parallel_refresh_mode")),
         may_notify=found.get("may_notify") != "off",
     )
 
@@ -143,6 +155,11 @@ def read_pending(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
     return _ids(conn, "queries/instance_pending", pgt_ids)
 
 
+def read_altered(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
+    """Those of these stream tables that are altered, or whose sources are: no writer tells that."""
+    return _ids(conn, "queries/instance_altered", pgt_ids)
+
+
 def read_captured(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
     """Those of these stream tables for which their sources' writers have left changes."""
     return _ids(conn, "queries/wake_look", pgt_ids)
@@ -152,7 +169,11 @@ def read_sources(conn: _Conn) -> dict[int, Sources]:
     """What every stream table listens to."""
     rows = conn.execute(load("queries/wake_wiring")).fetchall()
     return {
-        int(pgt_id): Sources(dict(zip(sources, bells, strict=True)), bool(are_audible))
+        int(pgt_id): Sources(
+            frozenset(sources),
+            {source: bell for source, bell in zip(sources, bells, strict=True) if bell is not None},
+            bool(are_audible),
+        )
         for pgt_id, sources, bells, are_audible in rows
     }
 
@@ -163,8 +184,10 @@ def _ids(conn: _Conn, query: str, pgt_ids: Collection[int]) -> frozenset[int]:
     return frozenset(int(row[0]) for row in conn.execute(load(query), {"pgt_ids": list(pgt_ids)}).fetchall())
 
 
-def read_buffers(conn: _Conn) -> list[Buffer]:
-    rows = conn.execute(load("queries/instance_sources")).fetchall()
+def read_buffers(conn: _Conn, source_ids: Collection[int] | None) -> list[Buffer]:
+    """The change buffers of these sources, or of all."""
+    parameters = {"source_ids": None if source_ids is None else list(source_ids)}
+    rows = conn.execute(load("queries/instance_sources"), parameters).fetchall()
     return [Buffer(int(source_id), int(written), bool(is_new)) for source_id, written, is_new in rows]
 
 
@@ -216,3 +239,14 @@ def _boolean(text: str | None, default: bool) -> bool:
     if text in ("on", "true", "yes", "1", "t", "y"):
         return True
     return False if text in ("off", "false", "no", "0", "f", "n") else default
+
+
+_Number = TypeVar("_Number", int, int | None)
+
+
+def _number(text: str | None, default: _Number, low: int, high: int) -> int | _Number:
+    return min(max(int(text), low), high) if text is not None and text.isdecimal() else default
+
+
+def _parallel_mode(text: str | None) -> str:
+    return text if text in ("dry_run", "off") else "on"
