@@ -186,6 +186,25 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
+    parallel_refresh_mode: str = setting(
+        "on",
+        "Whether refreshes run side by side; off runs one at a time, dry_run as well, and logs what would have run.",
+        choices=("on", "dry_run", "off"),
+    )
+    max_dynamic_refresh_workers: int = setting(
+        4,
+        "Refreshes that run at the same time on the whole server, of all instances and databases. Unless it is set, at "
+        "least those of the largest instance.",
+        minimum=1,
+        maximum=64,
+    )
+    per_database_worker_quota: int = setting(
+        0,
+        "Refreshes that a database may run at the same time for certain, and half as many more while the server has "
+        "room; 0 sets none.",
+        minimum=0,
+        maximum=64,
+    )
     event_driven_wake: bool = setting(
         True,
         "Whether writers wake a worker that sleeps; off leaves it to looks at the buffers. Not used where "
