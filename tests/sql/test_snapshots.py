@@ -255,6 +255,18 @@ def test_among_writers_and_refreshes_at_work(db: Database, orders: Connection) -
     assert is_equal(orders, "busy")
 
 
+def test_an_immediate_reader_follows_a_restore_in_its_transaction(totals: Connection) -> None:
+    create(totals, "live", "SELECT sum(total) AS total, count(*) AS groups FROM totals", refresh_mode="IMMEDIATE")
+    now = one(totals, "SELECT total FROM live")
+    with totals.transaction():
+        totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+        then = one(totals, "SELECT total FROM live")
+        assert then == one(totals, "SELECT sum(total) FROM totals") != now
+    outcome(totals, "totals")
+    assert one(totals, "SELECT total FROM live") == now
+    assert is_equal(totals, "live")
+
+
 def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:
     create(orders, "live", GROUPS, refresh_mode="IMMEDIATE")
     orders.execute("SELECT pgtrickle.snapshot_stream_table('live', 'kept')")
