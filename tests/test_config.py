@@ -180,6 +180,17 @@ def test_a_profile_counts_less_than_anything_else() -> None:
         config.merge(flags(profile="fast"))
 
 
+def test_profiles_are_those_that_are_printed() -> None:
+    printed: dict[str, dict[str, str]] = {}
+    for line in (ROOT / "tests" / "seeds" / "printed" / "profiles.conf").read_text(encoding="utf-8").splitlines():
+        if line.startswith("--- "):
+            values = printed.setdefault(line.removeprefix("--- "), {})
+        else:
+            name, value = line.removeprefix("pg_trickle.").split(" = ")
+            values[name] = value.strip("'")
+    assert presets() == printed
+
+
 def test_a_profile_gives_values_that_are_allowed() -> None:
     known = config.table() | config.table(config.DatabaseSettings)
     for values in presets().values():
