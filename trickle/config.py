@@ -186,6 +186,33 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
+    parallel_refresh_mode: str = setting(
+        "on",
+        "Whether refreshes run side by side; off runs one at a time, dry_run as well, and logs what would have run.",
+        choices=("on", "dry_run", "off"),
+    )
+    max_dynamic_refresh_workers: int = setting(
+        4,
+        "Refreshes that run at the same time on the whole server, of all instances and databases. Unless it is set, at "
+        "least those of the largest instance.",
+        minimum=1,
+        maximum=64,
+    )
+    per_database_worker_quota: int = setting(
+        0,
+        "Refreshes that a database may run at the same time for certain, and half as many more while the server has "
+        "room; 0 sets none.",
+        minimum=0,
+        maximum=64,
+    )
+    event_driven_wake: bool = setting(
+        True,
+        "Whether writers wake a worker that sleeps; off leaves it to looks at the buffers. Not used where "
+        "max_prepared_transactions is set, unless it is on: who has notified cannot prepare a transaction.",
+    )
+    wake_debounce_ms: int = setting(
+        10, "Time for which a worker that is woken lets more writers come.", unit="ms", minimum=1, maximum=5000
+    )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400
@@ -244,6 +271,20 @@ class DatabaseSettings:
     )
     schedule_alert_cooldown_seconds: int = setting(
         300, "Time before an alert about what goes on is repeated.", unit="s", minimum=0, maximum=86_400
+    )
+    max_buffer_rows: int = setting(
+        1_000_000,
+        "Rows of a change buffer beyond which stream tables that have not kept up are let go, to be computed in full, "
+        "and snapshots no longer hold it; 0 sets no limit.",
+        minimum=0,
+        maximum=100_000_000,
+    )
+    frontier_holdback_warn_seconds: int = setting(
+        60,
+        "Age of an open transaction that is told of when it keeps a change buffer from being pruned.",
+        unit="s",
+        minimum=0,
+        maximum=3600,
     )
     buffer_alert_threshold: int = setting(
         1_000_000,
