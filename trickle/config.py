@@ -186,6 +186,15 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
+    event_driven_wake: str = setting(
+        "auto",
+        "Whether writers wake the workers, by a NOTIFY in few of their commits. A transaction that has notified cannot "
+        "be prepared for two-phase commit, so auto means on where the server has max_prepared_transactions = 0.",
+        choices=("auto", "on", "off"),
+    )
+    wake_debounce_ms: int = setting(
+        10, "Least time between two looks at a source whose writers go on.", unit="ms", minimum=1, maximum=5000
+    )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -18,6 +18,7 @@ from trickle.supervisor.claims import Member
 from trickle.supervisor.pruning import Buffer
 
 _Conn = Connection[Any]
+_Default = TypeVar("_Default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +107,13 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
     rows = conn.execute(load("queries/instance_settings"), {"names": names}).fetchall()
     found = {str(name): str(value).strip().lower() for name, value in rows}
     default = DatabaseSettings()
-    wake = found.get("event_driven_wake")
     return DatabaseSettings(
         enabled=_boolean(found.get("enabled"), default.enabled),
         scheduler_interval_ms=_milliseconds(
             found.get("scheduler_interval_ms"), default.scheduler_interval_ms, 100, 600_000
         ),
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
-        event_driven_wake=_boolean(wake, True) if wake is not None else None,
+        event_driven_wake=_boolean(found.get("event_driven_wake"), None),
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
         may_notify=found.get("may_notify") != "off",
     )
@@ -225,7 +225,7 @@ def _milliseconds(text: str | None, default: int, least: int, most: int) -> int:
     return min(max(int(number), least), most) if number.isdigit() else default
 
 
-def _boolean(text: str | None, default: bool) -> bool:
+def _boolean(text: str | None, default: _Default) -> bool | _Default:
     if text in ("on", "true", "yes", "1", "t", "y"):
         return True
     return False if text in ("off", "false", "no", "0", "f", "n") else default
