@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 RUNTIME = (
+    "_active_refreshes",
     "_adopt",
     "_advance_watermark",
     "_alert",
@@ -122,11 +123,14 @@ RUNTIME = (
     "_named_tables",
     "_names_of_sources",
     "_note_append",
+    "_note_jobs",
     "_output_columns",
     "_partition_clause",
     "_partition_names",
     "_pause",
     "_poll",
+    "_pool_size",
+    "_pool_stakes",
     "_predicted_differential_ms",
     "_predicted_full_ms",
     "_presets",
@@ -148,6 +152,7 @@ RUNTIME = (
     "_refresh_in_statement",
     "_refuse_isolation",
     "_register_sources",
+    "_repair",
     "_replace",
     "_replace_storage",
     "_report",
@@ -194,6 +199,7 @@ RUNTIME = (
     "_survey",
     "_survey_buffers",
     "_switch_immediate",
+    "_tidy_jobs",
     "_touch",
     "_trigger_stamp",
     "_type_equal_is_same",
@@ -217,6 +223,7 @@ RUNTIME = (
     "bootstrap_gate_status",
     "change_buffer_sizes",
     "check_cdc_health",
+    "cluster_worker_summary",
     "create_or_replace_stream_table",
     "create_refresh_group",
     "create_stream_table",
@@ -250,6 +257,7 @@ RUNTIME = (
     "list_sources",
     "metrics_summary",
     "missing_indexes",
+    "parallel_job_status",
     "parse_duration_seconds",
     "pause_all",
     "pause_scheduler",
@@ -262,6 +270,7 @@ RUNTIME = (
     "refresh_groups",
     "refresh_stream_table",
     "refresh_timeline",
+    "repair_stream_table",
     "reset_fuse",
     "restore_from_snapshot",
     "restore_stream_tables",
@@ -287,6 +296,8 @@ RUNTIME = (
     "watermark_groups",
     "watermark_status",
     "watermarks",
+    "worker_allocation_status",
+    "worker_pool_status",
 )
 
 

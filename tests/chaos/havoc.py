@@ -125,7 +125,7 @@ class Havoc:
         self._impair("cut", lambda member: member.network.cut(), lambda member: member.network.heal())
 
     def _end_lock_session(self) -> None:
-        self._end_session("application_name = 'pg_trickle_lock'")
+        self._end_session("application_name ^@ 'pg_trickle_lock'")
 
     def _end_any_session(self) -> None:
         self._end_session("starts_with(application_name, 'pg_trickle_')")

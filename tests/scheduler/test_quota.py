@@ -92,6 +92,9 @@ def test_the_pool_is_never_exceeded_whatever_order_they_look_in(
         others = [s for s in said.values() if s.session != ours.session]
         said[ours.session] = settle(ours, others, min(running, ours.uses), pool, turn)
         assert sum(s.uses for s in said.values()) <= pool
+        for name in {s.database for s in stakes}:
+            mine = [s for s in said.values() if s.database == name]
+            assert sum(s.uses for s in mine) <= max(s.burst for s in mine), "nor the limit of a database"
 
 
 def test_two_that_take_the_same_at_once_notice() -> None:

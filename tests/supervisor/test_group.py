@@ -105,7 +105,7 @@ def test_a_terminated_lock_session_is_replaced_at_once(db: Database, start_worke
         worker = start_worker(instance_id="a")
         until(lambda: are_owned_by(conn, {"a"}))
         conn.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'pg_trickle_lock'"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name ^@ 'pg_trickle_lock'"
             " AND datname = current_database()"
         )
         until(lambda: worker.said("the lock session is lost: all claims are dropped"), seconds=5)

@@ -185,6 +185,10 @@ class LockSession:
         """End the wait of a session of our own role."""
         self._conn.execute(load("queries/watch_cancel"), {"backend_pid": backend_pid})
 
+    def say(self, words: str) -> None:
+        """Make this the name of the session, for everybody on the server to read."""
+        self._conn.execute(load("queries/pool_say"), {"name": words})
+
     def database_oid(self) -> int:
         row = self._conn.execute(load("queries/instance_database")).fetchone()
         return int(row[0]) if row else 0

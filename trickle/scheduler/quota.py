@@ -63,7 +63,9 @@ def targets(stakes: Collection[Stake], pool: int, turn: int) -> dict[int, int]:
 def settle(ours: Stake, others: Collection[Stake], running: int, pool: int, turn: int) -> Stake:
     """What we may use from now on, given what the others say."""
     target = targets([ours, *others], pool, turn)[ours.session]
-    free = pool - sum(stake.uses for stake in others)
+    neighbours = [stake for stake in others if stake.database == ours.database]
+    ceiling = max(stake.burst for stake in (ours, *neighbours))
+    free = min(pool - sum(stake.uses for stake in others), ceiling - sum(stake.uses for stake in neighbours))
     if target <= ours.uses:
         return replace(ours, uses=min(ours.uses, max(target, running)))
     return replace(ours, uses=max(ours.uses, min(target, free)))

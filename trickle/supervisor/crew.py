@@ -48,6 +48,11 @@ class Crew:
         """The jobs in hand."""
         return [child.job for child in self.fleet.children if child.job is not None]
 
+    def backend_pid(self, job: Job) -> int | None:
+        """The session that works on it; None when a pooler hides it."""
+        slots = (slot for slot, child in enumerate(self.fleet.children) if child.job is job)
+        return next((self._nursery.backend_pid(slot) for slot in slots), None)
+
     @property
     def alive(self) -> int:
         return sum(1 for child in self.fleet.children if child.phase in f.ALIVE)

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from trickle.clock import Anchor, Clock
 from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
+from trickle.db.retry import Kind, kind_of
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
@@ -23,6 +24,7 @@ from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.pool import Pool, PoolSettings
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
@@ -66,6 +68,8 @@ class Instance:
         self._keys: dict[str, int] = {}
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
+        self._pool = Pool(clock)
+        self._kept_for_pruning = 0
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._token_at = self._read_at = _NEVER
@@ -97,7 +101,8 @@ class Instance:
     @property
     def next_look(self) -> float | None:
         """When sources are to be looked at before the next tick, in monotonic seconds."""
-        return self._wake.next_look if self._may_work else None
+        moments = (self._wake.next_look, self._pool.next_look) if self._may_work else ()
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def turn(self) -> str:
         """Observe, settle claims, poll, plan; a sentence about it."""
@@ -135,8 +140,8 @@ class Instance:
             self._wake.settle(control)
 
     def dispatch(self) -> None:
-        """Give idle children what is due, without asking the database anything."""
-        if self._may_work and self._crew.idle:
+        """Give idle children what is due, without asking the database anything but for our part of the pool."""
+        if self._may_work and (self._crew.idle or self._pool.is_due):
             moment = self._moment()
             self._start(self.book.plan(self.owned, moment), moment)
 
@@ -191,12 +196,15 @@ class Instance:
 
     def answered(self, answer: Done | Failed) -> None:
         """A child finished a job, well or badly."""
+        self._note(answer)
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
         self._due_elsewhere |= awakened - self.owned
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
         """A child went with a job in hand."""
+        for first in tables_of(lost.job)[:1]:
+            self._work.journal.failed(first, "its subprocess ended", True, self._moment().database)
         deaths = self._work.lost(lost)
         self._let_go(lost.job)
         control = self._link.control
@@ -286,6 +294,16 @@ class Instance:
             check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
         )
         self._wake.set(self._settings)
+        self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
+
+    def _pool_settings(self) -> PoolSettings:
+        said, most = self._settings, max(PoolSettings().most, self._options.children)
+        pool = said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children)
+        return PoolSettings(
+            pool=min(pool, said.max_parallel_workers or pool),
+            most=said.max_concurrent_refreshes or most,
+            quota=said.per_database_worker_quota,
+        )
 
     def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
@@ -314,7 +332,34 @@ class Instance:
         self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
 
     def _start(self, plan: Plan, moment: Moment) -> None:
-        self._work.start(plan, moment, self._holdings.layout.claim_of)
+        self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))
+
+    def _room(self, plan: Plan) -> int:
+        """How many jobs may begin now: our part of the server's pool, and one at a time where that is wanted."""
+        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_pruning)
+        mode = self._settings.parallel_refresh_mode
+        if mode == "dry_run" and plan.refresh:
+            units = " ".join(due.unit.name for due in plan.refresh)
+            event(log, logging.INFO, "would be given out together", units=units, room=room)
+        return room if mode == "on" else min(room, max(0, 1 - len(self._crew.jobs)))
+
+    def _part_of_pool(self, more: int) -> int:
+        """How many more jobs may begin, of so many."""
+        locks, running = self._link.locks, len(self._crew.jobs)
+        if locks is None:
+            return 0
+        control = None if is_lost(self._link.control) else self._link.control
+        return self._pool.room(locks, control, running, min(running + more, self._options.children))
+
+    def _note(self, answer: Done | Failed) -> None:
+        """What became of a unit, for the table of jobs."""
+        journal, now = self._work.journal, self._moment().database
+        for first in tables_of(answer.job)[:1]:
+            if isinstance(answer, Done):
+                journal.succeeded(first, answer.outcome.action == "NO_DATA", now)
+            else:
+                passes = answer.connection_lost or kind_of(answer.sqlstate) is not Kind.DEFINITE
+                journal.failed(first, answer.message, passes, now)
 
     def _plan_and_touch(self, control: Connection[Any]) -> int:
         """Start what is due, and note in one statement what was due and had nothing to do."""
@@ -323,6 +368,8 @@ class Instance:
         moment = self._moment()
         plan = self.book.plan(self.owned, moment)
         self._start(plan, moment)
+        if self._link.locks is not None:
+            self._work.journal.write(control, self._link.locks.backend_pid, moment.monotonic)
         if plan.touch:
             control.execute(load("queries/instance_touch"), {"pgt_ids": list(plan.touch)})
             self.book.touched(plan.touch, moment)
@@ -330,11 +377,13 @@ class Instance:
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
-        if self._may_work and now - self._pruned_at >= self._options.prune_seconds:
+        if self._may_work and (self._kept_for_pruning or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
             buffers = observe.read_buffers(control, self._sources_to_prune(now))
-            self._work.prune([b for b in buffers if claims.owner(b.source_id, self.members) == us], now)
+            ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
+            # Where refreshes use all that there is, they leave a place for it the next time.
+            self._kept_for_pruning = int(not self._work.prune(ours, now, self._part_of_pool))
         # Every instance asks; what the others have looked at lately is not looked at again.
         if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
             self._surveyed_at = now
@@ -366,6 +415,8 @@ class Instance:
         self.membership.forget()
         self._holdings.forget()
         self._wake.forget()
+        self._pool.forget()
+        self._work.journal.forget()
         self._discovered_at = _NEVER
 
     def _let_go(self, job: Job) -> None:

@@ -66,6 +66,11 @@ class DatabaseSettings:
     tiered_scheduling: bool = True
     event_driven_wake: bool | None = None  # None: as the server allows
     wake_debounce_ms: int = 10
+    max_dynamic_refresh_workers: int | None = None
+    max_concurrent_refreshes: int | None = None
+    per_database_worker_quota: int = 0
+    max_parallel_workers: int = 0
+    parallel_refresh_mode: str = "on"
     may_notify: bool = True  # a transaction that has notified cannot be prepared for two-phase commit
 
 
@@ -115,6 +120,11 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
         event_driven_wake=_boolean(found.get("event_driven_wake"), None),
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
+        max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), None, 1, 64),
+        max_concurrent_refreshes=_number(found.get("max_concurrent_refreshes"), None, 1, 64),
+        per_database_worker_quota=_number(found.get("per_database_worker_quota"), 0, 0, 64),
+        max_parallel_workers=_number(found.get("max_parallel_workers"), 0, 0, 64),
+        parallel_refresh_mode=_parallel_mode(found.get("parallel_refresh_mode")),
         may_notify=found.get("may_notify") != "off",
     )
 
@@ -229,3 +239,14 @@ def _boolean(text: str | None, default: _Default) -> bool | _Default:
     if text in ("on", "true", "yes", "1", "t", "y"):
         return True
     return False if text in ("off", "false", "no", "0", "f", "n") else default
+
+
+_Number = TypeVar("_Number", int, int | None)
+
+
+def _number(text: str | None, default: _Number, low: int, high: int) -> int | _Number:
+    return min(max(int(text), low), high) if text is not None and text.isdecimal() else default
+
+
+def _parallel_mode(text: str | None) -> str:
+    return text if text in ("dry_run", "off") else "on"

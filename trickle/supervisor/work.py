@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from trickle.clock import Clock
 from trickle.db.retry import Kind, kind_of, retry_seconds
@@ -13,6 +13,7 @@ from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.order import Due
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
+from trickle.supervisor.journal import Journal
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.pruning import Buffer, Pruner
 from trickle.supervisor.report import Reporter
@@ -39,6 +40,7 @@ class Work:
         self._book = book
         self._reporter = reporter
         self._clock = clock
+        self.journal = Journal()
         self._pruner = Pruner(options.prune_seconds)
         self._in_hand: dict[int, str] = {}
         self._deaths: dict[int, int] = {}
@@ -52,27 +54,36 @@ class Work:
     def is_repairing(self) -> bool:
         return any(isinstance(job, Restore) for job in self._crew.jobs)
 
-    def start(self, plan: Plan, moment: Moment, claim_of: Mapping[str, str]) -> None:
-        """Give the jobs of a plan to idle children, in order, until none is idle."""
-        for pgt_id in plan.compile:
+    def start(self, plan: Plan, moment: Moment, claim_of: Mapping[str, str], room: int) -> None:
+        """Give so many jobs of a plan to idle children, in order, until none is idle."""
+        self.journal.planned(plan.refresh, moment.database)
+        for pgt_id in plan.compile[:room]:
             if not self._start(Compile(pgt_id), COMPILE_SECONDS, claim_of):
                 return
             self._book.started_compiling(pgt_id, moment.monotonic)
-        for due in plan.refresh:
+        for due in plan.refresh[: max(0, room - len(plan.compile))]:
             job = job_of(due)
             if not self._start(job, self._options.refresh_seconds * len(due.members), claim_of):
                 return
+            attempt = max(map(self._book.failures, due.members)) + 1
+            self.journal.started(due, attempt, self._crew.backend_pid(job), moment.database)
             self._book.started(due.members, moment)
 
-    def prune(self, buffers: list[Buffer], now: float) -> None:
-        """Start pruning where it is worth it. One child is always left for refreshes, which matter more."""
+    def prune(self, buffers: list[Buffer], now: float, room_for: Callable[[int], int]) -> bool:
+        """Start pruning where it is worth it; False when there was no room for any.
+
+        One child is always left for refreshes, which matter more.
+        """
         spare = 1 if self._options.children > 1 else 0
         by_source = {buffer.source_id: buffer for buffer in buffers}
-        for source_id in self._pruner.due(buffers, now):
+        due = self._pruner.due(buffers, now)
+        room = room_for(len(due)) if due else 0
+        for source_id in due[:room]:
             if self._crew.idle <= spare:
-                return
+                break
             if self._crew.offer(Prune(source_id), self._options.refresh_seconds + GRACE_SECONDS):
                 self._pruner.started(by_source[source_id], now)
+        return room > 0 or not due
 
     def survey(self) -> bool:
         """Have somebody look around; False when all children are needed for refreshes."""

@@ -9,7 +9,7 @@ SELECT i.instance_id, count(*) FILTER (WHERE pg_terminate_backend(a.pid))
    AND h.instance_id = i.instance_id
    AND h.pid = i.backend_pid
   JOIN pg_catalog.pg_stat_activity AS a
-    ON a.pid = i.backend_pid AND a.application_name = 'pg_trickle_lock'
+    ON a.pid = i.backend_pid AND starts_with(a.application_name, 'pg_trickle_lock')
     OR a.datid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
        AND a.application_name = 'pg_trickle_refresh_'
            || left(encode(sha256(convert_to(char_length(i.group_id) || '/' || i.group_id || i.instance_id, 'UTF8')), 'hex'), 16)
