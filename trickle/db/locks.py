@@ -144,11 +144,18 @@ class LockSession:
         row = self._conn.execute(load("queries/lock_count"), parameters).fetchone()
         return row is not None and int(row[0]) == len(self._names)
 
+    @property
+    def has_rung(self) -> bool:
+        """Whether a call came with the answer to a statement, or behind it: then the session is not readable."""
+        while (notice := self._conn.pgconn.notifies()) is not None:
+            self._rung.append(notice.extra.decode())
+        return bool(self._rung)
+
     def doorbells(self) -> list[str]:
         """What was called through the door since the last look; raises OperationalError when the session has ended."""
         self._conn.pgconn.consume_input()
-        while (notice := self._conn.pgconn.notifies()) is not None:
-            self._rung.append(notice.extra.decode())
+        if not self.has_rung:
+            return []
         rung, self._rung = self._rung, []
         return rung
 
