@@ -141,6 +141,7 @@ pgt_stream_tables = Table(
     Column("blown_at", MOMENT),
     Column("blow_reason", Text),
     Column("freshness_deadline_ms", BigInteger),
+    required("has_outbox", Boolean, "false"),
     required("created_at", MOMENT, "now()"),
     required("updated_at", MOMENT, "now()"),
     UniqueConstraint("pgt_schema", "pgt_name"),

@@ -36,6 +36,7 @@ BEGIN
     -- Its own capture goes with it; others' views of it are refused without cascade, by their dependency.
     SELECT array_agg(t.source_id) || coalesce(sources, '{}') INTO sources
     FROM pgtrickle.pgt_change_tracking t WHERE t.source_relid = st.pgt_relid;
+    PERFORM pgtrickle._disable_outbox(o) FROM pgtrickle.pgt_outbox_config o WHERE o.pgt_id = _drop.pgt_id;
     PERFORM pgtrickle._drop_snapshot_states(k.snapshot_id) FROM pgtrickle.pgt_snapshots k WHERE k.pgt_id = _drop.pgt_id;
     DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _drop.pgt_id;
     IF st.refresh_mode = 'IMMEDIATE' THEN

@@ -81,6 +81,7 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     blow_reason              text,
     -- How old its rows may become.
     freshness_deadline_ms    bigint CHECK (freshness_deadline_ms > 0),
+    has_outbox               boolean NOT NULL DEFAULT false,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)
