@@ -187,6 +187,29 @@ class DatabaseSettings:
         maximum=600_000,
     )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
+    max_dynamic_refresh_workers: int = setting(
+        0,
+        "Refreshes that run on the whole server at once, in all its databases together; 0 means 4, or the number of an "
+        "instance's refresh subprocesses where that is more.",
+        minimum=0,
+        maximum=64,
+    )
+    per_database_worker_quota: int = setting(
+        0,
+        "Refreshes that a database may run at once: 150 % of it while less than 80 % of the server's pool is in use, "
+        "strictly that above. 0 means max_concurrent_refreshes, for all instances in the database together.",
+        minimum=0,
+        maximum=64,
+    )
+    parallel_refresh_mode: str = setting(
+        "on",
+        "Whether an instance runs several refreshes at once; off runs one after the other, dry_run as well and logs "
+        "what would be given out together.",
+        choices=("on", "dry_run", "off"),
+    )
+    enable_fused_refresh: bool = setting(
+        True, "Whether calculated stream tables in a row are refreshed in one transaction."
+    )
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400
     )

@@ -66,7 +66,7 @@ class Instance:
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
         self._pool = Pool(clock)
-        self._kept_for_pruning = 0
+        self._kept_for_chores = 0
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._is_identical = True
@@ -278,6 +278,7 @@ class Instance:
         self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
+            fuses_chains=self._settings.enable_fused_refresh,
             slack_seconds=min(0.1, self.tick_seconds / 4),
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
             check_seconds=max(
@@ -289,9 +290,8 @@ class Instance:
 
     def _pool_settings(self) -> PoolSettings:
         said, most = self._settings, max(PoolSettings().most, self._options.children)
-        pool = said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children)
         return PoolSettings(
-            pool=min(pool, said.max_parallel_workers or pool),
+            pool=said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children),
             most=said.max_concurrent_refreshes or most,
             quota=said.per_database_worker_quota,
         )
@@ -324,12 +324,11 @@ class Instance:
 
     def _room(self, plan: Plan) -> int:
         """How many jobs may begin now: our part of the server's pool, and one at a time where that is wanted."""
-        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_pruning)
-        mode = self._settings.parallel_refresh_mode
-        if mode == "dry_run" and plan.refresh:
+        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_chores)
+        if self._settings.parallel_refresh_mode == "dry_run" and plan.refresh:
             units = " ".join(due.unit.name for due in plan.refresh)
             event(log, logging.INFO, "would be given out together", units=units, room=room)
-        return room if mode == "on" else min(room, max(0, 1 - len(self._crew.jobs)))
+        return room
 
     def _part_of_pool(self, more: int) -> int:
         """How many more jobs may begin, of so many."""
@@ -337,7 +336,8 @@ class Instance:
         if locks is None:
             return 0
         control = None if is_lost(self._link.control) else self._link.control
-        return self._pool.room(locks, control, running, min(running + more, self._options.children))
+        most = self._options.children if self._settings.parallel_refresh_mode == "on" else 1
+        return min(self._pool.room(locks, control, running, min(running + more, most)), max(0, most - running))
 
     def _note(self, answer: Done | Failed) -> None:
         """What became of a unit, for the table of jobs."""
@@ -365,16 +365,19 @@ class Instance:
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
-        if self._may_work and (self._kept_for_pruning or now - self._pruned_at >= self._options.prune_seconds):
+        if self._may_work and (self._kept_for_chores or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
             buffers = observe.read_buffers(control)
             ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
             # Where refreshes use all that there is, they leave a place for it the next time.
-            self._kept_for_pruning = int(not self._work.prune(ours, now, self._part_of_pool))
+            self._kept_for_chores = int(not self._work.prune(ours, now, self._part_of_pool))
         # Every instance asks; what the others have looked at lately is not looked at again.
-        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
-            self._surveyed_at = now
+        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds:
+            room = self._part_of_pool(1)
+            self._kept_for_chores = int(not room)
+            if room and self._work.survey():
+                self._surveyed_at = now
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
