@@ -133,6 +133,8 @@ class Instance:
         control = self._link.control
         if self._may_work and control is not None and not is_lost(control):
             self._wake.settle(control)
+            if self._kept_for_chores:
+                self._prune(control)
 
     def dispatch(self) -> None:
         """Give idle children what is due, without asking the database anything but for our part of the pool."""
