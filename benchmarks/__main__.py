@@ -6,7 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from benchmarks import capture, failover, immediate, nexmark, operators, refresh, restore, suite, tpch
+from benchmarks import (
+    capture,
+    failover,
+    immediate,
+    latency,
+    nexmark,
+    operators,
+    refresh,
+    restore,
+    scale,
+    suite,
+    tpch,
+)
 from benchmarks.contenders import NotDifferential
 from benchmarks.fleet import NotTakenOver
 from benchmarks.measure import ResultsDiffer
@@ -30,6 +42,8 @@ _COLUMNS = {
     "nexmark": suite.COLUMNS,
     "operators": operators.COLUMNS,
     "failover": failover.COLUMNS,
+    "latency": latency.COLUMNS,
+    "scale": scale.COLUMNS,
     "restore": restore.COLUMNS,
 }
 
@@ -68,6 +82,13 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
     if options.name == "failover":
         kills = options.kills or (failover.QUICK_KILLS if options.quick else failover.STATED_KILLS)
         return failover.run(made, kills, _say)
+    if options.name == "latency":
+        seconds = options.seconds or (latency.QUICK_SECONDS if options.quick else latency.STATED_SECONDS)
+        return latency.run(made, seconds, options.shapes, _say)
+    if options.name == "scale":
+        numbers = scale.QUICK_TABLES if options.quick else scale.STATED_TABLES
+        seconds = options.seconds or (scale.QUICK_SECONDS if options.quick else scale.STATED_SECONDS)
+        return scale.run(made, options.tables or numbers, seconds, _say)
     for queries in (tpch.SUITE, nexmark.SUITE):
         if options.name == queries.name:
             size = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
@@ -85,6 +106,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
     parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch', million events of 'nexmark' ({_SCALE:g})")
     parser.add_argument("--kills", type=_kills, help=f"of each kind, for 'failover' ({failover.STATED_KILLS})")
+    parser.add_argument("--seconds", type=_seconds, help="of each load, for 'latency' and 'scale'")
+    tables = ",".join(map(str, scale.STATED_TABLES))
+    parser.add_argument("--tables", type=_numbers, help=f"numbers of stream tables, for 'scale' ({tables})")
     small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")
@@ -114,6 +138,14 @@ def _rounds(text: str) -> int:
 
 def _kills(text: str) -> int:
     return _at_least(text, 1)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(_at_least(number, 1) for number in text.split(","))
+
+
+def _seconds(text: str) -> float:
+    return float(_at_least(text, 1))
 
 
 def _at_least(text: str, fewest: int) -> int:

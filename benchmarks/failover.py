@@ -40,9 +40,7 @@ _TABLES = 24
 _QUERY = "SELECT count(*) AS n, sum(v + {number}) AS total FROM failover.source"
 _SINCE = """
 SELECT EXISTS (SELECT FROM pgtrickle.pgt_refresh_history AS h
-                JOIN pgtrickle.pgt_stream_tables AS s USING (pgt_id)
-               WHERE h.status = 'COMPLETED' AND h.start_time >= %(since)s
-                 AND hashtext(s.pgt_schema || '.' || s.pgt_name)::bigint & 4294967295 = ANY (%(keys)s::bigint[]))
+               WHERE h.status = 'COMPLETED' AND h.start_time >= %(since)s AND h.pgt_id = ANY (%(theirs)s))
 """
 KILLED, TERMINATED, FROZEN, RESTARTED = "kill -9", "lock session terminated", "SIGSTOP", "server restart"
 # Milliseconds. The first refresh is counted from the moment when all claims are held.
@@ -132,7 +130,7 @@ def _once(database: Database, group: Fleet, failure: Failure, times: Times) -> N
         claims = Claims(conn)
         sessions = claims.await_shares(set(group.running))
         victim = random.choice(sorted(sessions))
-        keys = [key for key, pid in claims.holders().items() if pid == sessions[victim]]
+        theirs = [pgt_id for pgt_id, pid in claims.holders().items() if pid == sessions[victim]]
         time.sleep(random.uniform(1.0, 3.0))
         _write(conn)
         asked, server_now = time.perf_counter(), _now(conn)
@@ -141,7 +139,7 @@ def _once(database: Database, group: Fleet, failure: Failure, times: Times) -> N
         held = Claims(conn).await_all(without=sessions[victim])
         times.held.append((held - struck) * 1000)
         # Nothing that the victim did before it was struck counts.
-        parameters = {"since": server_now + timedelta(seconds=struck - asked), "keys": keys}
+        parameters = {"since": server_now + timedelta(seconds=struck - asked), "theirs": theirs}
         done = await_that(
             lambda: bool((conn.execute(_SINCE, parameters).fetchone() or (False,))[0]),
             "nothing was refreshed",

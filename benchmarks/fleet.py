@@ -16,19 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-_HELD = """
-SELECT l.objid::bigint, l.pid
-  FROM pg_catalog.pg_locks AS l
- WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.mode = 'ExclusiveLock'
-   AND l.database = %(database)s
-   AND l.classid::bigint = hashtext('default')::bigint & 4294967295
-   AND l.objid::bigint = ANY (%(keys)s::bigint[])
-"""
-_KEYS = """
-SELECT (SELECT d.oid::bigint FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()),
-       array_agg(hashtext(s.pgt_schema || '.' || s.pgt_name)::bigint & 4294967295)
-  FROM pgtrickle.pgt_stream_tables AS s
-"""
+_HELD = "SELECT o.pgt_id, o.backend_pid FROM pgtrickle.ownership AS o"
+_COUNT = "SELECT count(*) FROM pgtrickle.pgt_stream_tables"
 _PATIENCE_SECONDS = 60.0
 
 
@@ -47,6 +36,10 @@ class Running:
         self.process.kill()
         self.process.wait()
 
+    def reload(self) -> None:
+        """Have it read the settings of the database anew."""
+        self.process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """The parent and its subprocesses: as a virtual machine that is suspended."""
         os.killpg(self.process.pid, signal.SIGSTOP)
@@ -58,8 +51,9 @@ class Running:
 class Fleet:
     """A few instances, started by the command line that users start them with."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, workers: int) -> None:
         self._url = url
+        self._workers = workers
         self._folder = folder
         self._number = 0
         self.running: dict[str, Running] = {}
@@ -68,9 +62,13 @@ class Fleet:
         self._number += 1
         name = f"instance-{self._number}"
         command = [sys.executable, "-m", "trickle", "worker", "--postgres-url", self._url, "--instance-id", name]
+        command += ["--workers", str(self._workers)]
         with (self._folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, "--workers", "1"], stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*command, "--workers", str(self._workers)],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         self.running[name] = Running(name, process)
 
@@ -84,8 +82,8 @@ class Fleet:
 
 
 @contextmanager
-def fleet(url: str, folder: Path, size: int) -> Iterator[Fleet]:
-    made = Fleet(url, folder)
+def fleet(url: str, folder: Path, size: int, workers: int = 1) -> Iterator[Fleet]:
+    made = Fleet(url, folder, workers)
     try:
         for _ in range(size):
             made.start()
@@ -95,18 +93,17 @@ def fleet(url: str, folder: Path, size: int) -> Iterator[Fleet]:
 
 
 class Claims:
-    """Who holds which stream table, read from pg_locks as an operator would, and as often as the server answers."""
+    """Who holds which stream table, by its name or with its shard, asked as often as the server answers."""
 
     def __init__(self, conn: Connection[Any]) -> None:
         self._conn = conn
-        row = conn.execute(_KEYS).fetchone()
+        row = conn.execute(_COUNT).fetchone()
         assert row is not None
-        self._parameters = {"database": row[0], "keys": row[1]}
-        self._count = len(set(row[1]))
+        self._count = int(row[0])
 
     def holders(self) -> dict[int, int]:
-        """The process id of the session that holds each key."""
-        return {int(key): int(pid) for key, pid in self._conn.execute(_HELD, self._parameters).fetchall()}
+        """The process id of the session that has claimed each stream table."""
+        return {int(pgt_id): int(pid) for pgt_id, pid in self._conn.execute(_HELD).fetchall()}
 
     def await_all(self, without: int) -> float:
         """Wait until every claim is held, none by the session `without`; when that was, by `time.perf_counter`."""

@@ -29,6 +29,7 @@ SETTINGS: dict[str, embedded.Setting] = {
     "autovacuum": False,
     "jit": False,
     "max_connections": 50,
+    "track_commit_timestamp": True,
 }
 _REPORTED = (*SETTINGS, "fsync", "full_page_writes", "random_page_cost", "max_parallel_workers_per_gather")
 _OWNER = "trickle_bench_owner"

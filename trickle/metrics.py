@@ -73,6 +73,40 @@ def build(registry: CollectorRegistry | None = None) -> Metrics:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LauncherMetrics:
+    """The families of a launcher: how many instances there should be, and how that goes."""
+
+    registry: CollectorRegistry
+    databases: Gauge
+    instances: Gauge
+    launchers: Gauge
+    starts: Counter
+    ends: Counter
+    failures: Counter
+    listed_at: Gauge
+
+
+def build_launcher(registry: CollectorRegistry | None = None) -> LauncherMetrics:
+    """All families of a launcher in one registry of their own."""
+    into = registry if registry is not None else CollectorRegistry()
+    prefix = "pg_trickle_launcher"
+    return LauncherMetrics(
+        registry=into,
+        databases=Gauge(f"{prefix}_databases", "Databases that are meant and have the catalog.", registry=into),
+        instances=Gauge(f"{prefix}_instances", "Instances that run here.", registry=into),
+        launchers=Gauge(f"{prefix}_members", "Live launchers that share the databases.", registry=into),
+        starts=Counter(f"{prefix}_starts", "Instances started.", registry=into),
+        ends=Counter(
+            f"{prefix}_ends", "Instances that ended, by whether they were asked to.", ("asked",), registry=into
+        ),
+        failures=Counter(f"{prefix}_failures", "Looks at the server that failed.", registry=into),
+        listed_at=Gauge(
+            f"{prefix}_last_listing_timestamp_seconds", "When the databases were last listed.", registry=into
+        ),
+    )
+
+
 def forget(metrics: Metrics, tables: Iterable[tuple[str, str, str, str]]) -> None:
     """Drop the series of stream tables that no longer exist; a gauge left behind would tell a lie."""
     families = (

@@ -29,6 +29,8 @@ STREAM_TABLES = Kind(
     prepare=prepare,
     load=load.load,
     assert_settled=load.assert_settled,
-    held="SELECT o.group_id, o.pgt_schema || '.' || o.pgt_name, o.backend_pid FROM pgtrickle.ownership AS o",
+    # By name or with a shard. Who waits for another one's claim does not work under its own.
+    held="SELECT c.group_id, c.pgt_schema || '.' || c.pgt_name, c.backend_pid"
+    " FROM pgtrickle._claims AS c WHERE NOT c.waits",
 )
 KINDS = (STREAM_TABLES,)

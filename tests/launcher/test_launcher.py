@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -174,6 +176,32 @@ def test_what_is_killed_is_started_again(tenants: Tenants, launch: Callable[...,
     until(lambda: len(tenants.instances("a")) == 1 and tenants.instances("a") != [victim], seconds=40)
     assert tenants.is_kept("a")
     assert tenants.instances("b") == [other], "the others do not notice"
+
+
+def test_it_shows_what_it_looks_after(tenants: Tenants, launch: Callable[..., Launched]) -> None:
+    tenants.create("a")
+    tenants.create_empty("none")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+
+    def figure(name: str) -> float | None:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page,
+        ):
+            for line in page.read().decode().splitlines():
+                if line.startswith(f"pg_trickle_launcher_{name} "):
+                    return float(line.rpartition(" ")[2])
+        return None
+
+    launch("--databases", f"{tenants.prefix}*", "--metrics-port", str(port))
+    until(lambda: figure("instances") == 1 and figure("databases") == 1, seconds=40)
+    assert figure("starts_total") == 1
+    assert abs(time.time() - (figure("last_listing_timestamp_seconds") or 0)) < 10
+    assert urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200
+    until(lambda: len(tenants.instances("a")) == 1, seconds=40)
+    os.kill(tenants.instances("a")[0], signal.SIGKILL)
+    until(lambda: figure('ends_total{asked="no"}') == 1 and figure("starts_total") == 2, seconds=40)
 
 
 def test_a_catalog_that_comes_later_is_found(tenants: Tenants, launch: Callable[..., Launched], db: Database) -> None:

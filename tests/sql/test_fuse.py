@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.errors import InvalidParameterValue
+from psycopg.errors import InvalidParameterValue, ObjectNotInPrerequisiteState
 from support.databases import Database
 
 from trickle import connect
@@ -146,3 +146,24 @@ def test_bad_input(guarded: Conn) -> None:
         guarded.execute("SELECT pgtrickle.reset_fuse('st')")
     with pytest.raises(InvalidParameterValue, match="action"):
         guarded.execute("SELECT pgtrickle.reset_fuse('st', 'forget')")
+
+
+def test_repair_computes_anew_what_was_left_out(guarded: Conn, db: Database) -> None:
+    blow(guarded)
+    guarded.execute("SELECT pgtrickle.reset_fuse('st', 'skip_changes')")
+    with db.connect(autocommit=False) as other:
+        other.execute("SELECT pgtrickle.refresh_stream_table('st')")
+        other.execute("SELECT FROM pgtrickle.pgt_frontiers FOR NO KEY UPDATE")
+        with pytest.raises(ObjectNotInPrerequisiteState, match="is being refreshed"):
+            guarded.execute("SELECT pgtrickle.repair_stream_table('st')")
+        other.rollback()
+    said = one(guarded, "SELECT pgtrickle.repair_stream_table('st')")
+    assert said == "public.st was active; its next refresh computes it in full"
+    assert scheduled(guarded) == "FULL"
+    assert one(guarded, "SELECT s FROM st") == 11
+    blow(guarded)
+    assert one(guarded, "SELECT pgtrickle.repair_stream_table('st')").startswith(
+        "public.st was suspended with its fuse"
+    )
+    assert scheduled(guarded) == "FULL"
+    assert one(guarded, "SELECT s FROM st") == 22

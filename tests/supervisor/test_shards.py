@@ -58,7 +58,7 @@ def advisory_locks(conn: psycopg.Connection[Any]) -> int:
 
 
 def owned_by(conn: psycopg.Connection[Any]) -> dict[str, int]:
-    """So many for each instance. While they go over to shards one may be shown twice: the second has to wait for it."""
+    """So many for each instance."""
     rows = conn.execute("SELECT pgt_id, instance_id FROM pgtrickle.ownership").fetchall()
     return Counter(instance for _, instance in rows)
 
@@ -134,7 +134,7 @@ class Peer:
 
     @property
     def usable(self) -> frozenset[int]:
-        return self.holdings.usable(self.tables.values())
+        return self.holdings.usable(self.tables)
 
     def begin(self, chance: random.Random) -> None:
         """Take one of the usable stream tables in hand, under its claim of now."""
@@ -176,9 +176,17 @@ def _number(claim: str) -> int:
     return sum(claim.encode())
 
 
-def test_two_that_count_differently_never_work_on_one_name(peers: tuple[list[Peer], dict[str, int]]) -> None:
+def shown(conn: psycopg.Connection[Any]) -> list[tuple[int, str]]:
+    return conn.execute("SELECT pgt_id, instance_id FROM pgtrickle.ownership").fetchall()
+
+
+def test_two_that_count_differently_never_work_on_one_name(
+    db: Database, peers: tuple[list[Peer], dict[str, int]]
+) -> None:
+    """And the view shows one owner of each, who is the one that works on it."""
     everyone, keys = peers
     chance = random.Random(28)
+    claimed_twice = 0
     for _ in range(150):
         peer = chance.choice(everyone)
         match chance.randrange(4):
@@ -193,6 +201,12 @@ def test_two_that_count_differently_never_work_on_one_name(peers: tuple[list[Pee
                 peer.settle()
         worked_on = [pgt_id for each in everyone for pgt_id in each.usable]
         assert len(worked_on) == len(set(worked_on))
+        with db.connect() as conn:
+            owners = shown(conn)
+            claimed_twice += int(scalar(conn, "SELECT count(*) FROM pgtrickle._claims")) - len(owners)
+        assert len(owners) == len(dict(owners)), "one owner of each"
+        assert {(i, each.link.instance_id) for each in everyone for i in each.usable} <= set(owners)
+    assert claimed_twice, "they never met: the test proves nothing"
     for shards in (8, 0):
         agree(everyone, keys, shards)
         for peer in everyone * 3:

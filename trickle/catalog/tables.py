@@ -365,6 +365,7 @@ pgt_instances = Table(
     required("capacity", Integer, "1"),
     required("lock_budget", BigInteger, "0"),
     required("shard_counts", ARRAY(Integer), "'{}'"),
+    required("waits_for", ARRAY(BigInteger), "'{}'"),
     required("started_at", MOMENT, "now()"),
     required("heartbeat_at", MOMENT, "now()"),
 )

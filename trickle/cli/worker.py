@@ -84,11 +84,11 @@ def _work_in_many(context: typer.Context, flags: target.Flags, home: Settings) -
     url = target.database_url(home)
 
     def run(database: str, slot: int) -> int:
-        """In a process of its own: an instance with the settings of its database, and a port of its own."""
+        """In a process of its own: an instance with the settings of its database, and a port after the launcher's."""
         direct_url = url_of(home.direct_url, database) if home.direct_url else None
         here = {**flags, "postgres_url": url_of(url, database), "direct_url": direct_url}
         settings, own_url = target.resolve_with_database(context, here)
-        port = settings.metrics_port + slot if settings.metrics_port else 0
+        port = settings.metrics_port + 1 + slot if settings.metrics_port else 0
         return run_worker(worker_options(replace(settings, metrics_port=port), own_url))
 
     return run_launcher(
@@ -98,6 +98,8 @@ def _work_in_many(context: typer.Context, flags: target.Flags, home: Settings) -
             patterns=patterns(home.databases),
             group_id=home.relay_group_id,
             drain_seconds=home.drain_timeout,
+            metrics_host=home.metrics_host,
+            metrics_port=home.metrics_port or None,
             log_format=home.log_format,
             log_level=home.log_level,
         )

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from trickle.db.session import connect, is_pooled
+from trickle.db.session import PREPARE_AFTER, connect, is_pooled
 from trickle.errors import Refused
 from trickle.sql import load
 
@@ -84,6 +84,7 @@ class LockSession:
                 hint="give a direct connection to the server with --direct-url",
             )
         self._conn.execute(load("queries/lock_session_settings"))
+        self._conn.prepare_threshold = PREPARE_AFTER
         if channel is not None:
             self._conn.add_notify_handler(self._ring)
             self._conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -165,6 +166,10 @@ class LockSession:
         opened = sorted(self._armed.intersection(bells))
         self._armed.difference_update(opened)
         self._conn.execute(load("queries/wake_open"), {"bells": opened, "payload": payload})
+
+    def beat(self, parameters: dict[str, object]) -> tuple[Any, ...] | None:
+        """A heartbeat: this session has nothing to wait for, so it is never late."""
+        return self._conn.execute(load("queries/instance_heartbeat"), parameters).fetchone()
 
     def key_of(self, name: LockName) -> LockKey:
         """The key of a name, held or not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -24,6 +24,10 @@ _KEEPALIVES: dict[str, int] = {
     "tcp_user_timeout": 10_000,
 }
 
+# The sessions of an instance ask the same questions all day, and planning takes longer than answering. Behind a pooler
+# nothing is prepared.
+PREPARE_AFTER = 2
+
 
 def refresh_role(group_id: str, instance_id: str) -> str:
     """The role of an instance's refresh sessions. Its mark lets peers find and end those of a frozen instance.
@@ -34,7 +38,29 @@ def refresh_role(group_id: str, instance_id: str) -> str:
     return f"refresh_{sha256(f'{len(group_id)}/{group_id}{instance_id}'.encode()).hexdigest()[:16]}"
 
 
-def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Connection[TupleRow]:
+class Session(Connection[TupleRow]):
+    """A connection that lets its owner do something else now and then while a statement takes its time."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
+        """As the driver's own, which wakes up ten times a second to see whether it is to go on."""
+        return super().wait(gen if self.meanwhile is None else _attended(gen, self.meanwhile), *args, **kwargs)
+
+
+def _attended(gen: Generator[Any, Any, Any], meanwhile: Callable[[], None]) -> Generator[Any, Any, Any]:
+    ready: Any = None
+    while True:
+        try:
+            wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+        ready = yield wanted
+        if not ready:
+            meanwhile()
+
+
+def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Session:
     """Open a session named `pg_trickle_<role>`; an empty url means libpq's own environment.
 
     What the url says itself wins over our defaults. Statements are never prepared by the driver,
@@ -48,7 +74,7 @@ def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Conne
             hint="use postgresql://user@host:port/database or libpq key=value pairs",
         ) from error
     settings = {key: value for key, value in _KEEPALIVES.items() if key not in given}
-    conn = psycopg.connect(
+    conn = Session.connect(
         url,
         autocommit=autocommit,
         prepare_threshold=None,

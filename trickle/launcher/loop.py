@@ -16,6 +16,7 @@ from trickle.launcher import roster as r
 from trickle.launcher.home import Home, has_catalog
 from trickle.launcher.options import LauncherOptions, url_of
 from trickle.launcher.processes import Processes
+from trickle.launcher.report import LauncherReport
 from trickle.launcher.share import Sight, mine, to_look_into
 from trickle.logs import event
 from trickle.supervisor import options as o
@@ -53,6 +54,8 @@ class Launcher:
         self._home: Home | None = None
         self._processes = Processes(options.run)
         self._manager = ServiceManager.of_this_process()
+        self._report = LauncherReport(options)
+        self._said = ""
         self._roster = r.Roster(r.Limits(drain_seconds=options.drain_seconds))
         self._with_catalog: dict[int, bool] = {}
         self._look_at = self._clock.monotonic()
@@ -71,17 +74,25 @@ class Launcher:
                 if self._clock.monotonic() >= self._look_at and not self._roster.is_stopping:
                     self._turn()
                 self._feed(r.Tick())
+                self._report.turned(self._state, len(self._roster.alive), self._said)
                 if not self._was_reached and self._clock.monotonic() - started_at >= self._options.startup_seconds:
                     event(log, logging.ERROR, "the server does not answer")
                     return o.EXIT_UNREACHABLE
         finally:
             self._processes.close()
             self._manager.close()
+            self._report.close()
             if self._home is not None:
                 self._home.close()
         code = o.EXIT_HARD if self._was_hard else o.EXIT_DRAINED
         event(log, logging.INFO, "launcher stopped", exit_code=code)
         return code
+
+    @property
+    def _state(self) -> str:
+        if self._roster.is_stopping:
+            return "draining"
+        return "joined" if self._home is not None else "connecting"
 
     def _waits_on(self) -> list[Any]:
         home = [self._home] if self._home is not None else []
@@ -107,6 +118,8 @@ class Launcher:
             self._feed(r.StopRequested())
         for database, code in self._processes.collect(ready):
             event(log, logging.INFO, "instance ended", database=database, exit_code=code)
+            was_asked = self._roster.runners[database].phase is not r.Phase.RUNNING
+            self._report.families.ends.labels("yes" if was_asked else "no").inc()
             self._was_hard = self._was_hard or (self._roster.is_stopping and code != o.EXIT_DRAINED)
             self._feed(r.Ended(database, random.random()))
             self._look_at = self._clock.monotonic()
@@ -152,6 +165,7 @@ class Launcher:
             self._home.close()
         self._home = None
         self._failures += 1
+        self._report.families.failures.inc()
         # Anything but a lost connection is an answer: a standby, for example, refuses to listen.
         self._was_reached = self._was_reached or not isinstance(error, psycopg.OperationalError)
         pause = backoff_seconds(self._failures, base=0.2, cap=_BACKOFF_CAP_SECONDS, draw=random.random())
@@ -192,7 +206,9 @@ class Launcher:
         self._feed(r.Wanted((ours & home.claimed) - hasty, hasty))
         self._manager.ready()
         running, launchers = len(self._roster.alive), len(sight.members)
-        self._manager.status(f"runs {running} of {len(with_catalog)} databases among {launchers} launchers")
+        self._said = f"runs {running} of {len(with_catalog)} databases among {launchers} launchers"
+        self._manager.status(self._said)
+        self._report.listed(len(with_catalog), launchers)
 
     def _feed(self, happened: r.Event) -> None:
         self._roster, actions = r.step(self._roster, happened, self._clock.monotonic())
@@ -203,6 +219,7 @@ class Launcher:
         match action:
             case r.Start(database=database, slot=slot):
                 pid = self._processes.start(database, slot)
+                self._report.families.starts.inc()
                 event(log, logging.INFO, "instance started", database=database, process=pid)
             case r.Ask(database=database):
                 event(log, logging.INFO, "instance asked to end", database=database)

@@ -26,6 +26,8 @@ class LauncherOptions:
     discover_seconds: float = 10.0
     startup_seconds: float = 30.0
     drain_seconds: float = 60.0
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # of the launcher itself; None or 0: no HTTP
     log_format: str = "text"
     log_level: str = "info"
 

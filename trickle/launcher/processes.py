@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
@@ -45,7 +46,10 @@ class Processes:
         # A signal between the fork and the child's own handlers would be taken for one of ours.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
-            process.start()
+            with warnings.catch_warnings():
+                # Python warns of forking beside threads. Ours only serves /metrics, and descriptors are dropped.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()

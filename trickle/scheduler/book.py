@@ -126,17 +126,22 @@ class Book:
         self._changed_again &= self.tables.keys()
         self._served &= self.division.by_key.keys()
 
-    def polled(self, changed: Collection[int], asked: Iterable[int], at: float) -> None:
-        """The answer of a look at the change buffers and the sources of those that it was asked about.
-
-        It serves as a check, but for the first one: nobody knows when the last refresh before us was.
-        """
+    def polled(self, changed: Collection[int], asked: Collection[int], at: float) -> None:
+        """The answer of a look at the change buffers and the sources of those that it was asked about."""
+        self.checked(asked, at)
         for pgt_id in asked:
-            if pgt_id in self._checked_at:
-                self._checked_at[pgt_id] = at
             if pgt_id not in changed and pgt_id not in self._running:
                 self._changed.discard(pgt_id)
         self.noticed(changed)
+
+    def checked(self, pgt_ids: Iterable[int], at: float) -> None:
+        """These were asked whether they or their sources are altered, which is what a check is for.
+
+        The first check is a refresh all the same: nobody knows when the last one before us was.
+        """
+        for pgt_id in pgt_ids:
+            if pgt_id in self._checked_at:
+                self._checked_at[pgt_id] = at
 
     def noticed(self, changed: Iterable[int]) -> None:
         """These have something to take from their sources. One that runs may have looked too early for that."""

@@ -88,7 +88,10 @@ class Holdings:
         if (held == self._looked_at and not self._elsewhere) or self._link.locks is None:
             return
         ours = self._covered(tables.values(), held & self.mine)
-        self._elsewhere = observe.read_conflicts(control, self._group_id, ours, self._link.locks.backend_pid)
+        elsewhere = observe.read_conflicts(control, self._group_id, ours, self._link.locks.backend_pid)
+        if elsewhere != self._elsewhere:
+            self._link.announce_waits(elsewhere)
+        self._elsewhere = elsewhere
         self._looked_at = held
         if self._elsewhere:
             event(log, logging.INFO, "claimed otherwise by another instance still", stream_tables=len(self._elsewhere))

@@ -26,13 +26,16 @@ from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.pool import Pool, PoolSettings
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.wake import DUE, SWEEP_TABLES, Wake
+from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
-from trickle.worker.protocol import Done, Failed, Job, Refresh, RefreshTogether, Restore
+from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
 
 log = logging.getLogger(__name__)
 
 _NEVER = float("-inf")
+# Between two looks at the whole catalog, for each stream table in it: they shall not take more than a hundredth of the
+# time. What cannot wait rings.
+_SECONDS_PER_TABLE = 0.0005
 # A notification has room for less than 8000 bytes.
 _NUMBERS_IN_A_WORD = 300
 _REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
@@ -69,11 +72,13 @@ class Instance:
         self._kept_for_chores = 0
         self._anchor: Anchor | None = None
         self._catalog_token = ""
+        self._token_at = self._read_at = _NEVER
         self._is_identical = True
         self._has_given_up = False
         self._due_elsewhere: set[int] = set()
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = self._pruned_at = self._surveyed_at = _NEVER
+        self._discovered_at = self._pruned_at = self._pruned_all_at = self._surveyed_at = _NEVER
+        self._worked_on: set[int] = set()
 
     @property
     def state(self) -> str:
@@ -177,6 +182,10 @@ class Instance:
             # The sessions are gone, and with them the claims.
             self._link.close()
 
+    def expect_news(self) -> None:
+        """Somebody says that there is something new: look at the catalog at the next turn."""
+        self._token_at = _NEVER
+
     def discover_soon(self) -> None:
         """Read catalog and settings at the next turn, however lately that was done."""
         self._discovered_at = _NEVER
@@ -192,9 +201,6 @@ class Instance:
         self._note(answer)
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
         self._due_elsewhere |= awakened - self.owned
-        if isinstance(answer.job, Refresh | RefreshTogether):
-            for pgt_id in tables_of(answer.job):
-                self._wake.finished(pgt_id)
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
@@ -202,8 +208,6 @@ class Instance:
         for first in tables_of(lost.job)[:1]:
             self._work.journal.failed(first, "its subprocess ended", True, self._moment().database)
         deaths = self._work.lost(lost)
-        if isinstance(lost.job, Refresh):
-            self._wake.finished(lost.job.pgt_id)
         self._let_go(lost.job)
         control = self._link.control
         if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
@@ -239,7 +243,10 @@ class Instance:
 
     def _glance(self, control: Connection[Any]) -> observe.Glance:
         asked_at = self._clock.monotonic()
-        seen = observe.glance(control, self._options.group_id)
+        with_catalog = asked_at - self._token_at >= len(self.book.tables) * _SECONDS_PER_TABLE
+        if with_catalog:
+            self._token_at = asked_at
+        seen = observe.glance(control, self._options.group_id, with_catalog)
         self._anchor = Anchor(seen.database_now, (asked_at + self._clock.monotonic()) / 2)
         self._is_identical = seen.is_identical or seen.in_recovery
         return seen
@@ -254,7 +261,10 @@ class Instance:
         """Read the catalog when it changed or enough time has passed; compute our share when anything did."""
         now = self._clock.monotonic()
         is_old = now - self._discovered_at >= self._options.discovery_seconds
-        has_new_catalog = is_old or seen.catalog_token != self._catalog_token
+        # What the token does not tell of is not urgent, and a large catalog takes long to read.
+        rest = self._options.discovery_seconds * max(1.0, len(self.book.tables) / 1000)
+        is_told = seen.catalog_token is not None and seen.catalog_token != self._catalog_token
+        has_new_catalog = is_told or self._discovered_at == _NEVER or now - self._read_at >= rest
         has_new_members = self.membership.note(seen)
         if is_old:
             self._discovered_at = now
@@ -264,7 +274,8 @@ class Instance:
             self.book.read(catalog.tables)
             self._wake.read(observe.read_sources(control))
             self._keys = dict(catalog.keys)
-            self._catalog_token = seen.catalog_token
+            self._catalog_token = self._catalog_token if seen.catalog_token is None else seen.catalog_token
+            self._read_at = now
         if (has_new_members or has_new_catalog) and not self.is_draining:
             self._compute_share(control)
 
@@ -283,9 +294,7 @@ class Instance:
             fuses_chains=self._settings.enable_fused_refresh,
             slack_seconds=min(0.1, self.tick_seconds / 4),
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
-            check_seconds=max(
-                self._options.discovery_seconds, 2 * self.tick_seconds * len(self.book.tables) / SWEEP_TABLES
-            ),
+            check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
         )
         self._wake.set(self._settings)
         self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
@@ -317,9 +326,12 @@ class Instance:
         if not self._may_work:
             return
         self._wake.own(self.owned)
-        for portion in self._wake.turn(control):
+        swept = self._wake.sweep()
+        for portion in self._wake.turn(swept[:DOUBTED_TABLES]):
             self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
             self.beat()
+        self.book.checked(swept, self._clock.monotonic())
+        self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
 
     def _start(self, plan: Plan, moment: Moment) -> None:
         self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))
@@ -370,7 +382,7 @@ class Instance:
         if self._may_work and (self._kept_for_chores or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
-            buffers = observe.read_buffers(control)
+            buffers = observe.read_buffers(control, self._sources_to_prune(now))
             ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
             # Where refreshes use all that there is, they leave a place for it the next time.
             self._kept_for_chores = int(not self._work.prune(ours, now, self._part_of_pool))
@@ -380,6 +392,14 @@ class Instance:
             self._kept_for_chores = int(not room)
             if room and self._work.survey():
                 self._surveyed_at = now
+
+    def _sources_to_prune(self, now: float) -> frozenset[int] | None:
+        """Where something was refreshed lately; now and then all (None), which takes longer the more there are."""
+        worked_on, self._worked_on = self._worked_on, set()
+        if now - self._pruned_all_at < self._options.prune_seconds * max(1.0, len(self.book.tables) / 250):
+            return self._wake.captured(worked_on)
+        self._pruned_all_at = now
+        return None
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
@@ -406,6 +426,9 @@ class Instance:
 
     def _let_go(self, job: Job) -> None:
         """A job is over: a claim that is no longer ours can go now."""
+        for pgt_id in tables_of(job):
+            self._wake.finished(pgt_id)
+            self._worked_on.add(pgt_id)
         released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return

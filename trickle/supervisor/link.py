@@ -13,6 +13,7 @@ import contextlib
 import os
 import random
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -20,7 +21,7 @@ from psycopg import Connection
 
 from trickle.clock import backoff_seconds
 from trickle.db.locks import LockName, LockSession, instance_name
-from trickle.db.session import connect, is_pooled
+from trickle.db.session import PREPARE_AFTER, connect, is_pooled
 from trickle.errors import ConfigurationError
 from trickle.sql import load
 from trickle.supervisor.observe import Database, read_database, read_lock_table
@@ -46,6 +47,7 @@ class ServerLink:
         self.locks: LockSession | None = None
         self.database: Database | None = None
         self.shard_counts: frozenset[int] = frozenset()
+        self.meanwhile: Callable[[], None] | None = None  # done while a statement of the control session takes long
         self._failures = 0
         self._retry_at = 0.0
 
@@ -73,10 +75,12 @@ class ServerLink:
         try:
             if not is_pooled(conn):
                 conn.execute(load("queries/instance_session_settings"))
+                conn.prepare_threshold = PREPARE_AFTER
             self.database = read_database(conn)
         except BaseException:
             conn.close()
             raise
+        conn.meanwhile = self.meanwhile
         self.control = conn
         return conn
 
@@ -111,6 +115,15 @@ class ServerLink:
         self.shard_counts = counts
         if not self.connect().execute(load("queries/instance_shards"), parameters).rowcount:
             self.announce()
+
+    def announce_waits(self, pgt_ids: frozenset[int]) -> None:
+        """Say which claimed stream tables are left alone, so that views show who works on them."""
+        parameters = {
+            "instance_id": self.instance_id,
+            "group_id": self._options.group_id,
+            "pgt_ids": sorted(pgt_ids),
+        }
+        self.connect().execute(load("queries/instance_waits"), parameters)
 
     def leave(self) -> None:
         """Be no member any more: from now on the others share our work. What is in hand is still ours."""

@@ -209,8 +209,9 @@ class Wheel:
             return
         try:
             rung = locks.doorbells()
-            if MEMBERS in rung and self._rung_at is None:
-                self._rung_at = self._clock.monotonic()
+            if MEMBERS in rung:
+                self._instance.expect_news()
+                self._rung_at = self._rung_at if self._rung_at is not None else self._clock.monotonic()
             self._instance.hear([word for word in rung if word != MEMBERS])
         except psycopg.Error as error:
             self._instance.lose_locks(str(error).strip())

@@ -8,6 +8,7 @@ What follows from who is there (shares, claims) is the instance's business.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -46,7 +47,9 @@ class Membership:
         self._watched: tuple[str, LockKey] | None = None
         self._vigil: Vigil | None = None
         self._silent: frozenset[str] = frozenset()
+        self._heard: tuple[Any, ...] | None = None
         self._beat_at = self._checked_at = _NEVER
+        link.meanwhile = self._pulse_meanwhile
 
     @property
     def next_beat(self) -> float | None:
@@ -96,28 +99,39 @@ class Membership:
 
     def beat(self) -> str | None:
         """When it is time: say that we live, and end those who do not say so. Why we are no member, if we are none."""
-        now = self._clock.monotonic()
         locks, control = self._link.locks, self._link.control
-        if locks is None or now < self._beat_at + self._options.heartbeat_seconds:
+        self._pulse()
+        heard, self._heard = self._heard, None
+        if heard is None or locks is None:
             return None
-        self._beat_at = now
-        if control is None or is_lost(control):
-            return None
+        now = self._clock.monotonic()
         if now >= self._checked_at + _CHECK_LOCKS_SECONDS:
             self._checked_at = now
             if not locks.is_intact():
                 return "the server does not show our locks"
-        parameters = {"instance_id": self._link.instance_id, **self._silence()}
-        row = control.execute(load("queries/instance_heartbeat"), parameters).fetchone()
-        if row is None or not row[0]:
+        if not heard[0]:
             return "our announcement was removed"
-        silence = self._options.silent_seconds
-        self._vigil = beaten(self._vigil, self._clock.monotonic(), silence / 2 + self._options.heartbeat_seconds)
-        silent = frozenset(row[1]) if may_judge(self._vigil, silence) else frozenset()
-        if silent:
+        can_judge = self._vigil is not None and may_judge(self._vigil, self._options.silent_seconds)
+        silent = frozenset(heard[1]) if can_judge else frozenset()
+        if silent and control is not None and not is_lost(control):
             self._end_silent(control, silent)
         self._silent = silent
         return None
+
+    def _pulse(self) -> None:
+        """A heartbeat, on the lock session: a slow statement of the control session must not silence us."""
+        now, locks = self._clock.monotonic(), self._link.locks
+        if locks is None or now < self._beat_at + self._options.heartbeat_seconds:
+            return
+        self._beat_at = now
+        self._heard = locks.beat({"instance_id": self._link.instance_id, **self._silence()})
+        silence = self._options.silent_seconds
+        self._vigil = beaten(self._vigil, self._clock.monotonic(), silence / 2 + self._options.heartbeat_seconds)
+
+    def _pulse_meanwhile(self) -> None:
+        """In the middle of another statement, which must not fail for it: the loop meets the same trouble soon."""
+        with contextlib.suppress(psycopg.Error):
+            self._pulse()
 
     def ring(self) -> None:
         """Have all instances look at members and claims now."""

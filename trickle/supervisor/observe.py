@@ -35,7 +35,7 @@ class Glance:
     in_recovery: bool
     database_now: datetime
     is_identical: bool
-    catalog_token: str
+    catalog_token: str | None  # None: not looked at
     members: tuple[Member, ...]
 
 
@@ -49,10 +49,11 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What can give one stream table something to do: sources that ring, by their bells, and whether that is all."""
+    """What can give one stream table something to do."""
 
-    bell_of: Mapping[int, int]
-    are_audible: bool
+    captured: frozenset[int]
+    bell_of: Mapping[int, int]  # of those whose writers ring
+    are_audible: bool  # whether nothing else can, but the refreshes of other stream tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def read_database(conn: _Conn) -> Database:
     return Database(int(row[0]), str(row[1]))
 
 
-def glance(conn: _Conn, group_id: str) -> Glance:
-    row = conn.execute(load("queries/instance_glance"), {"group_id": group_id}).fetchone()
+def glance(conn: _Conn, group_id: str, with_catalog: bool = True) -> Glance:
+    parameters = {"group_id": group_id, "with_catalog": with_catalog}
+    row = conn.execute(load("queries/instance_glance"), parameters).fetchone()
     assert row is not None
     in_recovery, database_now, is_identical, token, members = row
     return Glance(in_recovery, database_now, is_identical, token, tuple(_member(text) for text in members))
@@ -155,6 +157,11 @@ def read_pending(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
     return _ids(conn, "queries/instance_pending", pgt_ids)
 
 
+def read_altered(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
+    """Those of these stream tables that are altered, or whose sources are: no writer tells that."""
+    return _ids(conn, "queries/instance_altered", pgt_ids)
+
+
 def read_captured(conn: _Conn, pgt_ids: Collection[int]) -> frozenset[int]:
     """Those of these stream tables for which their sources' writers have left changes."""
     return _ids(conn, "queries/wake_look", pgt_ids)
@@ -164,7 +171,11 @@ def read_sources(conn: _Conn) -> dict[int, Sources]:
     """What every stream table listens to."""
     rows = conn.execute(load("queries/wake_wiring")).fetchall()
     return {
-        int(pgt_id): Sources(dict(zip(sources, bells, strict=True)), bool(are_audible))
+        int(pgt_id): Sources(
+            frozenset(sources),
+            {source: bell for source, bell in zip(sources, bells, strict=True) if bell is not None},
+            bool(are_audible),
+        )
         for pgt_id, sources, bells, are_audible in rows
     }
 
@@ -175,8 +186,10 @@ def _ids(conn: _Conn, query: str, pgt_ids: Collection[int]) -> frozenset[int]:
     return frozenset(int(row[0]) for row in conn.execute(load(query), {"pgt_ids": list(pgt_ids)}).fetchall())
 
 
-def read_buffers(conn: _Conn) -> list[Buffer]:
-    rows = conn.execute(load("queries/instance_sources")).fetchall()
+def read_buffers(conn: _Conn, source_ids: Collection[int] | None) -> list[Buffer]:
+    """The change buffers of these sources, or of all."""
+    parameters = {"source_ids": None if source_ids is None else list(source_ids)}
+    rows = conn.execute(load("queries/instance_sources"), parameters).fetchall()
     return [Buffer(int(source_id), int(written), bool(is_new)) for source_id, written, is_new in rows]
 
 

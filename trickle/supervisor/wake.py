@@ -30,8 +30,11 @@ log = logging.getLogger(__name__)
 
 OPENED = "open"  # the word of a notification by which an instance says that bells of its are open, with their numbers
 DUE = "due"  # the same for stream tables that have something to do, with theirs
-# Looks at stream tables whose bells are silent: altered sources and lost triggers do not ring.
+# Every second so many stream tables are looked at although nobody rang: altered sources and lost triggers do not ring.
+# At a few of them the changes are looked for as well: a bell may be missed for a reason that nobody thought of.
 SWEEP_TABLES = 64
+DOUBTED_TABLES = 8
+_SWEEP_SECONDS = 1.0
 # So many stream tables are asked about in one statement: a heartbeat must fit between two.
 _CHUNK = 1000
 # Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.
@@ -52,6 +55,7 @@ class Wake:
         self._is_on = False
         self._debounce = 0.01
         self._swept: list[int] = []
+        self._swept_at = float("-inf")
 
     @property
     def next_look(self) -> float | None:
@@ -102,6 +106,10 @@ class Wake:
             elif what == DUE:
                 self._book.noticed(frozenset(map(int, numbers)))
 
+    def captured(self, pgt_ids: Iterable[int]) -> frozenset[int]:
+        """The sources of these stream tables whose changes are captured."""
+        return frozenset().union(*(self._sources[i].captured for i in pgt_ids if i in self._sources))
+
     def finished(self, pgt_id: int) -> None:
         """A refresh is over."""
         self._bells.finished(pgt_id, self._clock.monotonic(), self._debounce)
@@ -126,10 +134,10 @@ class Wake:
             listening = self._bells.tables_of(fresh)
             self._book.noticed(observe.read_captured(control, listening - running - changed) | (listening & running))
 
-    def turn(self, control: Connection[Any]) -> Iterable[frozenset[int]]:
+    def turn(self, doubted: Iterable[int]) -> list[frozenset[int]]:
         """At a tick: arm what can be armed. The stream tables to be looked at after that, in portions."""
         locks = self._link.locks
-        ask = self._sweep()
+        ask = set(doubted)
         if locks is not None:
             self.open()
             before = self._bells.unheard()
@@ -139,6 +147,18 @@ class Wake:
             ask |= before | self._bells.unheard() | self._bells.tables_of(fresh)
         ordered = sorted(ask & self._owned)
         return [frozenset(ordered[i : i + _CHUNK]) for i in range(0, len(ordered), _CHUNK)]
+
+    def sweep(self) -> list[int]:
+        """The stream tables to be looked at although nothing tells of changes."""
+        now = self._clock.monotonic()
+        if now < self._swept_at + _SWEEP_SECONDS:
+            return []
+        self._swept_at = now
+        if not self._swept:
+            self._swept = sorted(self._owned, reverse=True)
+        portion = self._swept[-SWEEP_TABLES:]
+        del self._swept[-SWEEP_TABLES:]
+        return [pgt_id for pgt_id in portion if pgt_id in self._owned]
 
     def open(self) -> None:
         """Open the bells that rang, and those that nobody here listens to any more."""
@@ -172,10 +192,3 @@ class Wake:
             return frozenset()
         holders = locks.arm_bells(numbers)
         return self._bells.armed(holders, self._clock.monotonic(), self._debounce, _LONGEST_PAUSE)
-
-    def _sweep(self) -> frozenset[int]:
-        if not self._swept:
-            self._swept = sorted(self._owned, reverse=True)
-        portion = frozenset(self._swept[-SWEEP_TABLES:])
-        del self._swept[-SWEEP_TABLES:]
-        return portion

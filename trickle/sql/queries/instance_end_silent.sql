@@ -4,18 +4,13 @@
 -- %(group_id)s, %(instance_ids)s, %(silent_seconds)s.
 SELECT i.instance_id, count(*) FILTER (WHERE pg_terminate_backend(a.pid))
   FROM pgtrickle.pgt_instances AS i
-  JOIN pg_catalog.pg_locks AS l
-    ON l.locktype = 'advisory'
-   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
-   AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-   AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295
-   AND l.objsubid = 2
-   AND l.mode = 'ExclusiveLock'
-   AND l.granted
-   AND l.pid = i.backend_pid
+  JOIN pgtrickle._memberships AS h
+    ON h.group_id = i.group_id
+   AND h.instance_id = i.instance_id
+   AND h.pid = i.backend_pid
   JOIN pg_catalog.pg_stat_activity AS a
     ON a.pid = i.backend_pid AND starts_with(a.application_name, 'pg_trickle_lock')
-    OR a.datid = l.database
+    OR a.datid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
        AND a.application_name = 'pg_trickle_refresh_'
            || left(encode(sha256(convert_to(char_length(i.group_id) || '/' || i.group_id || i.instance_id, 'UTF8')), 'hex'), 16)
  WHERE i.group_id = %(group_id)s

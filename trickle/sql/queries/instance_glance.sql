@@ -1,31 +1,26 @@
 -- Everything that may have changed since the last tick, as one row.
--- Live members are the announced instances whose membership lock is held: a row alone proves
--- nothing, and whoever watches one may hold it shared for a moment after its end.
--- The catalog token covers what decides about scheduling, not what every refresh writes. %(group_id)s.
+-- Live members are the announced instances whose membership lock is held: a row alone proves nothing.
+-- The catalog token covers what decides about scheduling, not what every refresh writes.
+-- %(group_id)s, %(with_catalog)s: whether to look at the catalog too, which takes longer the more there is in it.
 SELECT pg_is_in_recovery() AS in_recovery,
        clock_timestamp() AS database_now,
        coalesce((SELECT (pg_control_system()).system_identifier = i.system_identifier
                         AND i.database_oid = d.oid
                         AND i.catalog_oid = to_regclass('pgtrickle.identity')::oid
                    FROM pgtrickle.identity AS i), false) AS is_identical,
+       CASE WHEN %(with_catalog)s THEN
        (SELECT coalesce(sum(hashtextextended(concat_ws('|', s.pgt_id, s.pgt_relid, s.pgt_schema, s.pgt_name, s.schedule,
                    s.refresh_tier, s.refresh_mode, s.status, s.is_populated, s.needs_reinit, s.program_state,
                    s.program_version, s.consecutive_errors, s.diamond_consistency, s.diamond_schedule_policy,
                    s.defining_query), 0)), 0)::text
           FROM pgtrickle.pgt_stream_tables AS s)
        || (SELECT coalesce(sum(hashtextextended(h.pgt_id || h.reason, 0)), 0)::text FROM pgtrickle.held AS h)
-       || (SELECT coalesce(sum(hashtextextended(g.*::text, 0)), 0)::text FROM pgtrickle.pgt_refresh_groups AS g) AS catalog_token,
+       || (SELECT coalesce(sum(hashtextextended(g.*::text, 0)), 0)::text FROM pgtrickle.pgt_refresh_groups AS g)
+       END AS catalog_token,
        (SELECT coalesce(array_agg(m.instance_id || '=' || m.capacity || '=' || m.lock_budget ORDER BY m.instance_id), '{}')
           FROM (SELECT DISTINCT i.instance_id, i.capacity, i.lock_budget
                   FROM pgtrickle.pgt_instances AS i
-                  JOIN pg_catalog.pg_locks AS l
-                    ON l.locktype = 'advisory'
-                   AND l.mode = 'ExclusiveLock'
-                   AND l.database = d.oid
-                   AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-                   AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295
-                   AND l.objsubid = 2
-                   AND l.granted
+                  JOIN pgtrickle._memberships AS h USING (group_id, instance_id)
                  WHERE i.group_id = %(group_id)s) AS m) AS members
   FROM pg_catalog.pg_database AS d
  WHERE d.datname = current_database()

@@ -7,16 +7,9 @@ WITH beat AS (
        AND i.instance_id = %(instance_id)s
      RETURNING i.instance_id
 ), member AS (
-    SELECT i.instance_id, i.group_id, l.pid IS NOT NULL AS is_live
+    SELECT i.instance_id, i.group_id, h.pid IS NOT NULL AS is_live
       FROM pgtrickle.pgt_instances AS i
-      LEFT JOIN pg_catalog.pg_locks AS l
-        ON l.locktype = 'advisory'
-       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
-       AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-       AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295
-       AND l.objsubid = 2
-       AND l.mode = 'ExclusiveLock'
-       AND l.granted
+      LEFT JOIN pgtrickle._memberships AS h USING (group_id, instance_id)
      WHERE (i.group_id, i.instance_id) <> (%(group_id)s, %(instance_id)s)
        AND i.heartbeat_at < clock_timestamp() - make_interval(secs => %(silent_seconds)s)
 ), gone AS (

@@ -11,5 +11,6 @@ VALUES (%(instance_id)s, %(group_id)s, %(hostname)s, %(pid)s, %(backend_pid)s, %
        capacity = excluded.capacity,
        lock_budget = excluded.lock_budget,
        shard_counts = excluded.shard_counts,
+       waits_for = excluded.waits_for,
        started_at = excluded.started_at,
        heartbeat_at = excluded.heartbeat_at

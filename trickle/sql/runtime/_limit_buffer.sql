@@ -40,7 +40,7 @@ BEGIN
     LOOP
         UPDATE pgtrickle.pgt_frontiers f SET snapshot = NULL WHERE f.pgt_id = st.pgt_id;
         UPDATE pgtrickle.pgt_stream_tables s SET needs_reinit = true WHERE s.pgt_id = st.pgt_id;
-        PERFORM pgtrickle._alert('change_buffer_overflow', st, jsonb_build_object(
+        PERFORM pgtrickle._alert('change_buffer_released', st, jsonb_build_object(
             'source_table', source, 'max_buffer_rows', allowed,
             'reason', 'it has not kept up with its source and will be computed in full'));
     END LOOP;

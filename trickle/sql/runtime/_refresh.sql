@@ -13,6 +13,7 @@ DECLARE
     fresh_transaction boolean := pg_current_xact_id_if_assigned() IS NULL;
     why      text;
     memory   text;
+    needed   text;
     attempt  int := 0;
     checked  text;
     choice   pgtrickle.refresh_choice;
@@ -73,6 +74,7 @@ BEGIN
             END IF;
             why := concat_ws('; ', why, pgtrickle._revalidate(_refresh.pgt_id));
             why := nullif(why, '');
+            needed := why;
             SELECT s.* INTO STRICT st FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _refresh.pgt_id;
         END IF;
 
@@ -154,6 +156,9 @@ BEGIN
                OR NOT pgtrickle._stale_stamp(_refresh.pgt_id);
     END LOOP;
     PERFORM set_config('pg_trickle.refreshing', '', true);
+    IF needed IS NOT NULL THEN
+        PERFORM pgtrickle._alert('reinitialize_needed', st, jsonb_build_object('reason', needed));
+    END IF;
 
     outcome.reason := coalesce(why, outcome.reason);
     IF outcome.action <> 'NO_DATA' AND (outcome.action = 'FULL' OR choice.action IS NOT NULL) THEN

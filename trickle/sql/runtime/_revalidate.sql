@@ -53,9 +53,6 @@ BEGIN
             SELECT t.source_id FROM pgtrickle.pgt_change_tracking t WHERE t.polled_relid IS NOT NULL));
         PERFORM pgtrickle._install_full(_revalidate.pgt_id);
     END IF;
-    IF cardinality(reasons) > 0 THEN
-        PERFORM pgtrickle._alert('reinitialize_needed', st, jsonb_build_object('reason', array_to_string(reasons, '; ')));
-    END IF;
     RETURN nullif(array_to_string(reasons, '; '), '');
 END
 $fn$;

@@ -259,6 +259,8 @@ CREATE TABLE pgtrickle.pgt_instances (
     lock_budget  bigint NOT NULL DEFAULT 0,
     -- The numbers of shards of which it may hold claims: two while it goes over from one to another.
     shard_counts int[] NOT NULL DEFAULT '{}',
+    -- The stream tables that it has claimed and leaves alone, because another instance has them under another claim.
+    waits_for    bigint[] NOT NULL DEFAULT '{}',
     started_at   timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (group_id, instance_id)

@@ -64,8 +64,18 @@ JOIN pgtrickle.pgt_dependencies d ON d.source_relid = ANY (g.source_relids)
 JOIN pgtrickle.pgt_watermarks w USING (source_relid)
 WHERE w.updated_at < clock_timestamp() - make_interval(secs => t.seconds);
 
+-- Who holds the membership of which instance. Held exclusively: whoever watches an instance may hold it shared for a
+-- moment after its end. pg_locks shows a key as two unsigned halves.
+CREATE VIEW pgtrickle._memberships AS
+SELECT i.group_id, i.instance_id, l.pid
+FROM pgtrickle.pgt_instances i
+JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.mode = 'ExclusiveLock' AND l.granted
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+    AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
+    AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295;
+
 -- The keys under which a stream table may be claimed in a group: its own, and that of its shard for every number of
--- shards in use. pg_locks shows a key as two unsigned halves.
+-- shards in use.
 -- Computed before it is joined (OFFSET 0): the planner believes that there is hardly a lock, and would compute it for each.
 CREATE VIEW pgtrickle._claim_keys AS
 SELECT c.group_id, s.pgt_id,
@@ -76,29 +86,34 @@ CROSS JOIN (SELECT group_id, 0 AS shards FROM pgtrickle.pgt_instances
             UNION SELECT group_id, unnest(shard_counts) FROM pgtrickle.pgt_instances) c
 OFFSET 0;
 
--- Who holds which stream table, by its name or with its shard. Names that hash alike share one lock. While a group goes
--- over from names to shards, one may be shown twice: the second leaves it alone until the first has let go.
-CREATE VIEW pgtrickle.ownership AS
+-- Every claim on a stream table, by its name or with its shard; names that hash alike share one lock. While a group goes
+-- over from names to shards there may be two on one stream table: whoever came second sees it, says so, and waits.
+CREATE VIEW pgtrickle._claims AS
 WITH held AS MATERIALIZED (
-    SELECT i.group_id, i.instance_id, i.hostname, i.pid, l.pid AS backend_pid, l.objid::bigint AS key
+    SELECT i.group_id, i.instance_id, i.hostname, i.pid, i.waits_for, l.pid AS backend_pid, l.objid::bigint AS key
     FROM pgtrickle.pgt_instances i
     JOIN pg_locks l ON l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
         AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
 )
-SELECT DISTINCT h.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, h.instance_id, h.hostname, h.pid, h.backend_pid
+SELECT DISTINCT h.group_id, s.pgt_id, s.pgt_schema, s.pgt_name, h.instance_id, h.hostname, h.pid, h.backend_pid,
+       s.pgt_id = ANY (h.waits_for) AS waits
 FROM held h
 JOIN pgtrickle._claim_keys k ON k.group_id = h.group_id AND k.key = h.key
 JOIN pgtrickle.pgt_stream_tables s USING (pgt_id);
 
+-- Who works on which stream table: in each group one instance at most.
+CREATE VIEW pgtrickle.ownership AS
+SELECT DISTINCT ON (c.group_id, c.pgt_id)
+       c.group_id, c.pgt_id, c.pgt_schema, c.pgt_name, c.instance_id, c.hostname, c.pid, c.backend_pid
+FROM pgtrickle._claims c
+ORDER BY c.group_id, c.pgt_id, c.waits, c.instance_id;
+
 -- Instances, and whether each still holds its membership lock: a dead one's vanishes with its connection.
 CREATE VIEW pgtrickle.instances AS
-SELECT i.*, now() - i.heartbeat_at AS heartbeat_age, EXISTS (
-           SELECT FROM pg_locks l
-           WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.pid = i.backend_pid
-             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-             AND l.classid::bigint = hashtext(i.group_id)::bigint & 4294967295
-             AND l.objid::bigint = hashtext('instance:' || i.instance_id)::bigint & 4294967295) AS is_live,
+SELECT i.*, now() - i.heartbeat_at AS heartbeat_age,
+       EXISTS (SELECT FROM pgtrickle._memberships m
+               WHERE m.group_id = i.group_id AND m.instance_id = i.instance_id AND m.pid = i.backend_pid) AS is_live,
        coalesce(o.stream_tables, 0) AS stream_tables
 FROM pgtrickle.pgt_instances i
 LEFT JOIN (SELECT group_id, instance_id, count(*) AS stream_tables FROM pgtrickle.ownership GROUP BY 1, 2) o
