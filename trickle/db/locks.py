@@ -138,6 +138,11 @@ class LockSession:
         row = self._conn.execute(load("queries/lock_count"), parameters).fetchone()
         return row is not None and int(row[0]) == len(self._names)
 
+    @property
+    def has_rung(self) -> bool:
+        """Whether a doorbell came with the answer to a statement: the socket tells nothing of that."""
+        return bool(self._rung)
+
     def doorbells(self) -> list[str]:
         """What was called through the door since the last look; raises OperationalError when the session has ended."""
         self._conn.pgconn.consume_input()
