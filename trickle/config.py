@@ -207,6 +207,12 @@ class DatabaseSettings:
         "what would be given out together.",
         choices=("on", "dry_run", "off"),
     )
+    allow_circular: bool = setting(
+        False, "Whether stream tables may read each other in a circle, where all of their queries are monotone."
+    )
+    max_fixpoint_iterations: int = setting(
+        100, "Turns after which a cycle that still changes is given up.", minimum=1, maximum=10_000
+    )
     enable_fused_refresh: bool = setting(
         True, "Whether calculated stream tables in a row are refreshed in one transaction."
     )

@@ -58,7 +58,7 @@ _BY_REASON: Mapping[str, str] = {
         columnar_backend""",
     "This version does not read it yet.": """
         event_driven_wake wake_debounce_ms
-        default_schedule_seconds allow_circular max_fixpoint_iterations auto_backoff
+        default_schedule_seconds auto_backoff
         fused_refresh_max_delta_rows max_buffer_rows""",
     "Of outbox and inbox, which this version does not have yet.": """
         outbox_enabled outbox_retention_hours outbox_drain_batch_size outbox_drain_interval_seconds

@@ -296,6 +296,7 @@ class Instance:
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
             check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
         )
+        self._work.most_turns = self._settings.max_fixpoint_iterations
         self._wake.set(self._settings)
         self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
 
