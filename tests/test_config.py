@@ -137,10 +137,13 @@ def test_every_setting_that_the_server_reads_is_documented() -> None:
     reads = re.compile(r"_setting(?:_number|_flag)?\('([a-z_]+)', *'?([^')]*)'?\)")
     runtime = (ROOT / "trickle" / "sql" / "runtime").glob("*.sql")
     found = {match for file in runtime for match in reads.findall(file.read_text(encoding="utf-8"))}
-    documented = config.table() | config.table(config.DatabaseSettings)
+    documented = {name: entry for name, entry in config.table().items() if entry[1].in_database}
+    documented |= config.table(config.DatabaseSettings)
     assert {name for name, _ in found} <= set(documented)
     for name, fallback in found:
         default, about = documented[name]
+        if fallback == "NULL":
+            continue
         assert fallback in (config.show(default), f"{config.show(default)}{about.unit}"), name
 
 
@@ -175,6 +178,17 @@ def test_a_profile_counts_less_than_anything_else() -> None:
     assert set(presets()) == {"low-latency", "high-throughput", "constrained"}
     with pytest.raises(ConfigurationError, match="not one of"):
         config.merge(flags(profile="fast"))
+
+
+def test_profiles_are_those_that_are_printed() -> None:
+    printed: dict[str, dict[str, str]] = {}
+    for line in (ROOT / "tests" / "seeds" / "printed" / "profiles.conf").read_text(encoding="utf-8").splitlines():
+        if line.startswith("--- "):
+            values = printed.setdefault(line.removeprefix("--- "), {})
+        else:
+            name, value = line.removeprefix("pg_trickle.").split(" = ")
+            values[name] = value.strip("'")
+    assert presets() == printed
 
 
 def test_a_profile_gives_values_that_are_allowed() -> None:

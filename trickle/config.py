@@ -186,27 +186,38 @@ class DatabaseSettings:
         minimum=100,
         maximum=600_000,
     )
-    tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
+    parallel_refresh_mode: str = setting(
+        "on",
+        "Whether refreshes run side by side; off runs one at a time, dry_run as well, and logs what would have run.",
+        choices=("on", "dry_run", "off"),
+    )
     max_dynamic_refresh_workers: int = setting(
-        0,
-        "Refreshes that run on the whole server at once, in all its databases together; 0 means 4, or the number of an "
-        "instance's refresh subprocesses where that is more.",
-        minimum=0,
+        4,
+        "Refreshes that run at the same time on the whole server, of all instances and databases. Unless it is set, at "
+        "least those of the largest instance.",
+        minimum=1,
         maximum=64,
     )
     per_database_worker_quota: int = setting(
         0,
-        "Refreshes that a database may run at once: 150 % of it while less than 80 % of the server's pool is in use, "
-        "strictly that above. 0 means max_concurrent_refreshes, for all instances in the database together.",
+        "Refreshes that a database may run at the same time for certain, and half as many more while the server has "
+        "room; 0 sets none.",
         minimum=0,
         maximum=64,
     )
-    parallel_refresh_mode: str = setting(
-        "on",
-        "Whether an instance runs several refreshes at once; off runs one after the other, dry_run as well and logs "
-        "what would be given out together.",
-        choices=("on", "dry_run", "off"),
+    event_driven_wake: str = setting(
+        "auto",
+        "Whether writers wake the workers, by a NOTIFY in few of their commits. A transaction that has notified cannot "
+        "be prepared for two-phase commit, so auto means on where the server has max_prepared_transactions = 0.",
+        choices=("auto", "on", "off"),
     )
+    wake_debounce_ms: int = setting(
+        10, "Least time between two looks at a source whose writers go on.", unit="ms", minimum=1, maximum=5000
+    )
+    auto_backoff: bool = setting(
+        True, "Whether a stream table whose refreshes take 95 % of its schedule is refreshed less often, up to 8 times."
+    )
+    tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     allow_circular: bool = setting(
         False, "Whether stream tables may read each other in a circle, where all of their queries are monotone."
     )
@@ -273,6 +284,20 @@ class DatabaseSettings:
     )
     schedule_alert_cooldown_seconds: int = setting(
         300, "Time before an alert about what goes on is repeated.", unit="s", minimum=0, maximum=86_400
+    )
+    max_buffer_rows: int = setting(
+        1_000_000,
+        "Rows of a change buffer beyond which stream tables that have not kept up are let go, to be computed in full, "
+        "and snapshots no longer hold it; 0 sets no limit.",
+        minimum=0,
+        maximum=100_000_000,
+    )
+    frontier_holdback_warn_seconds: int = setting(
+        60,
+        "Age of an open transaction that is told of when it keeps a change buffer from being pruned.",
+        unit="s",
+        minimum=0,
+        maximum=3600,
     )
     buffer_alert_threshold: int = setting(
         1_000_000,

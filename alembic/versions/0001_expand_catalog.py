@@ -72,6 +72,7 @@ RUNTIME = (
     "_dependent_views",
     "_diagnose_errors",
     "_difference",
+    "_doubtful_captures",
     "_drop",
     "_drop_capture",
     "_drop_programs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from support.databases import Database
+from support.waiting import until
 
 from trickle import embedded
 from trickle.catalog import migrate
@@ -70,16 +72,70 @@ def durations(page: Printed) -> None:
     assert {row["pgt_name"] for row in found} == {"a", "b", "c"}
 
 
+def worker_pool(page: Printed) -> None:
+    """Two refreshes are in progress, since somebody holds what they wait for, and one is waiting for its turn."""
+    status = page.row("status")
+    assert (status["active_workers"], status["max_workers"], status["per_db_cap"]) == (2, 2, 2)
+    assert (status["parallel_mode"], status["idle_workers"]) == ("on", 0)
+    jobs = page.run("jobs")
+    assert sorted(job["status"] for job in jobs) == ["QUEUED", "RUNNING", "RUNNING"]
+    running = [job for job in jobs if job["status"] == "RUNNING"]
+    assert all(job["worker_pid"] and job["started_at"] and job["member_count"] == 1 for job in running)
+    assert page.run("scheduler loop") == [{"active_workers": 2, "max_workers": 2}]
+    assert page.run("saturated") == [{"saturated": True}]
+    profile = page.row("profile")
+    assert (profile["active"], profile["pool_size"], profile["queue_depth"]) == (2, 2, 1)
+
+
 STORIES: dict[str, Story] = {"buffers": buffers, "health": health, "durations": durations}
-# Of the worker pool, whose functions are tested where they are made.
-ELSEWHERE = {"worker pool"}
 
 
-@pytest.mark.parametrize("section", sorted(set(sections("scaling")) - ELSEWHERE))
+@pytest.mark.parametrize("section", sorted(set(sections("scaling")) - {"worker pool"}))
 def test_it_works_as_printed(conn: psycopg.Connection[Any], section: str) -> None:
     page = Printed("scaling", section, conn)
     STORIES[section](page)
     page.assert_all_run()
+
+
+@pytest.fixture
+def at_work(conn: psycopg.Connection[Any], db: Database) -> Iterator[psycopg.Connection[Any]]:
+    """A worker with two refreshes in progress that cannot go on, and a third that waits for its turn."""
+    conn.execute("SELECT pgtrickle.set_config('max_dynamic_refresh_workers', '2')")
+    conn.execute("SELECT pgtrickle.set_config('max_concurrent_refreshes', '2')")
+    command = [sys.executable, "-m", "trickle", "worker", "--postgres-url", db.url]
+    with db.connect(autocommit=False) as holder:
+        worker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            done = "SELECT count(*) = 3 FROM pgtrickle.pgt_stream_tables WHERE program_state = 'compiled'"
+            until(lambda: conn.execute(done).fetchone() == (True,), seconds=60)
+            holder.execute("SELECT FROM pgtrickle.pgt_frontiers FOR UPDATE")
+            conn.execute("INSERT INTO busy SELECT i, i FROM generate_series(100, 110) i; INSERT INTO quiet VALUES (2)")
+            waiting = "SELECT count(*) FROM pgtrickle.parallel_job_status(5) WHERE status IN ('QUEUED', 'RUNNING')"
+            until(lambda: conn.execute(waiting).fetchone() == (3,), seconds=60)
+            until(lambda: conn.execute(ACTIVE).fetchone() == (2,), seconds=60)
+            yield conn
+            holder.rollback()
+            succeeded = (
+                "SELECT count(DISTINCT unit_key) = 3 FROM pgtrickle.parallel_job_status(60) WHERE status = 'SUCCEEDED'"
+            )
+            until(lambda: conn.execute(succeeded).fetchone() == (True,), seconds=60)
+        finally:
+            worker.terminate()
+            worker.wait(30)
+
+
+ACTIVE = "SELECT active_workers FROM pgtrickle.worker_pool_status()"
+
+
+@pytest.mark.slow
+def test_the_worker_pool_as_printed(at_work: psycopg.Connection[Any]) -> None:
+    page = Printed("scaling", "worker pool", at_work)
+    worker_pool(page)
+    page.assert_all_run()
+    (row,) = [r for r in Printed("tenants", "cluster", at_work).run("cluster_worker_summary") if r["active_workers"]]
+    assert row["db_name"] == at_work.info.dbname and row["db_oid"] > 0
+    assert (row["active_workers"], row["total_active_workers"], row["scheduler_running"]) == (2, 2, True)
+    assert row["scheduler_pid"] > 0
 
 
 def run_by_psql(db: Database, statement: str) -> None:

@@ -163,6 +163,7 @@ def test_a_calculated_one_that_lags_behind(totals: Connection, ears: Ears) -> No
     )
     assert survey(totals) == 0, "nothing has changed above it"
     totals.execute("INSERT INTO orders VALUES (10, 1, 1)")
+    totals.execute("SELECT pg_stat_force_next_flush()")
     assert survey(totals) == 1
     assert ears.events() == ["stale_data"]
 

@@ -248,12 +248,15 @@ def test_an_exported_definition_runs(orders: Connection) -> None:
     orders.execute(
         "SELECT pgtrickle.create_stream_table('t', 'SELECT id, note || $$ $query$ $$ AS x FROM orders', '7s', 'FULL')"
     )
-    orders.execute("SELECT pgtrickle.alter_stream_table('t', tier => 'cold')")
+    orders.execute("SELECT pgtrickle.set_stream_table_sla('t', '90 seconds')")
+    orders.execute("SELECT pgtrickle.alter_stream_table('t', tier => 'hot', fuse => 'on', fuse_ceiling => 500)")
     script = one(orders, "SELECT pgtrickle.export_definition('t')")
-    before = orders.execute("SELECT schedule, refresh_mode, refresh_tier FROM pgtrickle.pgt_stream_tables").fetchall()
+    options = "schedule, refresh_mode, refresh_tier, freshness_deadline_ms, fuse_mode, fuse_ceiling"
+    query = f"SELECT {options} FROM pgtrickle.pgt_stream_tables".encode()
+    before = orders.execute(query).fetchall()
+    assert before == [("7s", "FULL", "hot", 90_000, "on", 500)]
     orders.execute(script)
-    after = orders.execute("SELECT schedule, refresh_mode, refresh_tier FROM pgtrickle.pgt_stream_tables").fetchall()
-    assert before == after
+    assert orders.execute(query).fetchall() == before
     assert is_equal(orders, "t")
 
 

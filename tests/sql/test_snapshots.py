@@ -107,6 +107,16 @@ def test_changes_are_kept_for_it_only_so_long(totals: Connection) -> None:
     assert is_equal(totals, "totals")
 
 
+def test_a_buffer_that_overflows_is_not_held(totals: Connection) -> None:
+    totals.execute("SELECT pgtrickle.set_config('max_buffer_rows', '1')")
+    prune(totals)
+    assert next_refresh(totals) == ("DIFFERENTIAL", None), "for this time it is only let go"
+    prune(totals)
+    assert next_refresh(totals)[0] == "FULL"
+    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    assert is_equal(totals, "totals")
+
+
 def test_a_dropped_one_keeps_nothing(totals: Connection) -> None:
     totals.execute("DROP TABLE kept")
     prune(totals)
@@ -243,6 +253,18 @@ def test_among_writers_and_refreshes_at_work(db: Database, orders: Connection) -
     assert one(orders, restored) > 3
     outcome(orders, "busy")
     assert is_equal(orders, "busy")
+
+
+def test_an_immediate_reader_follows_a_restore_in_its_transaction(totals: Connection) -> None:
+    create(totals, "live", "SELECT sum(total) AS total, count(*) AS groups FROM totals", refresh_mode="IMMEDIATE")
+    now = one(totals, "SELECT total FROM live")
+    with totals.transaction():
+        totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+        then = one(totals, "SELECT total FROM live")
+        assert then == one(totals, "SELECT sum(total) FROM totals") != now
+    outcome(totals, "totals")
+    assert one(totals, "SELECT total FROM live") == now
+    assert is_equal(totals, "live")
 
 
 def test_an_immediate_one_never_shows_the_past(orders: Connection) -> None:

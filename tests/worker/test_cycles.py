@@ -204,5 +204,5 @@ def test_what_need_not_have_a_fixed_point_is_refused(db: Database, owner: Connec
         with pytest.raises((TrickleError, errors.FeatureNotSupported), match=f"reach is not monotone .{why}"):
             client.alter_stream_table("reach", query=query)
     owner.execute("SELECT pgtrickle.set_config('allow_circular', 'off')")
-    with pytest.raises(errors.InvalidSchemaName, match="public.reach -> public.hop -> public.reach"):
+    with pytest.raises(errors.InvalidSchemaName, match=r"public\.reach -> public\.hop -> public\.reach"):
         owner.execute("SELECT pgtrickle.alter_stream_table('reach', query => %s)", (REACH,))

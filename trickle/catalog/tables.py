@@ -250,6 +250,7 @@ pgt_snapshots = Table(
     required("own_xid", XID8),
     required("own_seq", BigInteger),
     required("basis", Text),
+    required("is_held", Boolean, "true"),
     required("row_count", BigInteger),
     Column("data_timestamp", MOMENT),
     required("created_at", MOMENT, "now()"),

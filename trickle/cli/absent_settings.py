@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 _BY_REASON: Mapping[str, str] = {
     "Captured by triggers alone: there is no slot, no decoder and no log position to watch.": """
-        cdc_mode tick_watermark_enabled frontier_holdback_mode frontier_holdback_warn_seconds enforce_backpressure
+        cdc_mode tick_watermark_enabled frontier_holdback_mode  enforce_backpressure
         slot_lag_warning_threshold_mb slot_lag_critical_threshold_mb wal_transition_timeout wal_max_changes_per_poll
         wal_max_lag_bytes publication_lag_warn_bytes""",
     "Capture is never switched off: what is not captured is lost to every reader. Pause the refreshes instead.": """
@@ -57,9 +57,7 @@ _BY_REASON: Mapping[str, str] = {
         ducklake_sink_encryption_key_prefix enable_vector_agg reindex_drift_threshold temporal_stream_tables
         columnar_backend""",
     "This version does not read it yet.": """
-        event_driven_wake wake_debounce_ms
-        default_schedule_seconds auto_backoff
-        fused_refresh_max_delta_rows max_buffer_rows""",
+        default_schedule_seconds fused_refresh_max_delta_rows""",
     "Of outbox and inbox, which this version does not have yet.": """
         outbox_enabled outbox_retention_hours outbox_drain_batch_size outbox_drain_interval_seconds
         outbox_inline_threshold_rows outbox_claim_check_batch_size outbox_storage_critical_mb outbox_skip_empty_delta

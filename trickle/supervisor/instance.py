@@ -292,6 +292,8 @@ class Instance:
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
             fuses_chains=self._settings.enable_fused_refresh,
+            auto_backoff=self._settings.auto_backoff,
+            tick_seconds=self.tick_seconds,
             slack_seconds=min(0.1, self.tick_seconds / 4),
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
             check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),

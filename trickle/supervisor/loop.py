@@ -207,7 +207,7 @@ class Wheel:
 
     def _hear_doorbell(self, ready: list[Any]) -> None:
         locks = self._link.locks
-        if locks is None or not (locks in ready or locks.has_rung):
+        if locks is None or (locks not in ready and not locks.has_rung):
             return
         try:
             rung = locks.doorbells()

@@ -26,7 +26,7 @@ BEGIN
         'max_differential_joins => ' || st.max_differential_joins,
         'max_delta_fraction => ' || st.max_delta_fraction);
     later := concat_ws(', ',
-        CASE WHEN st.refresh_tier <> 'hot' THEN 'tier => ' || quote_literal(st.refresh_tier) END,
+        CASE WHEN st.refresh_tier <> 'hot' OR st.freshness_deadline_ms IS NOT NULL THEN 'tier => ' || quote_literal(st.refresh_tier) END,
         CASE WHEN st.fuse_mode <> 'off' THEN 'fuse => ' || quote_literal(st.fuse_mode) END,
         'fuse_ceiling => ' || st.fuse_ceiling,
         'fuse_sensitivity => ' || st.fuse_sensitivity);
@@ -34,6 +34,9 @@ BEGIN
         format('SELECT pgtrickle.drop_stream_table(%s) WHERE EXISTS (SELECT FROM pgtrickle.pgt_stream_tables WHERE pgt_schema = %L AND pgt_name = %L);',
                label, st.pgt_schema, st.pgt_name),
         format(E'SELECT pgtrickle.create_stream_table(\n    %s);', args),
+        -- It chooses a tier, so the tier that counts is said after it.
+        CASE WHEN st.freshness_deadline_ms IS NOT NULL THEN
+            format('SELECT pgtrickle.set_stream_table_sla(%s, %L);', label, st.freshness_deadline_ms * interval '1 ms') END,
         CASE WHEN later <> '' THEN format('SELECT pgtrickle.alter_stream_table(%s, %s);', label, later) END);
 END
 $fn$;

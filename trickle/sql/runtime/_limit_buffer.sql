@@ -1,10 +1,11 @@
 -- Nothing of a buffer can be removed: tell who is in the way, and when it has grown beyond max_buffer_rows, let go the
--- stream tables that have not kept up. They are computed in full the next time, and what they had not consumed is free.
+-- snapshots, and the stream tables that have not kept up. They are computed in full the next time, and what they had not
+-- consumed is free.
 CREATE FUNCTION pgtrickle._limit_buffer(source_id int, consumers bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_column
 DECLARE
-    allowed constant bigint := pgtrickle._setting('max_buffer_rows', '1000000')::bigint;
+    allowed constant bigint := pgtrickle._setting_number('max_buffer_rows', '1000000');
     buffer  regclass := format('pgtrickle_changes.changes_%s', _limit_buffer.source_id);
     source  text := (SELECT t.source_schema || '.' || t.source_name FROM pgtrickle.pgt_change_tracking t
                      WHERE t.source_id = _limit_buffer.source_id);
@@ -30,6 +31,7 @@ BEGIN
     IF NOT is_over THEN
         RETURN;
     END IF;
+    UPDATE pgtrickle.pgt_snapshots s SET is_held = false WHERE s.pgt_id = ANY (consumers) AND s.is_held;
     -- Not those that are being refreshed just now.
     FOR st IN
         SELECT s.* FROM pgtrickle.pgt_stream_tables s

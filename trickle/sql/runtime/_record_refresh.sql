@@ -31,7 +31,9 @@ BEGIN
                             ELSE s.last_full_ms END,
         last_error_message = NULL, last_error_at = NULL
     WHERE s.pgt_id = st.pgt_id;
-    IF pgtrickle._setting_flag('alert_refresh_completed', 'off') THEN
+    -- In place of _setting_flag, which takes as long as a tenth of a small refresh.
+    IF coalesce(nullif(current_setting('pg_trickle.alert_refresh_completed', true), ''),
+                (SELECT g.value FROM pgtrickle.pgt_settings g WHERE g.name = 'alert_refresh_completed')) IN ('on', 'true', 'yes', '1') THEN
         PERFORM pgtrickle._alert('refresh_completed', st, jsonb_build_object(
             'action', outcome.action, 'rows_inserted', outcome.rows_inserted, 'rows_updated', outcome.rows_updated,
             'rows_deleted', outcome.rows_deleted, 'duration_ms', extract(epoch FROM ended - started) * 1000));

@@ -10,6 +10,7 @@ DECLARE
     fault   text;
     cols    text;
     written bigint;
+    memory  text;
 BEGIN
     PERFORM pgtrickle._assert_owner(st);
     PERFORM pgtrickle._assert_identity();
@@ -30,7 +31,9 @@ BEGIN
     SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.place) INTO cols
     FROM pgtrickle._stored_columns(st.pgt_relid) c JOIN pgtrickle._stored_columns(found.relid) s USING (name);
     PERFORM set_config('pg_trickle.refreshing', st.pgt_id::text, true);
+    memory := pgtrickle._grant_memory();
     written := pgtrickle._put_rows(st, found.relid, cols);
+    PERFORM set_config('work_mem', memory, true);
     IF fault IS NULL THEN
         PERFORM pgtrickle._put_states(st.pgt_id, (found.taken).snapshot_id);
     END IF;

@@ -13,10 +13,12 @@ DECLARE
     about     jsonb;
 BEGIN
     FOR item IN
-        SELECT t.source_id, t.source_relid::bigint AS oid, t.source_schema, t.source_name,
-               greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint) AS rows
+        SELECT t.source_id, t.source_relid::bigint AS oid, t.source_schema, t.source_name, b.rows
         FROM pgtrickle.pgt_change_tracking t
-        JOIN pg_class c ON c.oid = to_regclass(format('pgtrickle_changes.changes_%s', t.source_id))
+        JOIN pg_class c ON c.oid = to_regclass('pgtrickle_changes.changes_' || t.source_id)
+        CROSS JOIN LATERAL (SELECT greatest(pg_stat_get_live_tuples(c.oid), c.reltuples::bigint) AS rows OFFSET 0) b
+        WHERE b.rows > threshold OR overflow > 0 AND b.rows > overflow
+           OR t.source_id IN (SELECT a.source_id FROM pgtrickle.pgt_alerts a WHERE a.event = 'buffer_above')
     LOOP
         about := jsonb_build_object('source_oid', item.oid, 'pgt_schema', item.source_schema, 'pgt_name', item.source_name,
                                     'pending_rows', item.rows);

@@ -7,10 +7,11 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
         SELECT b.source_table, max(b.pending_rows) AS pending FROM pgtrickle.change_buffer_sizes() b
         GROUP BY b.source_table
     ), fault AS MATERIALIZED (
-        SELECT t.source_schema || '.' || t.source_name AS source,
-               CASE WHEN c.oid IS NULL THEN 'the table was dropped'
-                    ELSE pgtrickle._capture_fault(t.source_relid, t.source_id) END AS words
-        FROM pgtrickle.pgt_change_tracking t LEFT JOIN pg_class c ON c.oid = t.source_relid
+        SELECT t.source_schema || '.' || t.source_name AS source, pgtrickle._capture_fault(t.source_relid, t.source_id) AS words
+        FROM pgtrickle._doubtful_captures() t
+        UNION ALL
+        SELECT t.source_schema || '.' || t.source_name, 'the table was dropped'
+        FROM pgtrickle.pgt_change_tracking t WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = t.source_relid)
     ), found(place, check_name, severity, evidence, well) AS (
         SELECT 1, 'scheduler_running', 'ERROR',
                CASE pgtrickle._scheduler_status() WHEN 'ACTIVE' THEN NULL

@@ -9,7 +9,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
            (SELECT count(*)::int FROM pgtrickle.parallel_job_status(0) j WHERE j.status = 'QUEUED'),
            count(a.pid)::int, p.pool
     FROM pgtrickle._pool_size() p
-    CROSS JOIN (SELECT pgtrickle._setting('per_database_worker_quota', '0')::int AS quota) q
+    CROSS JOIN (SELECT pgtrickle._setting_number('per_database_worker_quota', '0')::int AS quota) q
     LEFT JOIN pgtrickle._active_refreshes() a ON true
     GROUP BY p.pool, p.per_database, q.quota
 $fn$;

@@ -184,6 +184,7 @@ CREATE TABLE pgtrickle.pgt_snapshots (
     own_xid          xid8   NOT NULL,
     own_seq          bigint NOT NULL,
     basis            text   NOT NULL,
+    is_held          boolean NOT NULL DEFAULT true,
     row_count        bigint NOT NULL,
     data_timestamp   timestamptz,
     created_at       timestamptz NOT NULL DEFAULT now(),
