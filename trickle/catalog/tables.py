@@ -138,6 +138,7 @@ pgt_stream_tables = Table(
     Column("fuse_sensitivity", Integer),
     Column("scc_id", Integer),
     Column("last_fixpoint_iterations", Integer),
+    Column("fixpoint_frontier", Text),
     Column("blown_at", MOMENT),
     Column("blow_reason", Text),
     Column("freshness_deadline_ms", BigInteger),
