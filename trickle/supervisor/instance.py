@@ -289,14 +289,15 @@ class Instance:
     def _read_settings(self, control: Connection[Any]) -> None:
         self._settings = observe.read_settings(control)
         self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
+        sweep_seconds = max(1.0, self.tick_seconds) * len(self.book.tables) / SWEEP_TABLES
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
             fuses_chains=self._settings.enable_fused_refresh,
             auto_backoff=self._settings.auto_backoff,
             tick_seconds=self.tick_seconds,
             slack_seconds=min(0.1, self.tick_seconds / 4),
-            # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
-            check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
+            # Each is looked at in the course of a sweep. One that was not, for four times as long, is refreshed.
+            check_seconds=max(self._options.discovery_seconds, 4 * sweep_seconds),
         )
         self._work.most_turns = self._settings.max_fixpoint_iterations
         self._wake.set(self._settings)
