@@ -229,7 +229,7 @@ def test_doctor_finds_what_lies_around(totals: Database, trickle: Any) -> None:
     found = trickle.json("doctor")
     assert {f["level"] for f in found if f["check"] in ("orphans", "settings", "locks", "connections")} == {"ok"}
     (connections,) = (f for f in found if f["check"] == "connections")
-    assert "1 × (3 + 4) = 7 of the" in connections["detail"] and "Trickle takes none" in connections["detail"]
+    assert "1 × (3 + 4) = 7 of the" in connections["detail"] and "1 × (1 + 4) = 5 processes" in connections["detail"]
 
 
 def test_doctor_names_who_keeps_a_transaction_open(totals: Database) -> None:

@@ -148,6 +148,17 @@ def test_what_changed_of_its_basis_is_noticed(db: Database, totals: Connection, 
     assert is_equal(totals, "totals")
 
 
+def test_a_database_that_was_restored_believes_none(totals: Connection) -> None:
+    """As after pg_restore: the rows of pgt_snapshots came along, and tell of another history."""
+    totals.execute("SELECT pgtrickle.restore_stream_tables()")
+    following, reason = next_refresh(totals)
+    assert following == "FULL" and reason == "it was taken before this database was restored or copied"
+    outcome(totals, "totals")
+    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    assert outcome(totals, "totals")[0] == "FULL"
+    assert is_equal(totals, "totals")
+
+
 def test_another_shape_is_refused(totals: Connection) -> None:
     totals.execute("SELECT pgtrickle.alter_stream_table('totals', query => 'SELECT customer FROM orders')")
     with pytest.raises(errors.InvalidObjectDefinition, match="does not fit"):
