@@ -3,6 +3,9 @@
     python -m benchmarks refresh    How long does it take to bring a result up to date after a change?
     python -m benchmarks capture    What does an application pay for having its writes captured?
     python -m benchmarks failover   How long does nobody work on a stream table when an instance fails?
+    python -m benchmarks latency    How long after a commit does the stream table show it?
+    python -m benchmarks scale      What does an instance cost when there are very many stream tables?
+    python -m benchmarks pool       Is the pool of workers too small, too large, or is the scheduler the bottleneck?
     python -m benchmarks restore    How long does it take to put a stream table back from a snapshot?
 
     server ──▶ a database of its own ──▶ shapes (tables, queries) ──▶ changes (batches)

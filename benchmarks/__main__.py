@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks import (
     capture,
@@ -13,6 +14,7 @@ from benchmarks import (
     latency,
     nexmark,
     operators,
+    pool,
     refresh,
     restore,
     scale,
@@ -44,6 +46,7 @@ _COLUMNS = {
     "failover": failover.COLUMNS,
     "latency": latency.COLUMNS,
     "scale": scale.COLUMNS,
+    "pool": pool.COLUMNS,
     "restore": restore.COLUMNS,
 }
 
@@ -89,6 +92,11 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         numbers = scale.QUICK_TABLES if options.quick else scale.STATED_TABLES
         seconds = options.seconds or (scale.QUICK_SECONDS if options.quick else scale.STATED_SECONDS)
         return scale.run(made, options.tables or numbers, seconds, _say)
+    if options.name == "pool":
+        tables = pool.QUICK_TABLES if options.quick else pool.STATED_TABLES
+        sizes = pool.QUICK_SIZES if options.quick else pool.STATED_SIZES
+        seconds = options.seconds or (pool.QUICK_SECONDS if options.quick else pool.STATED_SECONDS)
+        return pool.run(made, (options.tables or (tables,))[0], sizes, seconds, options.plot, _say)
     for queries in (tpch.SUITE, nexmark.SUITE):
         if options.name == queries.name:
             size = options.sf or (_QUICK_SCALE if options.quick else _SCALE)
@@ -106,9 +114,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rows", type=_rows, help=f"rows of the table ({_ROWS})")
     parser.add_argument("--sf", type=_scale, help=f"scale factor of 'tpch', million events of 'nexmark' ({_SCALE:g})")
     parser.add_argument("--kills", type=_kills, help=f"of each kind, for 'failover' ({failover.STATED_KILLS})")
-    parser.add_argument("--seconds", type=_seconds, help="of each load, for 'latency' and 'scale'")
+    parser.add_argument("--seconds", type=_seconds, help="of each load, for 'latency', 'scale' and 'pool'")
     tables = ",".join(map(str, scale.STATED_TABLES))
-    parser.add_argument("--tables", type=_numbers, help=f"numbers of stream tables, for 'scale' ({tables})")
+    parser.add_argument("--tables", type=_numbers, help=f"numbers of stream tables, for 'scale' ({tables}) and 'pool'")
+    parser.add_argument("--plot", type=Path, help="an SVG file to draw, for 'pool'")
     small = f"{_QUICK_ROWS} rows, or scale factor {_QUICK_SCALE}: does it work at all"
     parser.add_argument("--quick", action="store_true", help=small)
     parser.add_argument("--rounds", type=_rounds, default=_ROUNDS, help=f"turns, at least {_ROUNDS}")

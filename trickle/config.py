@@ -205,13 +205,17 @@ class DatabaseSettings:
         minimum=0,
         maximum=64,
     )
-    event_driven_wake: bool = setting(
-        True,
-        "Whether writers wake a worker that sleeps; off leaves it to looks at the buffers. Not used where "
-        "max_prepared_transactions is set, unless it is on: who has notified cannot prepare a transaction.",
+    event_driven_wake: str = setting(
+        "auto",
+        "Whether writers wake the workers, by a NOTIFY in few of their commits. A transaction that has notified cannot "
+        "be prepared for two-phase commit, so auto means on where the server has max_prepared_transactions = 0.",
+        choices=("auto", "on", "off"),
     )
     wake_debounce_ms: int = setting(
-        10, "Time for which a worker that is woken lets more writers come.", unit="ms", minimum=1, maximum=5000
+        10, "Least time between two looks at a source whose writers go on.", unit="ms", minimum=1, maximum=5000
+    )
+    auto_backoff: bool = setting(
+        True, "Whether a stream table whose refreshes take 95 % of its schedule is refreshed less often, up to 8 times."
     )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
     min_schedule_seconds: int = setting(

@@ -7,6 +7,7 @@ one that another instance was told of; writers that all notify, or that wait for
 from __future__ import annotations
 
 import random
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -176,6 +177,22 @@ def test_the_setting_is_followed_while_the_instance_runs(db: Database, start_wor
         until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
         worker.terminate()
         worker.wait()
+
+
+def test_a_call_that_comes_with_an_answer_is_heard(db: Database) -> None:
+    """The session is readable no more: whoever waits for that waits for the next call."""
+    ear = LockSession(db.url, "pgtrickle_wake")
+    try:
+        with db.connect() as conn:
+            conn.execute("NOTIFY pgtrickle_wake, '7'")
+        until(lambda: select.select([ear], [], [], 0)[0])
+        assert ear.is_intact()
+        assert not select.select([ear], [], [], 0)[0]
+        assert ear.has_rung
+        assert ear.doorbells() == ["7"]
+        assert not ear.has_rung
+    finally:
+        ear.close()
 
 
 def test_who_opens_a_bell_tells_the_others(db: Database) -> None:

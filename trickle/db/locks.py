@@ -68,6 +68,7 @@ class LockSession:
     def __init__(self, url: str, channel: str | None = None) -> None:
         self._keys: dict[LockName, LockKey] = {}
         self._names: dict[LockKey, set[LockName]] = {}
+        self._held: frozenset[LockName] | None = None
         self._rung: list[str] = []
         self._armed: set[int] = set()
         self._conn = connect(url, role="lock")
@@ -103,7 +104,10 @@ class LockSession:
 
     @property
     def held(self) -> frozenset[LockName]:
-        return frozenset(self._keys)
+        """All names that are held: the same object until that changes."""
+        if self._held is None:
+            self._held = frozenset(self._keys)
+        return self._held
 
     def take(self, names: Iterable[LockName]) -> frozenset[LockName]:
         """Try to hold each name, without waiting; the names held now, of those asked for."""
@@ -114,6 +118,7 @@ class LockSession:
         for name, key in keys.items():
             if key in granted or key in self._names:
                 self._keys[name] = key
+                self._held = None
                 self._names.setdefault(key, set()).add(name)
         return frozenset(name for name in asked if name in self._keys)
 
@@ -122,6 +127,7 @@ class LockSession:
         free: list[LockKey] = []
         for name in set(names) & self._keys.keys():
             key = self._keys.pop(name)
+            self._held = None
             self._names[key].discard(name)
             if not self._names[key]:
                 del self._names[key]
@@ -138,11 +144,18 @@ class LockSession:
         row = self._conn.execute(load("queries/lock_count"), parameters).fetchone()
         return row is not None and int(row[0]) == len(self._names)
 
+    @property
+    def has_rung(self) -> bool:
+        """Whether a call came with the answer to a statement, or behind it: then the session is not readable."""
+        while (notice := self._conn.pgconn.notifies()) is not None:
+            self._rung.append(notice.extra.decode())
+        return bool(self._rung)
+
     def doorbells(self) -> list[str]:
         """What was called through the door since the last look; raises OperationalError when the session has ended."""
         self._conn.pgconn.consume_input()
-        while (notice := self._conn.pgconn.notifies()) is not None:
-            self._rung.append(notice.extra.decode())
+        if not self.has_rung:
+            return []
         rung, self._rung = self._rung, []
         return rung
 

@@ -123,7 +123,7 @@ class Launcher:
             self._was_hard = self._was_hard or (self._roster.is_stopping and code != o.EXIT_DRAINED)
             self._feed(r.Ended(database, random.random()))
             self._look_at = self._clock.monotonic()
-        if self._home is not None and self._home in ready:
+        if self._home is not None and (self._home in ready or self._home.has_rung):
             self._hear_doorbell(self._home)
 
     def _reload(self) -> None:

@@ -12,11 +12,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from trickle.scheduler import order
 from trickle.scheduler.agenda import Agenda
-from trickle.scheduler.due import Policy, Verdict, is_ready, judge, needs_compiling, takes_part, wakes_at
+from trickle.scheduler.due import (
+    Policy,
+    Verdict,
+    is_ready,
+    judge,
+    needs_compiling,
+    period_seconds,
+    takes_part,
+    wakes_at,
+)
 from trickle.scheduler.order import Due
+from trickle.scheduler.pace import Pace
 from trickle.scheduler.table import TIER_RANK, Table
 from trickle.scheduler.units import Unit, divide
 
@@ -71,6 +82,7 @@ class Book:
         self._compile_at: dict[int, tuple[tuple[object, ...], float]] = {}
         self._checked_at: dict[int, float] = {}
         self._skipped: dict[int, str | None] = {}
+        self._pace = Pace()
         # By unit.
         self._due_since: dict[int, float] = {}
         self._finished_at: dict[int, float] = {}
@@ -119,6 +131,7 @@ class Book:
             if self.tables[pgt_id].held != reason and not self.failures(pgt_id):
                 self._trouble.pop(pgt_id, None)
                 self._agenda.wake([pgt_id])
+        self._pace.keep_only(self.tables.keys())
         self._changed &= self.tables.keys()
         self._changed_again &= self.tables.keys()
         self._served &= self.division.by_key.keys()
@@ -164,10 +177,13 @@ class Book:
         if table is not None:
             self._compile_at[pgt_id] = (_program_facts(table), at)
 
-    def refreshed(self, rows_changed: Mapping[int, int], at: float) -> frozenset[int]:
-        """A refresh of these is done; the other stream tables that have something to do because of it."""
+    def refreshed(
+        self, rows_changed: Mapping[int, int], at: float, seconds: Mapping[int, float] = MappingProxyType({})
+    ) -> frozenset[int]:
+        """A refresh of these is done, and took so long; the others that have something to do because of it."""
         awakened: set[int] = set()
         for pgt_id, rows in rows_changed.items():
+            self._measure(pgt_id, seconds.get(pgt_id, 0.0), at)
             self._end(pgt_id, at)
             if rows > 0:
                 awakened |= self.division.graph.downstream.get(pgt_id, frozenset())
@@ -258,7 +274,12 @@ class Book:
             return None
         if unit.is_slowest and not all(is_ready(self._as_known(t), moment.database, self._policy) for t in part):
             return None
-        return Due(unit, tuple(t.pgt_id for t in part), min((t.tier for t in part), key=TIER_RANK.__getitem__))
+        return Due(
+            unit,
+            tuple(t.pgt_id for t in part),
+            min((t.tier for t in part), key=TIER_RANK.__getitem__),
+            min(self._latest_start(t) for t in part),
+        )
 
     def _part_of_held(self, unit: Unit, part: tuple[Table, ...]) -> tuple[Table, ...]:
         """Who is held back says so once. Those who are seen together wait for him; else the others go on."""
@@ -293,8 +314,21 @@ class Book:
         if self._has_said(table):
             return Verdict.WAIT
         needs_check = moment.monotonic >= self._check_again_at(table.pgt_id)
+        if table.pgt_id in self._changed:
+            self._pace.changed(table.pgt_id, moment.monotonic)
         has_changes = table.pgt_id in self._changed or needs_check
-        return judge(self._as_known(table), has_changes, moment.database, self._policy)
+        is_urgent = moment.monotonic >= self._latest_start(table)
+        return judge(self._as_known(table), has_changes, moment.database, self._policy, is_urgent)
+
+    def _latest_start(self, table: Table) -> float:
+        return self._pace.latest_start(table.pgt_id, table.deadline_seconds, self._policy.tick_seconds)
+
+    def _measure(self, pgt_id: int, seconds: float, at: float) -> None:
+        table = self.tables.get(pgt_id)
+        self._pace.refreshed(pgt_id, seconds, None if table is None else period_seconds(table, self._policy))
+        if pgt_id in self._changed_again:
+            # Nobody knows when, but it was while this refresh ran.
+            self._pace.changed(pgt_id, at - seconds)
 
     def _check_again_at(self, pgt_id: int) -> float:
         # The first look at a table that became ours is a check as well: nobody knows when the last one was.
@@ -317,7 +351,7 @@ class Book:
         """When one that waits may have something to do although nothing happens to it."""
         now = moment.monotonic
         # Clocks may be set: no moment is believed in for long.
-        moments = [now + LONGEST_REST_SECONDS, max(self._check_again_at(table.pgt_id), now)]
+        moments = [now + LONGEST_REST_SECONDS, max(self._check_again_at(table.pgt_id), now), self._latest_start(table)]
         upcoming = wakes_at(self._as_known(table), self._policy)
         if upcoming is not None:
             moments.append(now + max(0.0, (upcoming - moment.database).total_seconds()))
@@ -328,7 +362,10 @@ class Book:
     def _as_known(self, table: Table) -> Table:
         """The catalog row, with the moment we know better: our own last look at the table."""
         looked_at = self._looked_at.get(table.pgt_id)
-        return table if looked_at is None else replace(table, last_refresh_at=looked_at)
+        stretch = self._pace.stretch(table.pgt_id)
+        if looked_at is None and stretch == 1:
+            return table
+        return replace(table, last_refresh_at=looked_at or table.last_refresh_at, stretch=stretch)
 
     def _end(self, pgt_id: int, at: float) -> None:
         self._changed.discard(pgt_id)

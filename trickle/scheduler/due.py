@@ -29,6 +29,8 @@ class Policy:
     """The settings of the database that bear on the decision."""
 
     tiered_scheduling: bool = True
+    auto_backoff: bool = True
+    tick_seconds: float = 1.0  # between two looks at the clock
     # A tick comes a little early or late; without slack a table of the tick's period would miss every other
     # one.
     slack_seconds: float = 0.1
@@ -37,8 +39,8 @@ class Policy:
     check_seconds: float = 30.0
 
 
-def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Verdict:
-    """What to do with this table now, apart from what else runs."""
+def judge(table: Table, has_changes: bool, now: datetime, policy: Policy, is_urgent: bool = False) -> Verdict:
+    """What to do with this table now, apart from what else runs. One that is urgent does not wait for its schedule."""
     if not table.is_runnable:
         return Verdict.WAIT
     if not table.is_populated or table.needs_reinit:
@@ -48,7 +50,7 @@ def judge(table: Table, has_changes: bool, now: datetime, policy: Policy) -> Ver
         return Verdict.REFRESH if has_changes else Verdict.WAIT
     if policy.tiered_scheduling and table.tier is Tier.FROZEN:
         return Verdict.WAIT
-    if not _time_has_come(table, has_changes, now, policy):
+    if not (has_changes and is_urgent) and not _time_has_come(table, has_changes, now, policy):
         return Verdict.WAIT
     return Verdict.REFRESH if has_changes else Verdict.TOUCH
 
@@ -89,8 +91,8 @@ def wakes_at(table: Table, policy: Policy) -> datetime | None:
     match table.schedule:
         case Cron() as cron:
             return cron.next_after(last)
-        case Every(seconds=seconds):
-            return last + _period(table, seconds, policy)
+        case Every():
+            return last + _period(table, policy)
         case _:
             return None
 
@@ -101,12 +103,21 @@ def _time_has_come(table: Table, has_changes: bool, now: datetime, policy: Polic
         case Cron() as cron:
             upcoming = cron.next_after(last) if last is not None else now
             return upcoming is not None and now >= upcoming
-        case Every(seconds=seconds):
-            return last is None or now - last >= _period(table, seconds, policy)
+        case Every():
+            return last is None or now - last >= _period(table, policy)
         case _:
             return has_changes
 
 
-def _period(table: Table, seconds: int, policy: Policy) -> timedelta:
-    stretched = seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1)
-    return timedelta(seconds=stretched - policy.slack_seconds)
+def period_seconds(table: Table, policy: Policy) -> float | None:
+    """How often its schedule and its tier would have it refreshed; None without a fixed period."""
+    match table.schedule:
+        case Every(seconds=seconds):
+            return float(seconds * (TIER_MULTIPLIER.get(table.tier, 1) if policy.tiered_scheduling else 1))
+        case _:
+            return None
+
+
+def _period(table: Table, policy: Policy) -> timedelta:
+    stretch = table.stretch if policy.auto_backoff else 1
+    return timedelta(seconds=(period_seconds(table, policy) or 0.0) * stretch - policy.slack_seconds)

@@ -2,7 +2,8 @@
 
 First come those that have not been started since everybody who was due had a turn: however busy it is, nobody is
 started twice before somebody who waits. Among them the bands of their kinds decide, then the tiers (not of
-immediate closures), then the depth in the graph, then who has waited longest.
+immediate closures), then who has to start earliest to keep a deadline, then the depth in the graph, then who has waited
+longest.
 
 An upstream that is due or running goes first: its downstream would otherwise be refreshed twice. It is waited
 for only once, counted from the moment the downstream became due, and never longer than `PATIENCE_SECONDS`;
@@ -28,6 +29,7 @@ class Due:
     unit: Unit
     members: tuple[int, ...]
     tier: Tier = Tier.HOT  # the hottest of its members
+    latest_start: float = float("inf")  # of its members' deadlines, in monotonic seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,13 @@ def _must_wait(key: int, busy: frozenset[int], between: Graph, waiting: Waiting,
     return any(waiting.finished_at.get(above, -1.0) < since for above in between.ancestors(key) & busy)
 
 
-def _rank(item: Due, between: Graph, waiting: Waiting, now: float) -> tuple[bool, int, int, int, float, int]:
+def _rank(item: Due, between: Graph, waiting: Waiting, now: float) -> tuple[bool, int, int, float, int, float, int]:
     key = item.unit.key
     return (
         key in waiting.served,
         item.unit.band,
         0 if item.unit.kind is Kind.IMMEDIATE_CLOSURE else TIER_RANK[item.tier],
+        item.latest_start,
         between.level.get(key, 0),
         waiting.due_since.get(key, now),
         key,

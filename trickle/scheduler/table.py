@@ -49,6 +49,8 @@ class Table:
     group_has_one_snapshot: bool = False
     # Why it is not to be refreshed now: a gate, or watermarks too far apart.
     held: str | None = None
+    deadline_seconds: float | None = None  # how old its rows may become
+    stretch: int = 1  # its period is multiplied by this: it could not be kept
 
     @property
     def full_name(self) -> str:

@@ -36,7 +36,8 @@ class Holdings:
         self._group_id = group_id
         self._looked_at: frozenset[str] = frozenset()
         self._elsewhere: frozenset[int] = frozenset()
-        self._usable: tuple[tuple[object, ...], Mapping[int, Table], frozenset[int]] = ((), {}, frozenset())
+        self._usable: frozenset[int] = frozenset()
+        self._facts: tuple[object, ...] = (None,) * 6  # from which that was computed
 
     def assign(self, layout: Layout, mine: frozenset[str]) -> None:
         """What we should hold from now on."""
@@ -50,12 +51,13 @@ class Holdings:
 
     def usable(self, tables: Mapping[int, Table]) -> frozenset[int]:
         """The stream tables that we may work on: the same object until something about it changes."""
-        claims_in_use = self._link.held_names() & self.mine & self._looked_at
-        facts = (claims_in_use, self._elsewhere, self.layout)
-        if self._usable[0] != facts or self._usable[1] is not tables:
-            found = self._covered(tables.values(), claims_in_use) - self._elsewhere
-            self._usable = (facts, tables, found if found != self._usable[2] else self._usable[2])
-        return self._usable[2]
+        facts = (self._link.held_names(), self.mine, self._looked_at, self._elsewhere, self.layout, tables)
+        if any(now is not before for now, before in zip(facts, self._facts, strict=True)):
+            self._facts = facts
+            in_use = self._link.held_names() & self.mine & self._looked_at
+            found = self._covered(tables.values(), in_use) - self._elsewhere
+            self._usable = self._usable if found == self._usable else found
+        return self._usable
 
     def settle(self, control: Connection[Any], tables: Mapping[int, Table], in_hand: frozenset[str]) -> bool:
         """Give back what is no longer ours, take what is, and look before using it; whether anything was given back."""

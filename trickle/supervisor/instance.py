@@ -289,6 +289,8 @@ class Instance:
         self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
+            auto_backoff=self._settings.auto_backoff,
+            tick_seconds=self.tick_seconds,
             slack_seconds=min(0.1, self.tick_seconds / 4),
             # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
             check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),

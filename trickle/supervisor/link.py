@@ -28,6 +28,7 @@ from trickle.supervisor.observe import Database, read_database, read_lock_table
 from trickle.supervisor.options import WorkerOptions
 
 WAKE_CHANNEL = "pgtrickle_wake"
+_NOTHING: frozenset[LockName] = frozenset()
 _BACKOFF_BASE_SECONDS = 0.1
 _BACKOFF_CAP_SECONDS = 2.0
 
@@ -50,6 +51,8 @@ class ServerLink:
         self.meanwhile: Callable[[], None] | None = None  # done while a statement of the control session takes long
         self._failures = 0
         self._retry_at = 0.0
+        self._held = _NOTHING
+        self._names: frozenset[str] = frozenset()
 
     def may_try(self, now: float) -> bool:
         return now >= self._retry_at
@@ -158,10 +161,12 @@ class ServerLink:
         self.drop_control()
 
     def held_names(self) -> frozenset[str]:
-        """The names of stream tables whose claims we hold."""
-        if self.locks is None:
-            return frozenset()
-        return frozenset(lock.name for lock in self.locks.held if self._is_claim(lock))
+        """The names of stream tables whose claims we hold: the same object until that changes."""
+        held = self.locks.held if self.locks is not None else _NOTHING
+        if held is not self._held:
+            self._held = held
+            self._names = frozenset(lock.name for lock in held if self._is_claim(lock))
+        return self._names
 
     def take(self, names: frozenset[str]) -> None:
         if self.locks is not None and names:

@@ -152,6 +152,8 @@ class Wheel:
 
     def _pause(self) -> float:
         """Seconds until the clock itself asks for a turn."""
+        if self._link.locks is not None and self._link.locks.has_rung:
+            return 0.0
         moments = [self._next_tick]
         if self._crew.next_deadline is not None:
             moments.append(self._crew.next_deadline)
@@ -205,7 +207,7 @@ class Wheel:
 
     def _hear_doorbell(self, ready: list[Any]) -> None:
         locks = self._link.locks
-        if locks is None or locks not in ready:
+        if locks is None or (locks not in ready and not locks.has_rung):
             return
         try:
             rung = locks.doorbells()

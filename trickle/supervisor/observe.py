@@ -18,6 +18,7 @@ from trickle.supervisor.claims import Member
 from trickle.supervisor.pruning import Buffer
 
 _Conn = Connection[Any]
+_Default = TypeVar("_Default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class DatabaseSettings:
     enabled: bool = True
     scheduler_interval_ms: int = 1000
     tiered_scheduling: bool = True
+    auto_backoff: bool = True
     event_driven_wake: bool | None = None  # None: as the server allows
     wake_debounce_ms: int = 10
     max_dynamic_refresh_workers: int | None = None
@@ -111,14 +113,14 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
     rows = conn.execute(load("queries/instance_settings"), {"names": names}).fetchall()
     found = {str(name): str(value).strip().lower() for name, value in rows}
     default = DatabaseSettings()
-    wake = found.get("event_driven_wake")
     return DatabaseSettings(
         enabled=_boolean(found.get("enabled"), default.enabled),
         scheduler_interval_ms=_milliseconds(
             found.get("scheduler_interval_ms"), default.scheduler_interval_ms, 100, 600_000
         ),
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
-        event_driven_wake=_boolean(wake, True) if wake is not None else None,
+        auto_backoff=_boolean(found.get("auto_backoff"), default.auto_backoff),
+        event_driven_wake=_boolean(found.get("event_driven_wake"), None),
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
         max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), None, 1, 64),
         max_concurrent_refreshes=_number(found.get("max_concurrent_refreshes"), None, 1, 64),
@@ -218,6 +220,7 @@ def _table(row: Mapping[str, Any]) -> Table:
         refresh_group=row["refresh_group"],
         group_has_one_snapshot=row["group_has_one_snapshot"],
         held=row["held"],
+        deadline_seconds=row["deadline_seconds"],
     )
 
 
@@ -235,7 +238,7 @@ def _milliseconds(text: str | None, default: int, least: int, most: int) -> int:
     return min(max(int(number), least), most) if number.isdigit() else default
 
 
-def _boolean(text: str | None, default: bool) -> bool:
+def _boolean(text: str | None, default: _Default) -> bool | _Default:
     if text in ("on", "true", "yes", "1", "t", "y"):
         return True
     return False if text in ("off", "false", "no", "0", "f", "n") else default

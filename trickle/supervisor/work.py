@@ -198,7 +198,9 @@ class Work:
             self._book.skipped(pgt_id, reason, self._clock.monotonic() + HELD_SECONDS)
             self._tell(logging.INFO, "refresh held back", pgt_id, reason=reason)
         awakened = self._book.refreshed(
-            {pgt_id: part.outcome.rows_changed for pgt_id, part in done.items()}, self._clock.monotonic()
+            {pgt_id: part.outcome.rows_changed for pgt_id, part in done.items()},
+            self._clock.monotonic(),
+            {pgt_id: part.seconds for pgt_id, part in done.items()},
         )
         for pgt_id, part in done.items():
             self._deaths.pop(pgt_id, None)

@@ -25,6 +25,7 @@ SELECT s.pgt_id,
        g.group_id AS refresh_group,
        coalesce(g.isolation = 'repeatable_read', false) AS group_has_one_snapshot,
        h.reason AS held,
+       s.freshness_deadline_ms / 1000.0::float8 AS deadline_seconds,
        hashtext(s.pgt_schema || '.' || s.pgt_name) AS name_key
   FROM pgtrickle.pgt_stream_tables AS s
   LEFT JOIN (SELECT r.group_id, r.isolation, unnest(r.member_pgt_ids) AS pgt_id

@@ -12,7 +12,7 @@ SELECT pg_is_in_recovery() AS in_recovery,
        (SELECT coalesce(sum(hashtextextended(concat_ws('|', s.pgt_id, s.pgt_relid, s.pgt_schema, s.pgt_name, s.schedule,
                    s.refresh_tier, s.refresh_mode, s.status, s.is_populated, s.needs_reinit, s.program_state,
                    s.program_version, s.consecutive_errors, s.diamond_consistency, s.diamond_schedule_policy,
-                   s.defining_query), 0)), 0)::text
+                   s.freshness_deadline_ms, s.defining_query), 0)), 0)::text
           FROM pgtrickle.pgt_stream_tables AS s)
        || (SELECT coalesce(sum(hashtextextended(h.pgt_id || h.reason, 0)), 0)::text FROM pgtrickle.held AS h)
        || (SELECT coalesce(sum(hashtextextended(g.*::text, 0)), 0)::text FROM pgtrickle.pgt_refresh_groups AS g)
