@@ -251,7 +251,14 @@ def test_settings_of_the_database(db: Database, trickle: Any) -> None:
         owner.execute("SELECT pgtrickle.set_config('drain_timeout', '7s')")
         owner.execute("SELECT pgtrickle.set_config('metrics_port', '9001')")
         admin.execute(f'ALTER DATABASE "{db.name}" SET pg_trickle.metrics_port = 9002')
+        owner.execute("SELECT pgtrickle.set_config('history_retention_days', '7')")
+        owner.execute("SELECT pgtrickle.set_config('buffer_alert_threshold', 'many')")
+        owner.execute("SELECT pgtrickle.set_config('profile', 'constrained')")
     shown = {row["setting"]: row for row in trickle.json("settings")}
+    assert (shown["history_retention_days"]["value"], shown["sla_window_hours"]["from"]) == (7, "default")
+    assert shown["buffer_alert_threshold"]["value"] == 1_000_000
+    assert "cannot be read" in shown["buffer_alert_threshold"]["from"]
+    assert (shown["merge_work_mem_mb"]["value"], shown["max_concurrent_refreshes"]["value"]) == (32, 2)
     assert shown["drain_timeout"]["value"] == 7
     assert "in the database" in shown["drain_timeout"]["from"]
     assert shown["metrics_port"]["value"] == 9002
