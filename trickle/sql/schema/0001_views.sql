@@ -16,7 +16,7 @@ SELECT s.*,
 FROM pgtrickle.pgt_stream_tables s
 LEFT JOIN pgtrickle.pgt_frontiers f USING (pgt_id)
 CROSS JOIN (SELECT pgtrickle._setting_number('scheduler_interval_ms', '1000')::float8 / 1000 AS seconds,
-                   pgtrickle._setting_flag('tiered_scheduling', 'on') AS tiered) tick;
+                   pgtrickle._setting_flag('tiered_scheduling', 'on') AS tiered OFFSET 0) tick;
 
 CREATE VIEW pgtrickle.pg_stat_stream_tables AS
 SELECT i.pgt_id, i.pgt_schema, i.pgt_name, i.status, i.refresh_mode, i.is_populated, i.data_timestamp, i.schedule,
