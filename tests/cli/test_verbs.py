@@ -229,7 +229,7 @@ def test_doctor_finds_what_lies_around(totals: Database, trickle: Any) -> None:
     found = trickle.json("doctor")
     assert {f["level"] for f in found if f["check"] in ("orphans", "settings", "locks", "connections")} == {"ok"}
     (connections,) = (f for f in found if f["check"] == "connections")
-    assert "1 × (3 + 4) = 7 of the" in connections["detail"] and "Trickle takes none" in connections["detail"]
+    assert "1 × (3 + 4) = 7 of the" in connections["detail"] and "1 × (1 + 4) = 5 processes" in connections["detail"]
 
 
 def test_doctor_names_who_keeps_a_transaction_open(totals: Database) -> None:
@@ -251,7 +251,14 @@ def test_settings_of_the_database(db: Database, trickle: Any) -> None:
         owner.execute("SELECT pgtrickle.set_config('drain_timeout', '7s')")
         owner.execute("SELECT pgtrickle.set_config('metrics_port', '9001')")
         admin.execute(f'ALTER DATABASE "{db.name}" SET pg_trickle.metrics_port = 9002')
+        owner.execute("SELECT pgtrickle.set_config('history_retention_days', '7')")
+        owner.execute("SELECT pgtrickle.set_config('buffer_alert_threshold', 'many')")
+        owner.execute("SELECT pgtrickle.set_config('profile', 'constrained')")
     shown = {row["setting"]: row for row in trickle.json("settings")}
+    assert (shown["history_retention_days"]["value"], shown["sla_window_hours"]["from"]) == (7, "default")
+    assert shown["buffer_alert_threshold"]["value"] == 1_000_000
+    assert "cannot be read" in shown["buffer_alert_threshold"]["from"]
+    assert (shown["merge_work_mem_mb"]["value"], shown["max_concurrent_refreshes"]["value"]) == (32, 2)
     assert shown["drain_timeout"]["value"] == 7
     assert "in the database" in shown["drain_timeout"]["from"]
     assert shown["metrics_port"]["value"] == 9002

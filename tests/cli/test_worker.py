@@ -120,3 +120,26 @@ def test_the_defaults_of_a_database_may_be_peculiar(
 )
 def test_wrong_options_are_refused_before_anything_starts(trickle: Any, words: tuple[str, ...], told: str) -> None:
     assert told in trickle("worker", *words, expect=1).stderr
+
+
+@pytest.mark.parametrize("in_database", [False, True])
+def test_a_profile_reaches_every_part(
+    orders: Database, clean_environment: dict[str, str | None], tmp_path: Path, in_database: bool
+) -> None:
+    """The command line has no more to say than the database, which a pooler would let through."""
+    inherited = {name: value for name, value in os.environ.items() if name not in clean_environment}
+    with orders.connect() as owner:
+        if in_database:
+            owner.execute("SELECT pgtrickle.set_config('profile', 'constrained')")
+        said = [] if in_database else ["--profile", "constrained"]
+        command = [sys.executable, "-m", "trickle", "worker", "--postgres-url", orders.url, *said]
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(command, env=inherited, stderr=log)
+        try:
+            most = "SELECT max(most) FROM pgtrickle._pool_stakes()"
+            until(lambda: owner.execute(most).fetchone() == (2,))
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()

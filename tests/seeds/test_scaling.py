@@ -136,6 +136,9 @@ def test_the_worker_pool_as_printed(at_work: psycopg.Connection[Any]) -> None:
     assert row["db_name"] == at_work.info.dbname and row["db_oid"] > 0
     assert (row["active_workers"], row["total_active_workers"], row["scheduler_running"]) == (2, 2, True)
     assert row["scheduler_pid"] > 0
+    assert page.rows("SELECT scheduler_running FROM pgtrickle.quick_health") == [{"scheduler_running": True}]
+    assert page.rows("SELECT scheduler_status AS s FROM pgtrickle.health_summary()") == [{"s": "ACTIVE"}]
+    assert page.rows("SELECT active_workers AS n FROM pgtrickle.metrics_summary()") == [{"n": 2}]
 
 
 def run_by_psql(db: Database, statement: str) -> None:

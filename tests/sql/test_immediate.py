@@ -452,7 +452,7 @@ def test_a_long_transaction_does_not_fill_the_lock_table(st: Connection) -> None
     held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
     with st.transaction():
         st.execute("DO $$ BEGIN FOR i IN 1000..2200 LOOP INSERT INTO orders VALUES (i, i, 1); END LOOP; END $$")
-        assert one(st, held) <= 1002
+        assert one(st, held) <= 1003  # a thousand groups, the stream table, its reader and the bell of its source
     assert is_equal(st, "st") and one(st, held) == 0
 
 

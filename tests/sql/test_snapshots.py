@@ -107,6 +107,17 @@ def test_changes_are_kept_for_it_only_so_long(totals: Connection) -> None:
     assert is_equal(totals, "totals")
 
 
+def test_the_pruner_waits_for_a_restore(db: Database, totals: Connection) -> None:
+    """It would see the frontier as it was, and take away what the restored one is going to need."""
+    totals.execute("SELECT pgtrickle.set_config('snapshot_hold_hours', '0')")
+    with db.connect(autocommit=False) as restorer:
+        restorer.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+        prune(totals)
+        restorer.commit()
+    assert outcome(totals, "totals")[0] == "DIFFERENTIAL"
+    assert is_equal(totals, "totals")
+
+
 def test_a_buffer_that_overflows_is_not_held(totals: Connection) -> None:
     totals.execute("SELECT pgtrickle.set_config('max_buffer_rows', '1')")
     prune(totals)
@@ -143,8 +154,21 @@ def test_what_changed_of_its_basis_is_noticed(db: Database, totals: Connection, 
         admin.execute("SET ROLE app_owner" if "DISABLE" not in change else "SELECT")
         admin.execute(change.encode())
     outcome(totals, "totals")
-    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    compile_and_install(totals, 1)
     outcome(totals, "totals")
+    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    assert outcome(totals, "totals")[0] == "FULL"
+    assert is_equal(totals, "totals")
+
+
+def test_a_database_that_was_restored_believes_none(totals: Connection) -> None:
+    """As after pg_restore: the rows of pgt_snapshots came along, and tell of another history."""
+    totals.execute("SELECT pgtrickle.restore_stream_tables()")
+    following, reason = next_refresh(totals)
+    assert following == "FULL" and reason == "it was taken before this database was restored or copied"
+    outcome(totals, "totals")
+    totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
+    assert outcome(totals, "totals")[0] == "FULL"
     assert is_equal(totals, "totals")
 
 

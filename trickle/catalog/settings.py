@@ -19,6 +19,13 @@ def read_settings(connection: Connection[Any]) -> config.Source:
         return config.from_database(dict(cursor.execute(load("queries/stream_table_settings"), {"names": names})))
 
 
+def read_given(connection: Connection[Any]) -> dict[str, str]:
+    """What this database says of the settings that stand there alone, as it was written."""
+    names = list(config.table(config.DatabaseSettings))
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return dict(cursor.execute(load("queries/stream_table_settings"), {"names": names}))
+
+
 def presets() -> dict[str, dict[str, str]]:
     """Profile → setting → value; they stand in one place, the function of the server that reads settings."""
     rows = re.findall(r"\('([a-z-]+)', '([a-z_]+)', '([^']*)'\)", load("runtime/_presets"))

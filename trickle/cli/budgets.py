@@ -50,12 +50,13 @@ class Budget:
             f"{self.of_others} of others ({self.max_connections} less {self.reserved} reserved)"
         )
 
-    @property
-    def processes_in_words(self) -> str:
-        """None of the server's own worker processes is ours."""
+    def processes_in_words(self, instances: int) -> str:
+        """On the hosts of the instances; none of the server's own worker processes is ours."""
+        ours = instances * (1 + self.refreshes_of_an_instance)
         return (
-            f"max_worker_processes is {self.max_worker_processes}, of which parallel queries may take "
-            f"{self.max_parallel_workers} and Trickle takes none"
+            f"{instances} × (1 + {self.refreshes_of_an_instance}) = {ours} processes on their hosts, and none of the "
+            f"{self.max_worker_processes} of max_worker_processes, of which parallel queries may take "
+            f"{self.max_parallel_workers}"
         )
 
     @property

@@ -42,7 +42,7 @@ def _room(seen: Examination) -> Iterator[Finding]:
     if budget is None:
         return
     live = sum(instance.is_live for instance in seen.instances)
-    enough = f"{budget.in_words(max(live, 1))}; {budget.processes_in_words}"
+    enough = f"{budget.in_words(max(live, 1))}; {budget.processes_in_words(max(live, 1))}"
     yield from or_ok("connections", surroundings.connections(budget, live), enough)
     room = f"{budget.locks_held} of about {budget.lock_room} are held"
     yield from or_ok("locks", surroundings.locks(budget), room)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from trickle import config
+from trickle.catalog.settings import from_profile, presets
 from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
 from trickle.cli.settings_page import markdown_page
@@ -29,7 +32,11 @@ def settings(
         typer.echo(markdown_page(), nl=False)
         return
     found = target.every_source(context, {"postgres_url": postgres_url})
-    rows = list(_rows(config.merge(*found), config.choose(*found)))
+    resolved = config.merge(*found)
+    sources = (from_profile(resolved.profile), *found)
+    rows = _rows(config.merge(*sources), config.choose(*sources))
+    named = target.is_named(resolved, os.environ)
+    rows += _rows_of_database(target.given_in_database(resolved.postgres_url) if named else {}, resolved.profile)
     if as_json:
         output.print_json(rows)
     else:
@@ -47,6 +54,26 @@ def _rows(resolved: config.Settings, chosen: config.Source) -> list[dict[str, ob
         }
         for name, (_, about) in config.table().items()
     ]
+
+
+def _rows_of_database(given: Mapping[str, str], profile: str) -> list[dict[str, object]]:
+    """Settings that stand in the database alone: what counts there now, for a worker of this profile."""
+    return [_row_of_database(name, given, presets().get(profile, {})) for name in config.table(config.DatabaseSettings)]
+
+
+def _row_of_database(name: str, given: Mapping[str, str], preset: Mapping[str, str]) -> dict[str, object]:
+    default, about = config.table(config.DatabaseSettings)[name]
+    where = f"{config.DATABASE_PREFIX}{name} in the database" if name in given else "profile"
+    text = given.get(name, preset.get(name))
+    value = default
+    if text is None:
+        where = "default"
+    else:
+        try:
+            value = config.checked(name, text)
+        except (TypeError, ValueError) as error:
+            where = f"default, for what is {where} cannot be read: {error}"
+    return {"setting": name, "value": value, "unit": about.unit, "from": where, "meaning": about.help}
 
 
 def _shown(name: str, value: config.Value) -> config.Value:

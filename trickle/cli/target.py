@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -13,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import trickle.client
 from trickle import config, embedded
-from trickle.catalog.settings import from_profile, read_settings
+from trickle.catalog.settings import from_profile, read_given, read_settings
 from trickle.catalog.sqlstates import translated
 from trickle.cli import output
 from trickle.client import Client
@@ -42,9 +43,13 @@ def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[config.
     """Settings with those of the database they lead to, and its URL."""
     file, environment, command_line = _sources(context, flags)
     url = database_url(config.merge(file, environment, command_line))
-    sources = (file, environment, database_settings(url), command_line)
+    database = database_settings(url)
+    sources = (file, environment, database, command_line)
     profile = config.merge(*sources).profile
-    return config.merge(from_profile(profile), *sources), url
+    merged = config.merge(from_profile(profile), *sources)
+    # Sessions of a database that names the profile know it without being told.
+    is_known = "profile" in database and config.merge(database).profile == profile
+    return (replace(merged, profile="") if is_known else merged), url
 
 
 def database_settings(url: str) -> config.Source:
@@ -59,6 +64,12 @@ def with_profile(url: str, profile: str) -> str:
         return url
     given = conninfo_to_dict(url).get("options") or ""
     return make_conninfo(url, options=f"{given} -c {config.DATABASE_PREFIX}profile={profile}".strip())
+
+
+def given_in_database(url: str) -> dict[str, str]:
+    """What a database says of the settings that stand there alone."""
+    with trickle.client.connect(url) as client, translated("settings", client.connection):
+        return read_given(client.connection)
 
 
 def is_named(settings: config.Settings, environment: Mapping[str, str]) -> bool:

@@ -2,7 +2,7 @@
 -- fuses that stay blown, capture that somebody switched off. Asked for each minute, so it reads in a few statements over all.
 CREATE FUNCTION pgtrickle._lasting_troubles() RETURNS TABLE (event text, pgt_id bigint, source_id int, details jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
-    WITH tick AS (SELECT pgtrickle._setting_flag('tiered_scheduling', 'on') AS tiered), due AS MATERIALIZED (
+    WITH tick AS MATERIALIZED (SELECT pgtrickle._setting_flag('tiered_scheduling', 'on') AS tiered), due AS MATERIALIZED (
         SELECT s.pgt_id, extract(epoch FROM now() - s.last_refresh_at)::float8 AS age,
                CASE WHEN s.schedule !~ '[\s@]' THEN pgtrickle.parse_duration_seconds(s.schedule)
                     * CASE WHEN NOT tick.tiered THEN 1 WHEN s.refresh_tier = 'warm' THEN 2 WHEN s.refresh_tier = 'cold' THEN 10 ELSE 1 END
