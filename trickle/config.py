@@ -218,6 +218,15 @@ class DatabaseSettings:
         True, "Whether a stream table whose refreshes take 95 % of its schedule is refreshed less often, up to 8 times."
     )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
+    allow_circular: bool = setting(
+        False, "Whether stream tables may read each other in a circle, where all of their queries are monotone."
+    )
+    max_fixpoint_iterations: int = setting(
+        100, "Turns after which a cycle that still changes is given up.", minimum=1, maximum=10_000
+    )
+    enable_fused_refresh: bool = setting(
+        True, "Whether calculated stream tables in a row are refreshed in one transaction."
+    )
     min_schedule_seconds: int = setting(
         1, "Shortest schedule that a stream table may be given.", unit="s", minimum=1, maximum=86_400
     )

@@ -40,6 +40,18 @@ def test_what_is_shown_of_storage_works(db: Database) -> None:
         assert owner.execute("SELECT to_regclass('daily_2026')").fetchone() == (None,)
 
 
+def test_what_is_shown_of_scheduling_works(db: Database) -> None:
+    text = (ROOT / "docs" / "scheduling.md").read_text(encoding="utf-8")
+    with db.connect() as owner:
+        owner.execute("CREATE TABLE orders (id int PRIMARY KEY, customer int, amount numeric)")
+        for block in re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            for statement in block.split(";\n"):
+                if statement.strip():
+                    owner.execute(statement.encode())
+        found = owner.execute("SELECT array_agg(member_name ORDER BY 1) FROM pgtrickle.diamond_groups()").fetchone()
+        assert found == (["counts", "pairs", "sums"],)
+
+
 OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 
 

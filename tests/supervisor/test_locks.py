@@ -201,3 +201,14 @@ def test_sessions_are_named(db: Database) -> None:
     with connect(db.url, role="scheduler") as conn:
         assert conn.execute("SHOW application_name").fetchone() == ("pg_trickle_scheduler",)
         assert conn.prepare_threshold is None
+
+
+def test_a_doorbell_that_comes_with_an_answer_is_heard(db: Database, session: LockSession) -> None:
+    """Catches: the server sends both at once, the socket is empty, and nobody wakes up."""
+    assert not session.has_rung
+    with db.connect() as conn:
+        conn.execute("NOTIFY test_doorbell, '7'")
+    session.say("pg_trickle_lock")
+    assert session.has_rung
+    assert session.doorbells() == ["7"]
+    assert not session.has_rung

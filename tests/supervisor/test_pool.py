@@ -107,7 +107,7 @@ def test_two_databases_share_the_pool(
             assert max(seen.get(db.name, 0) for seen in both) == 2, "the burst was taken back"
             assert max(seen.get(other.name, 0) for seen in both) == 2
             rows = loud.execute("SELECT * FROM pgtrickle.worker_allocation_status()").fetchone()
-            assert rows is not None and rows[0] == db.name and rows[2:6:3] == (2, 5)
+            assert rows is not None and rows[0] == db.name and rows[2] in (2, 3) and rows[5] == 5
         finally:
             over.set()
             for thread in threads:

@@ -151,3 +151,25 @@ def test_a_chain_goes_in_one_transaction(db: Database, owner: psycopg.Connection
     owner.execute("INSERT INTO orders (id, customer) VALUES (1000, 7)")
     until(lambda: value(owner, "SELECT count(*) FROM link_5 WHERE id = 1000") == 1, seconds=20)
     assert value(owner, TRANSACTIONS) == 1
+
+
+def test_a_cycle_runs_to_its_fixed_point_and_then_rests(
+    db: Database, owner: psycopg.Connection[Any], start_worker: Start
+) -> None:
+    owner.execute("CREATE TABLE edge (id serial PRIMARY KEY, a int NOT NULL, b int NOT NULL)")
+    owner.execute("INSERT INTO edge (a, b) VALUES (1, 2), (2, 3)")
+    owner.execute("SELECT pgtrickle.set_config('allow_circular', 'on')")
+    create(db, {"reach": "SELECT a, b FROM edge", "hop": "SELECT a, b FROM reach"}, refresh_mode="DIFFERENTIAL")
+    query = "SELECT a, b FROM edge UNION SELECT e.a, h.b FROM edge e JOIN hop h ON h.a = e.b"
+    owner.execute("SELECT pgtrickle.alter_stream_table('reach', query => %s)", (query,))
+    worker = start_worker()
+    until(lambda: value(owner, "SELECT count(*) FROM hop") == 3, seconds=20)
+    owner.execute("INSERT INTO edge (a, b) VALUES (3, 4), (4, 1)")
+    until(lambda: value(owner, "SELECT count(*) FROM hop") == 16, seconds=20)
+    owner.execute("DELETE FROM edge WHERE (a, b) = (4, 1)")
+    until(lambda: value(owner, "SELECT count(*) FROM hop") == 6, seconds=20)
+    assert value(owner, "SELECT last_iterations FROM pgtrickle.pgt_scc_status()") >= 2
+    time.sleep(1)
+    before = len(worker.said("refreshed"))
+    time.sleep(2)
+    assert len(worker.said("refreshed")) - before <= 4, "what is settled is left alone, but for a check"

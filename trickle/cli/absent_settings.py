@@ -57,8 +57,7 @@ _BY_REASON: Mapping[str, str] = {
         ducklake_sink_encryption_key_prefix enable_vector_agg reindex_drift_threshold temporal_stream_tables
         columnar_backend""",
     "This version does not read it yet.": """
-        default_schedule_seconds allow_circular max_fixpoint_iterations enable_fused_refresh
-        fused_refresh_max_delta_rows""",
+        default_schedule_seconds fused_refresh_max_delta_rows""",
     "Of outbox and inbox, which this version does not have yet.": """
         outbox_enabled outbox_retention_hours outbox_drain_batch_size outbox_drain_interval_seconds
         outbox_inline_threshold_rows outbox_claim_check_batch_size outbox_storage_critical_mb outbox_skip_empty_delta

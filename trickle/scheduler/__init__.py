@@ -3,8 +3,8 @@
     schedule text ──parse──▶ Schedule ─┐
     catalog rows ────────────▶ Table ──┼─ due.judge ──▶ Verdict (wait, refresh, touch, compile)
     "has changes" (one query) ─────────┘                   │
-    dependencies ──▶ graph.Graph ─┬────────────────────────┴─ order.ready ──▶ what to start now
-                                  └─ units.divide ──▶ what is refreshed together
+    dependencies ──▶ graph.Graph ──▶ together, units.divide ──▶ Unit ──▶ order.ready ──▶ what to start now
+    what instances say of themselves ──▶ quota.settle ──▶ how many at once
 
 `Book` keeps what only time teaches (what runs, what failed, since when something waits) and asks the three
 pure parts; the supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or
@@ -12,7 +12,8 @@ locks.
 
 Rules that hold:
 
-- A table is not started while it runs, nor before its retry time.
+- A unit is started as a whole, and not while a member of it runs, nor before the retry time of any.
+- Bands and tiers decide who goes first; nobody is started twice before everybody who was due had a turn.
 - An upstream that is due or running goes first, but only once: after it finished a refresh, or after
   `PATIENCE_SECONDS`, what waited for it goes. A chain is refreshed in order and nothing starves.
 - Due without changes costs no refresh: the moment is noted (`touch`) and that is all.

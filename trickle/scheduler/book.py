@@ -114,7 +114,10 @@ class Book:
     @policy.setter
     def policy(self, policy: Policy) -> None:
         if policy != self._policy:
+            has_new_units = policy.fuses_chains != self._policy.fuses_chains
             self._policy = policy
+            if has_new_units:
+                self.division = divide(self._tables, policy.fuses_chains)
             self._agenda.wake(self._tables)
 
     def read(self, tables: Iterable[Table]) -> None:
@@ -122,7 +125,7 @@ class Book:
         before, self._tables = self._tables, {table.pgt_id: table for table in tables}
         self._agenda.wake(pgt_id for pgt_id, table in self._tables.items() if before.get(pgt_id) != table)
         if {i: _place(table) for i, table in before.items()} != {i: _place(t) for i, t in self._tables.items()}:
-            self.division = divide(self._tables)
+            self.division = divide(self._tables, self._policy.fuses_chains)
         by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at, self._skipped)
         for memory in (*by_table, self._due_since, self._finished_at):
             for gone in memory.keys() - self.tables.keys():

@@ -29,6 +29,7 @@ class Policy:
     """The settings of the database that bear on the decision."""
 
     tiered_scheduling: bool = True
+    fuses_chains: bool = True
     auto_backoff: bool = True
     tick_seconds: float = 1.0  # between two looks at the clock
     # A tick comes a little early or late; without slack a table of the tick's period would miss every other

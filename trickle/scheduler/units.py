@@ -119,7 +119,7 @@ class Division:
         return partition.parts()
 
 
-def divide(tables: Mapping[int, Table]) -> Division:
+def divide(tables: Mapping[int, Table], fuses_chains: bool = True) -> Division:
     """Divide the stream tables of a database into units."""
     graph = build({table.pgt_id: table.upstream for table in tables.values()})
     upstream = {table.pgt_id: table.upstream & tables.keys() for table in tables.values()}
@@ -130,7 +130,7 @@ def divide(tables: Mapping[int, Table]) -> Division:
     for joined in (*rings, *groups, *(_kept(diamond.members, tables) for diamond in diamonds)):
         partition.join(joined)
     grouped = frozenset(i for part in partition.parts() if len(part) > 1 for i in part)
-    for link in together.chain_links(tables, graph):
+    for link in together.chain_links(tables, graph) if fuses_chains else ():
         if not link & grouped:
             partition.join(link)
     parts = {min(part): _Part(part) for part in _untangled(partition, graph)}

@@ -69,7 +69,7 @@ class Instance:
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
         self._pool = Pool(clock)
-        self._kept_for_pruning = 0
+        self._kept_for_chores = 0
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._token_at = self._read_at = _NEVER
@@ -138,6 +138,8 @@ class Instance:
         control = self._link.control
         if self._may_work and control is not None and not is_lost(control):
             self._wake.settle(control)
+            if self._kept_for_chores:
+                self._prune(control)
 
     def dispatch(self) -> None:
         """Give idle children what is due, without asking the database anything but for our part of the pool."""
@@ -287,22 +289,24 @@ class Instance:
     def _read_settings(self, control: Connection[Any]) -> None:
         self._settings = observe.read_settings(control)
         self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
+        sweep_seconds = max(1.0, self.tick_seconds) * len(self.book.tables) / SWEEP_TABLES
         self.book.policy = Policy(
             tiered_scheduling=self._settings.tiered_scheduling,
+            fuses_chains=self._settings.enable_fused_refresh,
             auto_backoff=self._settings.auto_backoff,
             tick_seconds=self.tick_seconds,
             slack_seconds=min(0.1, self.tick_seconds / 4),
-            # Each is looked at in the course of a sweep; one that was not for twice as long is refreshed all the same.
-            check_seconds=max(self._options.discovery_seconds, 2 * len(self.book.tables) / SWEEP_TABLES),
+            # Each is looked at in the course of a sweep. One that was not, for four times as long, is refreshed.
+            check_seconds=max(self._options.discovery_seconds, 4 * sweep_seconds),
         )
+        self._work.most_turns = self._settings.max_fixpoint_iterations
         self._wake.set(self._settings)
         self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
 
     def _pool_settings(self) -> PoolSettings:
         said, most = self._settings, max(PoolSettings().most, self._options.children)
-        pool = said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children)
         return PoolSettings(
-            pool=min(pool, said.max_parallel_workers or pool),
+            pool=said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children),
             most=said.max_concurrent_refreshes or most,
             quota=said.per_database_worker_quota,
         )
@@ -338,12 +342,11 @@ class Instance:
 
     def _room(self, plan: Plan) -> int:
         """How many jobs may begin now: our part of the server's pool, and one at a time where that is wanted."""
-        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_pruning)
-        mode = self._settings.parallel_refresh_mode
-        if mode == "dry_run" and plan.refresh:
+        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_chores)
+        if self._settings.parallel_refresh_mode == "dry_run" and plan.refresh:
             units = " ".join(due.unit.name for due in plan.refresh)
             event(log, logging.INFO, "would be given out together", units=units, room=room)
-        return room if mode == "on" else min(room, max(0, 1 - len(self._crew.jobs)))
+        return room
 
     def _part_of_pool(self, more: int) -> int:
         """How many more jobs may begin, of so many."""
@@ -351,7 +354,8 @@ class Instance:
         if locks is None:
             return 0
         control = None if is_lost(self._link.control) else self._link.control
-        return self._pool.room(locks, control, running, min(running + more, self._options.children))
+        most = self._options.children if self._settings.parallel_refresh_mode == "on" else 1
+        return min(self._pool.room(locks, control, running, min(running + more, most)), max(0, most - running))
 
     def _note(self, answer: Done | Failed) -> None:
         """What became of a unit, for the table of jobs."""
@@ -379,16 +383,19 @@ class Instance:
 
     def _prune(self, control: Connection[Any]) -> None:
         now = self._clock.monotonic()
-        if self._may_work and (self._kept_for_pruning or now - self._pruned_at >= self._options.prune_seconds):
+        if self._may_work and (self._kept_for_chores or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
             us = self._link.instance_id
             buffers = observe.read_buffers(control, self._sources_to_prune(now))
             ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
             # Where refreshes use all that there is, they leave a place for it the next time.
-            self._kept_for_pruning = int(not self._work.prune(ours, now, self._part_of_pool))
+            self._kept_for_chores = int(not self._work.prune(ours, now, self._part_of_pool))
         # Every instance asks; what the others have looked at lately is not looked at again.
-        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds and self._work.survey():
-            self._surveyed_at = now
+        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds:
+            room = self._part_of_pool(1)
+            self._kept_for_chores = int(not room)
+            if room and self._work.survey():
+                self._surveyed_at = now
 
     def _sources_to_prune(self, now: float) -> frozenset[int] | None:
         """Where something was refreshed lately; now and then all (None), which takes longer the more there are."""

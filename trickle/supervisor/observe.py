@@ -64,13 +64,14 @@ class DatabaseSettings:
     enabled: bool = True
     scheduler_interval_ms: int = 1000
     tiered_scheduling: bool = True
+    enable_fused_refresh: bool = True
+    max_fixpoint_iterations: int = 100
     auto_backoff: bool = True
     event_driven_wake: bool | None = None  # None: as the server allows
     wake_debounce_ms: int = 10
-    max_dynamic_refresh_workers: int | None = None
+    max_dynamic_refresh_workers: int = 0
     max_concurrent_refreshes: int | None = None
     per_database_worker_quota: int = 0
-    max_parallel_workers: int = 0
     parallel_refresh_mode: str = "on"
     may_notify: bool = True  # a transaction that has notified cannot be prepared for two-phase commit
 
@@ -119,13 +120,14 @@ def read_settings(conn: _Conn) -> DatabaseSettings:
             found.get("scheduler_interval_ms"), default.scheduler_interval_ms, 100, 600_000
         ),
         tiered_scheduling=_boolean(found.get("tiered_scheduling"), default.tiered_scheduling),
+        enable_fused_refresh=_boolean(found.get("enable_fused_refresh"), default.enable_fused_refresh),
+        max_fixpoint_iterations=_number(found.get("max_fixpoint_iterations"), 100, 1, 10_000),
         auto_backoff=_boolean(found.get("auto_backoff"), default.auto_backoff),
         event_driven_wake=_boolean(found.get("event_driven_wake"), None),
         wake_debounce_ms=_milliseconds(found.get("wake_debounce_ms"), default.wake_debounce_ms, 1, 5000),
-        max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), None, 1, 64),
+        max_dynamic_refresh_workers=_number(found.get("max_dynamic_refresh_workers"), 0, 0, 64),
         max_concurrent_refreshes=_number(found.get("max_concurrent_refreshes"), None, 1, 64),
         per_database_worker_quota=_number(found.get("per_database_worker_quota"), 0, 0, 64),
-        max_parallel_workers=_number(found.get("max_parallel_workers"), 0, 0, 64),
         parallel_refresh_mode=_parallel_mode(found.get("parallel_refresh_mode")),
         may_notify=found.get("may_notify") != "off",
     )

@@ -34,7 +34,8 @@ DUE = "due"  # the same for stream tables that have something to do, with theirs
 # At a few of them the changes are looked for as well: a bell may be missed for a reason that nobody thought of.
 SWEEP_TABLES = 64
 DOUBTED_TABLES = 8
-_SWEEP_SECONDS = 1.0
+# A little less than the second between two ticks, which may come early.
+_SWEEP_SECONDS = 0.8
 # So many stream tables are asked about in one statement: a heartbeat must fit between two.
 _CHUNK = 1000
 # Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.

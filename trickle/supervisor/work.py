@@ -41,6 +41,7 @@ class Work:
         self._reporter = reporter
         self._clock = clock
         self.journal = Journal()
+        self.most_turns = 100
         self._pruner = Pruner(options.prune_seconds)
         self._in_hand: dict[int, str] = {}
         self._deaths: dict[int, int] = {}
@@ -62,7 +63,7 @@ class Work:
                 return
             self._book.started_compiling(pgt_id, moment.monotonic)
         for due in plan.refresh[: max(0, room - len(plan.compile))]:
-            job = job_of(due)
+            job = job_of(due, self.most_turns)
             if not self._start(job, self._options.refresh_seconds * len(due.members), claim_of):
                 return
             attempt = max(map(self._book.failures, due.members)) + 1
@@ -230,7 +231,7 @@ class Work:
         event(log, level, message, table=table.full_name if table else pgt_id, **given)
 
 
-def job_of(due: Due) -> Refresh | RefreshTogether:
+def job_of(due: Due, most_turns: int) -> Refresh | RefreshTogether:
     """What a child is told to do for a unit."""
     unit = due.unit
     if len(due.members) == 1 and not unit.cycles:
@@ -241,6 +242,7 @@ def job_of(due: Due) -> Refresh | RefreshTogether:
         tuple(ring for ring in unit.cycles if part.issuperset(ring)),
         unit.has_one_snapshot,
         unit.is_all_or_none,
+        most_turns,
     )
 
 

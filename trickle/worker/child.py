@@ -121,7 +121,8 @@ def _together(job: RefreshTogether, bench: Workbench, started: float) -> Answer:
         error = failed.__cause__
         if not isinstance(error, psycopg.Error):
             raise
-        record(bench, failed.pgt_id, began, error)
+        for pgt_id in (failed.pgt_id, *failed.others):
+            record(bench, pgt_id, began, error)
         lost = bench.is_lost or kind_of_error(error) is Kind.CONNECTION
         seconds = time.monotonic() - started
         return Failed(job, error.sqlstate, _sentence(error), seconds, lost, failed.pgt_id, failed.done)

@@ -28,14 +28,19 @@ ATTEMPTS = 5
 class MemberFailed(Exception):
     """The cause is an error of the server's; `done` is what was committed all the same."""
 
-    def __init__(self, pgt_id: int, done: tuple[Part, ...] = ()) -> None:
+    def __init__(self, pgt_id: int, done: tuple[Part, ...] = (), others: tuple[int, ...] = ()) -> None:
         super().__init__(f"stream table number {pgt_id} failed")
         self.pgt_id = pgt_id
         self.done = done
+        self.others = others  # who is to blame as much
 
 
 class Disturbed(errors.SerializationFailure):
     """Something happened to a source that no snapshot keeps away."""
+
+
+class NoFixpoint(errors.DataException):
+    """A cycle goes on changing."""
 
 
 class Held(errors.SerializationFailure):
@@ -67,7 +72,13 @@ def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
     with _isolation(bench, job), bench.transaction():
         if job.has_one_snapshot:
             bench.conn.execute(load("queries/worker_begin_unit"))
+        ring_of = {pgt_id: ring for ring in job.cycles for pgt_id in ring}
         for pgt_id in job.members:
+            ring = ring_of.get(pgt_id)
+            if ring is not None:
+                if pgt_id == ring[0]:
+                    done += _cycle(job, bench, ring)
+                continue
             try:
                 done.append(_member(job, bench, pgt_id))
                 if job.is_all_or_none and len(job.members) > 1 and done[-1].outcome.action == "SKIPPED":
@@ -92,6 +103,46 @@ def _told(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
     with bench.transaction():
         rows = bench.conn.execute(load("queries/worker_held"), {"pgt_ids": list(job.members)}).fetchall()
     return tuple(Part(pgt_id, Outcome("SKIPPED", reason=reason), 0.0) for pgt_id, reason in rows)
+
+
+def _cycle(job: RefreshTogether, bench: Workbench, ring: tuple[int, ...]) -> list[Part]:
+    """Refresh the members of a cycle in turn until none changes: then each is what its query says of the others."""
+    parts: dict[int, Part] = {}
+    bench.conn.execute(load("queries/worker_begin_cycle"), {"pgt_ids": list(ring)})
+    for turns in range(1, job.most_turns + 1):
+        latest = [_ring_member(job, bench, pgt_id) for pgt_id in ring]
+        parts = {part.pgt_id: _sum(parts.get(part.pgt_id), part) for part in latest}
+        if not any(part.outcome.rows_changed for part in latest):
+            bench.conn.execute(load("queries/worker_end_cycle"), {"pgt_ids": list(ring), "turns": turns})
+            return list(parts.values())
+    error = NoFixpoint(f"the cycle still changes after {job.most_turns} turns (max_fixpoint_iterations)")
+    raise MemberFailed(ring[0], others=ring[1:]) from error
+
+
+def _ring_member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:
+    try:
+        part = _member(job, bench, pgt_id)
+    except (errors.SerializationFailure, errors.DeadlockDetected):
+        raise
+    except psycopg.Error as error:
+        raise MemberFailed(pgt_id) from error
+    if part.outcome.action == "SKIPPED":
+        raise Held("a member of the cycle is held back")
+    return part
+
+
+def _sum(before: Part | None, part: Part) -> Part:
+    if before is None:
+        return part
+    was, now = before.outcome, part.outcome
+    summed = Outcome(
+        was.action if now.action == "NO_DATA" else now.action,
+        was.rows_inserted + now.rows_inserted,
+        was.rows_updated + now.rows_updated,
+        was.rows_deleted + now.rows_deleted,
+        was.reason or now.reason,
+    )
+    return Part(part.pgt_id, summed, before.seconds + part.seconds)
 
 
 def _member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:

@@ -50,6 +50,7 @@ BEGIN
         PERFORM pgtrickle._arrange_immediate();
     END IF;
     PERFORM pgtrickle._assert_no_cycle(st.pgt_id);
+    PERFORM pgtrickle._mark_cycles();
     PERFORM pgtrickle._restamp(st.pgt_id);
     IF same AND NOT reparted THEN
         PERFORM pgtrickle._merge_query(st.pgt_id);

@@ -23,6 +23,10 @@ BEGIN
         RAISE EXCEPTION 'cannot drop stream table %.%: % read it', st.pgt_schema, st.pgt_name, dependents
             USING ERRCODE = '22023', HINT = 'Drop them first, or call drop_stream_table(name, cascade => true).';
     END IF;
+    SELECT array_agg(d.source_id) INTO sources FROM pgtrickle.pgt_dependencies d
+    WHERE d.pgt_id = _drop.pgt_id AND d.source_id IS NOT NULL;
+    -- It reads nothing any more: of two that read each other, each would be dropped with the other without end.
+    DELETE FROM pgtrickle.pgt_dependencies d WHERE d.pgt_id = _drop.pgt_id;
     FOR dependent IN
         SELECT d.pgt_id FROM pgtrickle.pgt_dependencies d
         WHERE d.source_relid = st.pgt_relid AND d.pgt_id <> st.pgt_id ORDER BY d.pgt_id
@@ -30,14 +34,14 @@ BEGIN
         PERFORM pgtrickle._drop(dependent.pgt_id, true);
     END LOOP;
 
-    SELECT array_agg(d.source_id) INTO sources FROM pgtrickle.pgt_dependencies d
-    WHERE d.pgt_id = _drop.pgt_id AND d.source_id IS NOT NULL;
     PERFORM pgtrickle._drop_programs(_drop.pgt_id);
     -- Its own capture goes with it; others' views of it are refused without cascade, by their dependency.
     SELECT array_agg(t.source_id) || coalesce(sources, '{}') INTO sources
     FROM pgtrickle.pgt_change_tracking t WHERE t.source_relid = st.pgt_relid;
+    PERFORM pgtrickle._disable_outbox(o) FROM pgtrickle.pgt_outbox_config o WHERE o.pgt_id = _drop.pgt_id;
     PERFORM pgtrickle._drop_snapshot_states(k.snapshot_id) FROM pgtrickle.pgt_snapshots k WHERE k.pgt_id = _drop.pgt_id;
     DELETE FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _drop.pgt_id;
+    PERFORM pgtrickle._mark_cycles();
     IF st.refresh_mode = 'IMMEDIATE' THEN
         PERFORM pgtrickle._arrange_immediate();
     END IF;

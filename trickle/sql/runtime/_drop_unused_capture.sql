@@ -11,6 +11,7 @@ BEGIN
         SELECT t.source_id, t.source_relid FROM pgtrickle.pgt_change_tracking t
         WHERE t.source_id = ANY (source_ids)
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = t.source_id)
+          AND NOT EXISTS (SELECT FROM pgtrickle.pgt_outbox_config o WHERE o.source_id = t.source_id)
         ORDER BY t.source_id
     LOOP
         -- A creator that found the capture in place holds its row; wait for it, then look again.
@@ -18,7 +19,8 @@ BEGIN
             PERFORM pgtrickle._lock_source(source.source_relid);
         END IF;
         PERFORM FROM pgtrickle.pgt_change_tracking t WHERE t.source_id = source.source_id FOR UPDATE;
-        IF NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = source.source_id) THEN
+        IF NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d WHERE d.source_id = source.source_id)
+           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_outbox_config o WHERE o.source_id = source.source_id) THEN
             PERFORM pgtrickle._drop_capture(source.source_id);
         END IF;
     END LOOP;

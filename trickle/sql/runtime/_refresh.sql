@@ -21,6 +21,7 @@ DECLARE
     begun    timestamptz;
     begun_full timestamptz;
     pending  bigint;
+    is_new_storage boolean := false;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
     PERFORM pgtrickle._assert_identity();
@@ -50,6 +51,13 @@ BEGIN
         IF why IS NOT NULL THEN
             RETURN ('SKIPPED', 0, 0, 0, why)::pgtrickle.refresh_outcome;
         END IF;
+    END IF;
+    IF st.has_outbox THEN
+        -- Its storage may be another one since: then all rows are told again.
+        UPDATE pgtrickle.pgt_outbox_config o SET source_id = c.id
+        FROM (SELECT pgtrickle._capture_for_outbox(st.pgt_relid) AS id OFFSET 0) c
+        WHERE o.pgt_id = st.pgt_id AND o.source_id IS DISTINCT FROM c.id;
+        is_new_storage := FOUND;
     END IF;
     IF st.st_partition_key IS NOT NULL THEN
         PERFORM pgtrickle._guard_storage(st.pgt_id, st.pgt_relid::regclass);
@@ -160,6 +168,9 @@ BEGIN
         PERFORM pgtrickle._alert('reinitialize_needed', st, jsonb_build_object('reason', needed));
     END IF;
 
+    IF st.has_outbox AND (is_new_storage OR outcome.action <> 'NO_DATA' AND st.is_populated) THEN
+        PERFORM pgtrickle._write_outbox(st, is_new_storage);
+    END IF;
     outcome.reason := coalesce(why, outcome.reason);
     IF outcome.action <> 'NO_DATA' AND (outcome.action = 'FULL' OR choice.action IS NOT NULL) THEN
         PERFORM pgtrickle._auto_learn(_refresh.pgt_id, choice, outcome.action, begun, begun_full, clock_timestamp());

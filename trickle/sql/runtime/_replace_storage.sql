@@ -19,6 +19,9 @@ DECLARE
     detail   text;
 BEGIN
     PERFORM pgtrickle._assert_refreshable_here();
+    IF st.has_outbox THEN
+        PERFORM pgtrickle._detach_outbox(st.pgt_id);
+    END IF;
     added := pgtrickle._fill_aside(st, st.st_partition_key);
     relid := format('pgtrickle_programs.__pgt_aside_%s', st.pgt_id)::regclass;
     renaming := pgtrickle._copy_indexes(st.pgt_relid, relid);

@@ -74,13 +74,16 @@ CREATE TABLE pgtrickle.pgt_stream_tables (
     fuse_state               text NOT NULL DEFAULT 'armed' CHECK (fuse_state IN ('armed', 'blown', 'disabled')),
     fuse_ceiling             bigint,
     fuse_sensitivity         int,
-    -- Of a stream table that reads itself, directly or not: its cycle, and how many turns the last refresh took.
+    -- Of a stream table that reads itself, directly or not: its cycle, how many turns the last refresh took, and the
+    -- frontier it left there. With another one somebody has refreshed it alone, and what it holds need not be least.
     scc_id                   int,
     last_fixpoint_iterations int,
+    fixpoint_frontier        text,
     blown_at                 timestamptz,
     blow_reason              text,
     -- How old its rows may become.
     freshness_deadline_ms    bigint CHECK (freshness_deadline_ms > 0),
+    has_outbox               boolean NOT NULL DEFAULT false,
     created_at               timestamptz NOT NULL DEFAULT now(),
     updated_at               timestamptz NOT NULL DEFAULT now(),
     UNIQUE (pgt_schema, pgt_name)

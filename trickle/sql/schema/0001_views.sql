@@ -25,7 +25,7 @@ SELECT i.pgt_id, i.pgt_schema, i.pgt_name, i.status, i.refresh_mode, i.is_popula
        h.avg_duration_ms, l.action AS last_action, l.status AS last_status,
        (SELECT coalesce(array_agg(DISTINCT d.cdc_mode), '{}') FROM pgtrickle.pgt_dependencies d
         WHERE d.pgt_id = i.pgt_id AND d.source_type IN ('TABLE', 'STREAM_TABLE')) AS cdc_modes,
-       NULL::int AS scc_id, NULL::int AS last_fixpoint_iterations, i.refresh_tier
+       i.scc_id, i.last_fixpoint_iterations, i.refresh_tier
 FROM pgtrickle.stream_tables_info i
 CROSS JOIN LATERAL (
     SELECT count(*) AS total_refreshes,

@@ -1,0 +1,53 @@
+-- Outboxes: of stream tables, and of applications. Each has a table of its own in this schema.
+CREATE TABLE pgtrickle.pgt_outbox_config (
+    outbox_name        text PRIMARY KEY,
+    -- NULL: an application publishes to it.
+    pgt_id             bigint UNIQUE REFERENCES pgtrickle.pgt_stream_tables ON DELETE CASCADE,
+    source_id          int REFERENCES pgtrickle.pgt_change_tracking (source_id),
+    outbox_table_name  text NOT NULL UNIQUE,
+    delta_table_name   text UNIQUE,
+    retention_hours    int NOT NULL CHECK (retention_hours > 0),
+    -- Of the changes captured on the stream table: the last one that a message tells of.
+    last_seq           bigint NOT NULL DEFAULT 0,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    last_drained_at    timestamptz,
+    last_drained_count bigint NOT NULL DEFAULT 0
+);
+
+-- A group reads an outbox window by window: what `cur` sees and `prev` did not, in the order of ids. So a transaction that
+-- commits late is in a later window, and is never skipped; and nobody waits for it.
+CREATE TABLE pgtrickle.pgt_consumer_groups (
+    group_name        text PRIMARY KEY,
+    outbox_name       text NOT NULL REFERENCES pgtrickle.pgt_outbox_config ON DELETE CASCADE,
+    auto_offset_reset text NOT NULL CHECK (auto_offset_reset IN ('earliest', 'latest')),
+    prev              pg_snapshot NOT NULL,
+    cur               pg_snapshot NOT NULL,
+    delivered_id      bigint NOT NULL DEFAULT 0,
+    committed_id      bigint NOT NULL DEFAULT 0,
+    epoch             bigint NOT NULL DEFAULT 0,
+    created_at        timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+CREATE INDEX pgt_consumer_groups_outbox_name_idx ON pgtrickle.pgt_consumer_groups (outbox_name);
+
+CREATE TABLE pgtrickle.pgt_consumer_offsets (
+    group_name        text NOT NULL REFERENCES pgtrickle.pgt_consumer_groups ON DELETE CASCADE,
+    consumer_id       text NOT NULL,
+    committed_offset  bigint NOT NULL DEFAULT 0,
+    last_committed_at timestamptz,
+    last_heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (group_name, consumer_id)
+) WITH (fillfactor = 50);
+
+-- What a consumer has taken and not yet committed: rows of one window after from_id up to to_id.
+CREATE TABLE pgtrickle.pgt_consumer_leases (
+    group_name    text NOT NULL,
+    consumer_id   text NOT NULL,
+    prev          pg_snapshot NOT NULL,
+    cur           pg_snapshot NOT NULL,
+    from_id       bigint NOT NULL,
+    to_id         bigint NOT NULL,
+    epoch         bigint NOT NULL,
+    lease_expires timestamptz NOT NULL,
+    PRIMARY KEY (group_name, consumer_id),
+    FOREIGN KEY (group_name, consumer_id) REFERENCES pgtrickle.pgt_consumer_offsets ON DELETE CASCADE
+) WITH (fillfactor = 50);
