@@ -58,11 +58,9 @@ _BY_REASON: Mapping[str, str] = {
         columnar_backend""",
     "This version does not read it yet.": """
         default_schedule_seconds fused_refresh_max_delta_rows""",
-    "Of outbox and inbox, which this version does not have yet.": """
-        outbox_enabled outbox_retention_hours outbox_drain_batch_size outbox_drain_interval_seconds
-        outbox_inline_threshold_rows outbox_claim_check_batch_size outbox_storage_critical_mb outbox_skip_empty_delta
-        outbox_force_retention consumer_dead_threshold_hours consumer_stale_offset_threshold_days
-        consumer_cleanup_enabled inbox_enabled inbox_processed_retention_hours inbox_dlq_retention_hours
+    "This version does not read it yet: it belongs to inboxes, or to the sweep of outboxes.": """
+        outbox_drain_interval_seconds outbox_claim_check_batch_size outbox_storage_critical_mb
+        consumer_stale_offset_threshold_days inbox_enabled inbox_processed_retention_hours inbox_dlq_retention_hours
         inbox_drain_batch_size inbox_drain_interval_seconds inbox_dlq_alert_max_per_refresh""",
 }
 
