@@ -318,6 +318,29 @@ class DatabaseSettings:
         minimum=0,
         maximum=100_000_000,
     )
+    outbox_enabled: bool = setting(True, "Whether the messages of outboxes are removed when their time is over.")
+    outbox_retention_hours: int = setting(
+        24, "Time for which an outbox keeps its messages that was not given one.", unit="h", minimum=1, maximum=87_600
+    )
+    outbox_drain_batch_size: int = setting(
+        500, "Messages removed from an outbox at a time.", minimum=1, maximum=1_000_000
+    )
+    outbox_inline_threshold_rows: int = setting(
+        10_000,
+        "Changed rows above which a message carries a claim check, and the rows stand beside it; 0 is never.",
+        minimum=0,
+        maximum=10_000_000,
+    )
+    outbox_skip_empty_delta: bool = setting(
+        True, "Whether a refresh that changed nothing that users see writes no message."
+    )
+    outbox_force_retention: bool = setting(
+        False, "Whether messages are kept until all consumer groups have committed them, whatever their age."
+    )
+    consumer_dead_threshold_hours: int = setting(
+        24, "Silence after which a consumer counts as dead.", unit="h", minimum=1, maximum=87_600
+    )
+    consumer_cleanup_enabled: bool = setting(True, "Whether consumers that are dead are forgotten.")
     fuse_default_ceiling: int = setting(
         0,
         "Pending changes at which a fuse without a ceiling of its own blows; 0 sets none.",

@@ -104,6 +104,7 @@ RUNTIME = (
     "_gate",
     "_grant_memory",
     "_guard",
+    "_guard_snapshot",
     "_guard_storage",
     "_hand_over",
     "_has_captured",

@@ -314,6 +314,14 @@ def test_only_snapshots_are_dropped_and_restored(totals: Connection) -> None:
         totals.execute("SELECT pgtrickle.restore_from_snapshot('totals', 'kept')")
 
 
+@pytest.mark.parametrize(
+    "write", ["UPDATE kept SET n = 0", "DELETE FROM kept", "TRUNCATE kept", "INSERT INTO kept VALUES (9)"]
+)
+def test_its_rows_belong_to_its_frontier(totals: Connection, write: str) -> None:
+    with pytest.raises(errors.WrongObjectType, match="cannot change snapshot"):
+        totals.execute(write.encode())
+
+
 def test_its_program_s_tables_go_with_the_stream_table(orders: Connection) -> None:
     create(orders, "t", DISTINCT)
     orders.execute("SELECT pgtrickle.snapshot_stream_table('t', 'kept')")

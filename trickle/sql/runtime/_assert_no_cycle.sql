@@ -22,7 +22,7 @@ BEGIN
         WHERE NOT u.closed AND s.pgt_id = ANY (members) AND NOT s.pgt_id = ANY (u.seen)
     )
     SELECT array_to_string(u.path, ' -> ') INTO path FROM upstream u WHERE u.closed LIMIT 1;
-    IF NOT pgtrickle._setting('allow_circular', 'off')::boolean THEN
+    IF NOT pgtrickle._setting_flag('allow_circular', 'off') THEN
         RAISE EXCEPTION 'cycle detected in dependency graph (%)', path
             USING ERRCODE = '3F000', HINT = 'A stream table cannot read itself, directly or through other stream tables, '
                                             'unless the setting allow_circular is on and all of the queries are monotone.';

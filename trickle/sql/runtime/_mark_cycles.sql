@@ -6,7 +6,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
     st record;
 BEGIN
-    IF NOT pgtrickle._setting('allow_circular', 'off')::boolean
+    IF NOT pgtrickle._setting_flag('allow_circular', 'off')
        AND NOT EXISTS (SELECT FROM pgtrickle.pgt_stream_tables s WHERE s.scc_id IS NOT NULL) THEN
         RETURN;
     END IF;

@@ -50,6 +50,8 @@ BEGIN
         'trickle_snapshot', kept.snapshot_version, 'token', kept.token, 'stream_table', label, 'taken_at', kept.created_at,
         'data_timestamp', kept.data_timestamp, 'row_count', kept.row_count,
         'frontier', jsonb_build_object('snapshot', kept.snapshot::text, 'own_xid', kept.own_xid::text, 'own_seq', kept.own_seq)));
+    EXECUTE format('CREATE TRIGGER pgt_snapshot_guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION pgtrickle._guard_snapshot()', made);
     PERFORM pgtrickle._hand_over('TABLE', made, st.pgt_relid);
     RETURN target;
 END

@@ -8,7 +8,7 @@ DECLARE
     box      pgtrickle.pgt_outbox_config;
     shown    text;
     changes  text;
-    inline   bigint := pgtrickle._setting('outbox_inline_threshold_rows', '10000')::bigint;
+    inline   bigint := pgtrickle._setting_number('outbox_inline_threshold_rows', '10000');
     came     bigint;
     went     bigint;
     last_one bigint;
@@ -31,7 +31,7 @@ BEGIN
                    'FROM (%s) c', changes) INTO came, went;
     EXECUTE format('SELECT max(b.seq) FROM pgtrickle_changes.changes_%s b WHERE b.xid = pg_current_xact_id()', box.source_id)
     INTO last_one;
-    IF came + went = 0 AND NOT is_reset AND pgtrickle._setting('outbox_skip_empty_delta', 'on')::boolean THEN
+    IF came + went = 0 AND NOT is_reset AND pgtrickle._setting_flag('outbox_skip_empty_delta', 'on') THEN
         RETURN;
     END IF;
     UPDATE pgtrickle.pgt_outbox_config o SET last_seq = coalesce(greatest(last_seq, last_one), last_seq) WHERE o.outbox_name = box.outbox_name;

@@ -32,7 +32,7 @@ BEGIN
     END LOOP;
     RETURN QUERY
     SELECT o.consumer_id, o.committed_offset, coalesce(last_id, 0), waiting + held, o.last_heartbeat_at,
-           o.last_heartbeat_at > clock_timestamp() - make_interval(hours => pgtrickle._setting('consumer_dead_threshold_hours', '24')::int)
+           o.last_heartbeat_at > clock_timestamp() - make_interval(hours => pgtrickle._setting_number('consumer_dead_threshold_hours', '24')::int)
     FROM pgtrickle.pgt_consumer_offsets o WHERE o.group_name = consumer_lag.group_name ORDER BY 1;
 END
 $fn$;
