@@ -266,6 +266,7 @@ RUNTIME = (
     "drop_snapshot",
     "drop_stream_table",
     "drop_watermark_group",
+    "effective_schedules",
     "enable_outbox",
     "explain_dag",
     "explain_diff_sql",
