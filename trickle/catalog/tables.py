@@ -423,6 +423,34 @@ pgt_consumer_leases = Table(
     ),
 )
 
+pgt_inbox_config = Table(
+    "pgt_inbox_config",
+    metadata,
+    Column("inbox_name", Text, primary_key=True),
+    required("inbox_schema", Text),
+    required("table_name", Text),
+    required("max_retries", Integer),
+    required("schedule", Text),
+    required("with_dead_letter", Boolean),
+    required("with_stats", Boolean),
+    required("retention_hours", Integer),
+    required("id_column", Text, "'event_id'"),
+    required("processed_at_column", Text, "'processed_at'"),
+    required("retry_count_column", Text, "'retry_count'"),
+    Column("error_column", Text, server_default=text("'error'")),
+    Column("received_at_column", Text, server_default=text("'received_at'")),
+    Column("event_type_column", Text, server_default=text("'event_type'")),
+    required("is_managed", Boolean, "true"),
+    Column("aggregate_id_col", Text),
+    Column("sequence_num_col", Text),
+    Column("priority_col", Text),
+    Column("tiers", JSONB),
+    required("created_at", MOMENT, "now()"),
+    CheckConstraint("max_retries >= 0"),
+    CheckConstraint("retention_hours > 0"),
+    CheckConstraint("aggregate_id_col IS NULL OR priority_col IS NULL"),
+)
+
 pgt_instances = Table(
     "pgt_instances",
     metadata,
