@@ -204,3 +204,21 @@ def test_what_was_noticed_of_a_paused_table_is_not_forgotten_by_a_look() -> None
     assert 3 not in ids(book.plan(ALL, at(1)))
     book.read([*rest, third])
     assert 3 in ids(book.plan(ALL, at(1)))
+
+
+def test_a_plan_is_worked_off_without_what_is_no_longer_to_be_done() -> None:
+    book = Book("7", Policy(slack_seconds=0.0))
+    book.read([Table(number, "public", f"t{number}", program_version="7") for number in range(1, 7)])
+    book.noticed(range(1, 7))
+    owned = frozenset(range(1, 6))
+    plan = book.plan(owned, at(0))
+    assert ids(plan) == (1, 2, 3, 4, 5)
+    assert ids(book.left_of(plan, 2, at(0).monotonic)) == (1, 2)
+    book.started([1], at(0))
+    book.started([2], at(0))
+    book.refreshed({2: 1}, at(0.1).monotonic)
+    book.started([3], at(0))
+    book.failed(3, at(9).monotonic)
+    assert ids(book.left_of(plan, 9, at(0.2).monotonic)) == (4, 5)
+    book.read([table for table in book.tables.values() if table.pgt_id != 4])
+    assert ids(book.left_of(plan, 9, at(0.2).monotonic)) in ((5,), ()), "another division asks for another plan"

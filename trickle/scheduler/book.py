@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
 
 from trickle.scheduler import order
@@ -258,6 +259,16 @@ class Book:
                     self._agenda.sleep(pgt_id, self._look_again_at(table, moment))
         due = [item for unit in units.values() if (item := self._due(unit, wanted, moment)) is not None]
         return Plan(self._compile_order(wanted), tuple(self._order(due, now)), tuple(touch))
+
+    def left_of(self, plan: Plan, count: int, now: float) -> Plan:
+        """The next so many of an earlier plan that are still to be done, at a fraction of what a new one takes."""
+        compile = (i for i in plan.compile if i in self._tables and self._is_free(i, now))
+        refresh = (item for item in plan.refresh if self._is_still_due(item, now))
+        return Plan(tuple(islice(compile, count)), tuple(islice(refresh, count)))
+
+    def _is_still_due(self, item: Due, now: float) -> bool:
+        is_known = item.unit.key in self._due_since and self.division.by_key.get(item.unit.key) is item.unit
+        return is_known and all(i in self._owned and self._is_free(i, now) for i in item.members)
 
     def _order(self, due: list[Due], now: float) -> list[Due]:
         keys = {item.unit.key for item in due}

@@ -36,6 +36,8 @@ _NEVER = float("-inf")
 # Between two looks at the whole catalog, for each stream table in it: they shall not take more than a hundredth of the
 # time. What cannot wait rings.
 _SECONDS_PER_TABLE = 0.0005
+# A plan is followed for so many times as long as it took to make: then that takes a twentieth of the time at most.
+_PLAN_IS_GOOD_FOR = 20
 # A notification has room for less than 8000 bytes.
 _NUMBERS_IN_A_WORD = 300
 _REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
@@ -79,6 +81,7 @@ class Instance:
         self._reported: tuple[object, object] | None = None
         self._discovered_at = self._pruned_at = self._pruned_all_at = self._surveyed_at = _NEVER
         self._worked_on: set[int] = set()
+        self._planned, self._planned_until = Plan(), _NEVER
 
     @property
     def state(self) -> str:
@@ -145,7 +148,11 @@ class Instance:
         """Give idle children what is due, without asking the database anything but for our part of the pool."""
         if self._may_work and (self._crew.idle or self._pool.is_due):
             moment = self._moment()
-            self._start(self.book.plan(self.owned, moment), moment)
+            left = self.book.left_of(self._planned, self._options.children, moment.monotonic)
+            if (left.compile or left.refresh) and moment.monotonic < self._planned_until:
+                self._start(left, moment)
+            else:
+                self._start(self._plan(moment), moment)
 
     def beat(self) -> None:
         """A heartbeat, when one is due."""
@@ -351,6 +358,14 @@ class Instance:
             raise
         self.book.checked(swept, self._clock.monotonic())
 
+    def _plan(self, moment: Moment) -> Plan:
+        """What is due and in which order. Where that is much it is worked off for a while before it is asked again."""
+        plan = self.book.plan(self.owned, moment)
+        self._work.journal.planned(plan.refresh, moment.database)
+        now = self._clock.monotonic()
+        self._planned, self._planned_until = plan, now + _PLAN_IS_GOOD_FOR * (now - moment.monotonic)
+        return plan
+
     def _start(self, plan: Plan, moment: Moment) -> None:
         self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))
 
@@ -386,7 +401,7 @@ class Instance:
         if not self._may_work:
             return 0
         moment = self._moment()
-        plan = self.book.plan(self.owned, moment)
+        plan = self._plan(moment)
         self._start(plan, moment)
         if self._link.locks is not None:
             self._work.journal.write(control, self._link.locks.backend_pid, moment.monotonic)
@@ -399,25 +414,21 @@ class Instance:
         now = self._clock.monotonic()
         if self._may_work and (self._kept_for_chores or now - self._pruned_at >= self._options.prune_seconds):
             self._pruned_at = now
-            us = self._link.instance_id
-            buffers = observe.read_buffers(control, self._sources_to_prune(now))
-            ours = [b for b in buffers if claims.owner(b.source_id, self.members) == us]
+            # Where something was refreshed lately; and now and then all, which takes longer the more there are.
+            is_whole = now - self._pruned_all_at >= self._options.prune_seconds * max(1.0, len(self.book.tables) / 250)
+            buffers = observe.read_buffers(control, None if is_whole else self._wake.captured(self._worked_on))
+            ours = [b for b in buffers if claims.owner(b.source_id, self.members) == self._link.instance_id]
             # Where refreshes use all that there is, they leave a place for it the next time.
             self._kept_for_chores = int(not self._work.prune(ours, now, self._part_of_pool))
+            if not self._kept_for_chores:
+                self._worked_on.clear()
+                self._pruned_all_at = now if is_whole else self._pruned_all_at
         # Every instance asks; what the others have looked at lately is not looked at again.
         if self._may_work and now - self._surveyed_at >= self._options.survey_seconds:
             room = self._part_of_pool(1)
             self._kept_for_chores = int(not room)
             if room and self._work.survey():
                 self._surveyed_at = now
-
-    def _sources_to_prune(self, now: float) -> frozenset[int] | None:
-        """Where something was refreshed lately; now and then all (None), which takes longer the more there are."""
-        worked_on, self._worked_on = self._worked_on, set()
-        if now - self._pruned_all_at < self._options.prune_seconds * max(1.0, len(self.book.tables) / 250):
-            return self._wake.captured(worked_on)
-        self._pruned_all_at = now
-        return None
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""

@@ -57,7 +57,6 @@ class Work:
 
     def start(self, plan: Plan, moment: Moment, claim_of: Mapping[str, str], room: int) -> None:
         """Give so many jobs of a plan to idle children, in order, until none is idle."""
-        self.journal.planned(plan.refresh, moment.database)
         for pgt_id in plan.compile[:room]:
             if not self._start(Compile(pgt_id), COMPILE_SECONDS, claim_of):
                 return
