@@ -88,6 +88,7 @@ def _query(n: int) -> str:
 
 def _prepare(conn: Connection[Any], tables: int) -> None:
     conn.execute("CREATE SCHEMA pool")
+    conn.execute("SELECT pgtrickle.set_config('event_driven_wake', 'on')")
     for source in range(_SOURCES):
         name = sql.Identifier("pool", f"source_{source}")
         conn.execute(sql.SQL("CREATE TABLE {} (id int PRIMARY KEY, grp int, v int)").format(name))
@@ -113,7 +114,10 @@ def _measure(database: Database, conn: Connection[Any], group: Fleet, seconds: f
             assert row is not None
             taken.append(Sample(row[1] / max(1, row[2]), row[3]))
             time.sleep(max(0.0, len(taken) - (time.perf_counter() - started)))
-        return taken, (_refreshes(conn) - before) / passed
+        done = _refreshes(conn) - before
+        if not done:
+            raise ValueError(f"nothing was refreshed in {passed:.0f} s: there is nothing to tell of a pool")
+        return taken, done / passed
     finally:
         is_over.set()
         writer.join()
@@ -127,7 +131,7 @@ def _write(url: str, is_over: threading.Event) -> None:
             turn += 1
             for source in range(_SOURCES):
                 name = sql.Identifier("pool", f"source_{source}")
-                update = sql.SQL("UPDATE {} SET v = v + 1 WHERE id % 500 = %s").format(name)
+                update = sql.SQL("UPDATE {} SET v = v + 1 WHERE mod(id, 500) = %s").format(name)
                 conn.execute(update, (turn % 500,))
 
 

@@ -68,6 +68,7 @@ def run(database: Database, numbers: tuple[int, ...], seconds: float, say: Calla
     made = 0
     with connect(database.url) as conn:
         conn.execute("CREATE SCHEMA scale")
+        conn.execute("SELECT pgtrickle.set_config('event_driven_wake', 'on')")
         for number in numbers:
             say(f"creating {number} stream tables")
             started = time.perf_counter()

@@ -318,6 +318,29 @@ class DatabaseSettings:
         minimum=0,
         maximum=100_000_000,
     )
+    outbox_enabled: bool = setting(True, "Whether the messages of outboxes are removed when their time is over.")
+    outbox_retention_hours: int = setting(
+        24, "Time for which an outbox keeps its messages that was not given one.", unit="h", minimum=1, maximum=87_600
+    )
+    outbox_drain_batch_size: int = setting(
+        500, "Messages removed from an outbox at a time.", minimum=1, maximum=1_000_000
+    )
+    outbox_inline_threshold_rows: int = setting(
+        10_000,
+        "Changed rows above which a message carries a claim check, and the rows stand beside it; 0 is never.",
+        minimum=0,
+        maximum=10_000_000,
+    )
+    outbox_skip_empty_delta: bool = setting(
+        True, "Whether a refresh that changed nothing that users see writes no message."
+    )
+    outbox_force_retention: bool = setting(
+        False, "Whether messages are kept until all consumer groups have committed them, whatever their age."
+    )
+    consumer_dead_threshold_hours: int = setting(
+        24, "Silence after which a consumer counts as dead.", unit="h", minimum=1, maximum=87_600
+    )
+    consumer_cleanup_enabled: bool = setting(True, "Whether consumers that are dead are forgotten.")
     fuse_default_ceiling: int = setting(
         0,
         "Pending changes at which a fuse without a ceiling of its own blows; 0 sets none.",
@@ -330,23 +353,6 @@ class DatabaseSettings:
         unit="s",
         minimum=0,
         maximum=86_400,
-    )
-    outbox_enabled: bool = setting(True, "Whether old rows are removed from outboxes.")
-    outbox_retention_hours: int = setting(
-        24, "How long an outbox keeps its rows unless it says otherwise.", unit="h", minimum=1, maximum=87_600
-    )
-    outbox_inline_threshold_rows: int = setting(
-        10_000,
-        "Rows of a change that an outbox row carries itself; beyond that they are kept beside it.",
-        minimum=0,
-        maximum=10_000_000,
-    )
-    outbox_skip_empty_delta: bool = setting(True, "Whether a refresh that changed nothing leaves no outbox row.")
-    outbox_force_retention: bool = setting(False, "Whether rows stay until every consumer group has committed them.")
-    outbox_drain_batch_size: int = setting(500, "Outbox rows that are removed at a time.", minimum=1, maximum=1_000_000)
-    consumer_cleanup_enabled: bool = setting(True, "Whether consumers that are silent for long are forgotten.")
-    consumer_dead_threshold_hours: int = setting(
-        24, "Silence after which a consumer counts as dead.", unit="h", minimum=1, maximum=87_600
     )
     sla_window_hours: int = setting(24, "How far back sla_summary() looks.", unit="h", minimum=1, maximum=8760)
     schedule_recommendation_min_samples: int = setting(

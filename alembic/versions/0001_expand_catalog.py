@@ -184,6 +184,7 @@ RUNTIME = (
     "_revalidate",
     "_revalidate_in_statement",
     "_ring",
+    "_ring_readers",
     "_rows_applied",
     "_run_full",
     "_run_immediate",

@@ -4,7 +4,9 @@ that small runs come to their end, and that their JSON is what programs were pro
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -113,3 +115,34 @@ def test_a_restore_is_measured_in_every_situation(server: Server, capsys: pytest
     measured = {(row["what"], row["before"]) for row in report["rows"]}
     assert {("restore", "empty"), ("restore", "1 % changed"), ("restore", "the same"), ("snapshot", "–")} <= measured
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 1 000 000 rows"
+
+
+@pytest.mark.slow
+def test_latency_is_read_from_both_commits(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "latency", "--seconds", "2", "--shapes", "rate_100,diamond")
+    rows = {(row["what"], row["wake"]): row for row in report["rows"]}
+    assert rows.keys() == {("rate_100", "on"), ("rate_100", "off"), ("diamond", "on")}
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] <= row["max_ms"] for row in rows.values())
+    assert rows["rate_100", "on"]["commits"] >= 150
+    assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 30 seconds"
+
+
+@pytest.mark.slow
+def test_scale_tells_deciding_from_doing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "scale", "--tables", "5,20", "--seconds", "2")
+    rows = {(row["tables"], row["active"]): row for row in report["rows"]}
+    assert {(5, 0), (20, 0), (20, 2)} <= rows.keys()
+    assert rows[20, 2]["refreshes"] > 0 and rows[20, 0]["refreshes"] == 0
+    assert rows[20, 0]["parent_mb"] > 10
+    assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 10 000 stream tables"
+
+
+@pytest.mark.slow
+def test_the_pool_is_drawn(server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plot = tmp_path / "pool.svg"
+    report = run(server, capsys, "pool", "--quick", "--plot", str(plot))
+    assert [row["workers"] for row in report["rows"]] == [2, 4]
+    assert all(row["refreshes_per_s"] > 0 for row in report["rows"])
+    lines = [element for element in ElementTree.parse(plot).iter() if element.tag.endswith("polyline")]
+    assert len(lines) == 4, "use and queue of each size"
+    assert all(len(line.attrib["points"].split()) >= 3 for line in lines)

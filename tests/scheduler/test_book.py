@@ -191,3 +191,16 @@ def test_what_is_held_back_says_so_once_and_goes_on_when_the_reason_has_gone() -
     polled(book, {1})
     book.read(tables)
     assert ids(book.plan(ALL, at(30.1))) == (1,), "at once"
+
+
+def test_what_was_noticed_of_a_paused_table_is_not_forgotten_by_a_look() -> None:
+    """Nobody tells it twice: its source's writers have rung, and a look leaves out what is paused."""
+    book = chain("10s")
+    (third,) = (table for table in book.tables.values() if table.pgt_id == 3)
+    rest = [table for table in book.tables.values() if table.pgt_id != 3]
+    book.read([*rest, replace(third, status="PAUSED")])
+    book.noticed({3})
+    polled(book, set())
+    assert 3 not in ids(book.plan(ALL, at(1)))
+    book.read([*rest, third])
+    assert 3 in ids(book.plan(ALL, at(1)))

@@ -1,6 +1,6 @@
 """The page of best-practice patterns, statement by statement, on tables with rows.
 
-Left out are its two last patterns (transactional outbox and inbox): they are about messaging, with tests of its own.
+Left out is its last pattern, the transactional inbox.
 """
 
 from __future__ import annotations
@@ -237,7 +237,28 @@ def fan_out_of_two(page: Printed) -> None:
     )
 
 
+def outbox(page: Printed) -> None:
+    page.rows("CREATE TABLE orders (id serial PRIMARY KEY, customer_id int NOT NULL, amount numeric(10,2) NOT NULL)")
+    page.rows("INSERT INTO orders (customer_id, amount) VALUES (1, 10), (2, 5)")
+    page.run("orders_agg")
+    compile_all(page)
+    for name in ("enable", "analytics", "notifications"):
+        page.run(name)
+    assert page.run("consumer") == [] and page.run("lag")[0]["lag"] == 0
+    page.rows("INSERT INTO orders (customer_id, amount) VALUES (1, 1), (3, 7)")
+    assert refresh(page, "orders_agg") == ["DIFFERENTIAL"]
+    (waiting,) = page.run("lag")
+    assert (waiting["consumer_id"], waiting["lag"], waiting["is_alive"]) == ("worker-1", 1, True)
+    (message,) = page.rows("SELECT * FROM pgtrickle.poll_outbox('notifications', 'worker-1')")
+    assert message["payload"]["deleted"] == [{"customer_id": 1, "total": 10.00, "cnt": 1}]
+    assert sorted(row["customer_id"] for row in message["payload"]["inserted"]) == [1, 3]
+    page.run("consumer")
+    (done,) = page.run("lag")
+    assert (done["lag"], done["committed_offset"]) == (0, message["outbox_id"])
+
+
 STORIES: dict[str, Story] = {
+    "outbox": outbox,
     "layers": layers,
     "event sourcing": event_sourcing,
     "dimensions": dimensions,

@@ -27,6 +27,10 @@ from psycopg.errors import (
 from psycopg.types.json import Jsonb
 from support.databases import Database
 
+from trickle.worker.bench import Limits, Workbench
+from trickle.worker.jobs import perform
+from trickle.worker.protocol import Survey
+
 Conn = psycopg.Connection[Any]
 
 
@@ -252,7 +256,7 @@ def test_the_dead_are_cleaned_up(box: Conn) -> None:
 
 
 def test_a_message_has_an_id_a_key_headers_and_bytes(box: Conn) -> None:
-    published = "SELECT pgtrickle.publish('events', NULL, %s::bytea, %s, 'image/png')"
+    published = "SELECT pgtrickle.publish_bytes('events', NULL, %s, 'image/png', %s)"
     row = box.execute(published.encode(), (b"\x00\xff", Jsonb({"a": "b"}))).fetchone()
     assert row is not None and isinstance(row[0], UUID)
     found = box.execute("SELECT pgt_id, key, payload, headers, body, content_type FROM pgtrickle.poll_outbox('g', 'c')")
@@ -302,3 +306,12 @@ def test_bad_input(box: Conn, call: str, error: type[Exception], said: str) -> N
     box.execute("SELECT pgtrickle.enable_outbox('st')")
     with pytest.raises(error, match=said):
         box.execute(f"SELECT pgtrickle.{call}".encode())
+
+
+def test_the_worker_drains_what_is_over(db: Database, box: Conn) -> None:
+    publish(box, *range(9))
+    box.execute("UPDATE pgtrickle.outbox_events SET created_at = now() - interval '3 days' WHERE id < 8")
+    box.execute("SELECT pgtrickle.set_config('outbox_drain_batch_size', '2')")
+    bench = Workbench.prepare(box, pooled=False, limits=Limits())
+    perform(Survey(), bench)
+    assert box.execute("SELECT count(*) FROM pgtrickle.outbox_events").fetchone() == (2,)

@@ -150,6 +150,23 @@ def write(db: Database, chance: random.Random, tables: int) -> None:
             time.sleep(chance.choice([0, 0, 0.002, 0.01, 0.05]))
 
 
+def test_what_is_refreshed_by_hand_wakes_what_reads_it(db: Database, start_worker: Start) -> None:
+    """Between scheduled stream tables there is no bell: who refreshes tells."""
+    prepare(db)
+    with db.connect() as conn:
+        conn.execute("SELECT pgtrickle.alter_stream_table('st_0', schedule => '1h')")
+        conn.execute(
+            "SELECT pgtrickle.create_stream_table('above', 'SELECT writer, n FROM st_0', schedule => 'calculated')"
+        )
+        worker = start_worker(tick_seconds=TICK)
+        until(lambda: ready(worker, 2), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        time.sleep(1)
+        conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        conn.execute("SELECT pgtrickle.refresh_stream_table('st_0')")
+        until(lambda: number_of(conn, "above") == 1, seconds=SOON)
+
+
 def test_a_prepared_transaction_is_not_refused_unless_asked_for(db: Database, start_worker: Start) -> None:
     """The server of the tests allows prepared transactions."""
     prepare(db)

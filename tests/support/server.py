@@ -17,6 +17,7 @@ SETTINGS: dict[str, embedded.Setting] = {
     "max_connections": 60,
     "max_prepared_transactions": 20,
     "max_wal_size": "256MB",
+    "track_commit_timestamp": True,
     "wal_level": "replica",
     "autovacuum": True,
     "timezone": "UTC",

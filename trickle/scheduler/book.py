@@ -140,10 +140,14 @@ class Book:
         self._served &= self.division.by_key.keys()
 
     def polled(self, changed: Collection[int], asked: Collection[int], at: float) -> None:
-        """The answer of a look at the change buffers and the sources of those that it was asked about."""
+        """The answer of a look at the change buffers and the sources of those that it was asked about.
+
+        Of one that may not be refreshed now it says nothing: what was noticed stays for the time when it may.
+        """
         self.checked(asked, at)
         for pgt_id in asked:
-            if pgt_id not in changed and pgt_id not in self._running:
+            table = self._tables.get(pgt_id)
+            if pgt_id not in changed and pgt_id not in self._running and table is not None and table.is_runnable:
                 self._changed.discard(pgt_id)
         self.noticed(changed)
 

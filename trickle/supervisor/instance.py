@@ -201,6 +201,8 @@ class Instance:
         self._note(answer)
         awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
         self._due_elsewhere |= awakened - self.owned
+        if isinstance(answer, Failed) and answer.connection_lost:
+            self._doubt_readers(answer.job)
         self._let_go(answer.job)
 
     def lost(self, lost: Lost) -> None:
@@ -208,6 +210,7 @@ class Instance:
         for first in tables_of(lost.job)[:1]:
             self._work.journal.failed(first, "its subprocess ended", True, self._moment().database)
         deaths = self._work.lost(lost)
+        self._doubt_readers(lost.job)
         self._let_go(lost.job)
         control = self._link.control
         if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
@@ -219,6 +222,13 @@ class Instance:
                 "initiated_by": "SCHEDULER",
             }
             control.execute(load("queries/worker_record_failure"), parameters)
+
+    def _doubt_readers(self, job: Job) -> None:
+        """Nobody knows whether it was committed: then what reads it has something to do, and nobody else would tell."""
+        downstream = self.book.division.graph.downstream
+        readers = frozenset().union(*(downstream.get(pgt_id, ()) for pgt_id in tables_of(job)))
+        self.book.noticed(readers)
+        self._due_elsewhere |= readers - self.owned
 
     @property
     def _may_work(self) -> bool:
@@ -331,11 +341,15 @@ class Instance:
             return
         self._wake.own(self.owned)
         swept = self._wake.sweep()
-        for portion in self._wake.turn(swept[:DOUBTED_TABLES]):
-            self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
-            self.beat()
+        try:
+            for portion in self._wake.turn(swept[:DOUBTED_TABLES]):
+                self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
+                self.beat()
+            self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
+        except psycopg.Error:
+            self._wake.doubt()
+            raise
         self.book.checked(swept, self._clock.monotonic())
-        self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
 
     def _start(self, plan: Plan, moment: Moment) -> None:
         self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))

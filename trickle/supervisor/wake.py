@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from trickle.clock import Clock
@@ -88,6 +89,10 @@ class Wake:
         self._to_open.clear()
         self._bells.forget()
 
+    def doubt(self) -> None:
+        """A look failed: no bell is relied on before another one."""
+        self._bells.forget()
+
     def hear(self, words: Iterable[str]) -> None:
         """What was called through the door: numbers of sources, of opened bells, or of stream tables that are due."""
         now = self._clock.monotonic()
@@ -117,6 +122,13 @@ class Wake:
 
     def settle(self, control: Connection[Any]) -> None:
         """Between two ticks: open what rang, and try what is due."""
+        try:
+            self._settle(control)
+        except psycopg.Error:
+            self.doubt()
+            raise
+
+    def _settle(self, control: Connection[Any]) -> None:
         locks = self._link.locks
         if locks is None:
             return

@@ -73,6 +73,10 @@ def _(job: Survey, bench: Workbench) -> Outcome:
         pruned = bench.one("queries/worker_prune_history", {"batch_rows": HISTORY_BATCH_ROWS})
         if pruned is None or pruned[0] < HISTORY_BATCH_ROWS:
             break
+    for _ in range(PRUNE_BATCHES):
+        drained = bench.one("queries/worker_drain", {})
+        if drained is None or not drained[0]:
+            break
     return Outcome("SURVEYED", rows_inserted=row[0] if row else 0)
 
 

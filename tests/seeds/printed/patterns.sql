@@ -218,3 +218,34 @@ pgt_schema || '.' || pgt_name,
 'pgtrickle.pitr_snapshot_' || pgt_name || '_<epoch>'
 )
 FROM pgtrickle.pgt_stream_tables;
+--- outbox / orders_agg
+SELECT pgtrickle.create_stream_table(
+'public.orders_agg',
+'SELECT customer_id, SUM(amount) AS total, COUNT(*) AS cnt FROM orders GROUP BY customer_id',
+schedule_seconds => 5
+);
+--- outbox / enable
+SELECT pgtrickle.enable_outbox('public.orders_agg', retention_hours => 48);
+--- outbox / analytics
+SELECT pgtrickle.create_consumer_group('analytics', 'public.orders_agg', auto_offset_reset => 'latest');
+--- outbox / notifications
+SELECT pgtrickle.create_consumer_group('notifications', 'public.orders_agg', auto_offset_reset => 'latest');
+--- outbox / consumer
+DO $$
+DECLARE
+r RECORD;
+last_id BIGINT := 0;
+BEGIN
+FOR r IN
+SELECT * FROM pgtrickle.poll_outbox('analytics', 'worker-1', batch_size => 50)
+LOOP
+-- process r.payload (JSONB with inserted/deleted row arrays)
+last_id := r.outbox_id;
+END LOOP;
+IF last_id > 0 THEN
+PERFORM pgtrickle.commit_offset('analytics', 'worker-1', last_id);
+END IF;
+END;
+$$;
+--- outbox / lag
+SELECT * FROM pgtrickle.consumer_lag('analytics');

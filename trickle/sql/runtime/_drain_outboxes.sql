@@ -31,7 +31,7 @@ BEGIN
     FOR box IN SELECT o.* FROM pgtrickle.pgt_outbox_config o ORDER BY o.outbox_name LOOP
         EXECUTE format(
             'DELETE FROM pgtrickle.%1$I WHERE id IN (SELECT m.id FROM pgtrickle.%1$I m WHERE m.created_at < $1 %2$s '
-            'ORDER BY m.created_at LIMIT $2)', box.outbox_table_name, CASE WHEN forced THEN not_needed ELSE '' END)
+            'ORDER BY m.created_at LIMIT $2 FOR UPDATE SKIP LOCKED)', box.outbox_table_name, CASE WHEN forced THEN not_needed ELSE '' END)
         USING clock_timestamp() - make_interval(hours => box.retention_hours), batch, box.outbox_name;
         GET DIAGNOSTICS removed = ROW_COUNT;
         IF removed > 0 THEN

@@ -50,6 +50,9 @@ BEGIN
             coalesce(outcome.rows_updated, 0), coalesce(outcome.rows_deleted, 0), changed,
             outcome.action = 'FULL' AND st.refresh_mode <> 'FULL' AND st.is_populated,
             choice.changes, choice.differential_ms, choice.full_ms, outcome.reason, 'COMPLETED', initiated_by);
+    IF changed > 0 AND initiated_by <> 'SCHEDULER' THEN
+        PERFORM pgtrickle._ring_readers(st.pgt_relid);
+    END IF;
     IF st.freshness_deadline_ms IS NOT NULL THEN
         PERFORM pgtrickle._foresee_breach(st);
     END IF;

@@ -53,6 +53,7 @@ BEGIN
         (pgt_id, data_timestamp, start_time, end_time, action, delta_row_count, reason, status, initiated_by)
     VALUES (st.pgt_id, clock_timestamp(), started, clock_timestamp(), 'RESTORE', written,
             format('from %s; the next refresh is %s', source, coalesce('full: ' || fault, 'differential')), 'COMPLETED', 'MANUAL');
+    PERFORM pgtrickle._ring_readers(st.pgt_relid, true);
     IF fault IS NOT NULL THEN
         RAISE NOTICE 'the rows of % are those of %, and the next refresh compares them with its query', label, source
             USING DETAIL = format('Its frontier is not trusted: %s.', fault);

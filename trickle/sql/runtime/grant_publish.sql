@@ -6,7 +6,7 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA pgtrickle TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION pgtrickle.publish(text, text, jsonb, jsonb), '
-                   'pgtrickle.publish(text, text, bytea, jsonb, text), '
+                   'pgtrickle.publish_bytes(text, text, bytea, text, jsonb), '
                    'pgtrickle._publish(text, text, jsonb, jsonb, bytea, text) TO %I', role);
     EXECUTE format('GRANT SELECT ON pgtrickle.pgt_outbox_config TO %I', role);
     EXECUTE format('GRANT INSERT, SELECT (pgt_id) ON pgtrickle.%I TO %I', box.outbox_table_name, role);
