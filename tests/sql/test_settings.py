@@ -59,6 +59,8 @@ def test_a_session_of_ours_sees_at_once_what_was_set(db: Database) -> None:
         assert setting(ours, name) == "5"
         alter(database, f"RESET pg_trickle.{name}")
         assert setting(ours, name) == "fallback"
+        alter(database, "SET pg_trickle.profile = 'high-throughput'")
+        assert setting(ours, "merge_work_mem_mb") == "128"
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,8 @@
--- A setting: of the session or database (pg_trickle.name), else of this catalog (set_config), else of the profile that is
--- set in either way, else the fallback. A session of ours lives for long and sets nothing itself: what ALTER DATABASE or
--- ALTER ROLE has set since it began counts at once, as it would in a session that begins now.
+-- A setting: what somebody has said of it, else what the profile says that somebody has chosen, else the fallback.
 CREATE FUNCTION pgtrickle._setting(name text, fallback text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
     SELECT coalesce(
-        CASE WHEN starts_with(current_setting('application_name'), 'pg_trickle_') THEN (
-            SELECT nullif(substr(c.entry, strpos(c.entry, '=') + 1), '')
-            FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c(entry)
-            WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
-              AND s.setrole IN (0, current_user::regrole::oid)
-              AND lower(split_part(c.entry, '=', 1)) = 'pg_trickle.' || _setting.name
-            ORDER BY s.setrole = 0, s.setdatabase = 0
-            LIMIT 1) END,
-        nullif(current_setting('pg_trickle.' || name, true), ''),
-        (SELECT s.value FROM pgtrickle.pgt_settings s WHERE s.name = _setting.name),
-        (SELECT p.value FROM pgtrickle._presets(coalesce(
-             nullif(current_setting('pg_trickle.profile', true), ''),
-             (SELECT s.value FROM pgtrickle.pgt_settings s WHERE s.name = 'profile'))) p
-         WHERE p.name = _setting.name),
+        pgtrickle._said(name),
+        (SELECT p.value FROM pgtrickle._presets(pgtrickle._said('profile')) p WHERE p.name = _setting.name),
         fallback)
 $fn$;
