@@ -194,6 +194,7 @@ RUNTIME = (
     "_rows_applied",
     "_run_full",
     "_run_immediate",
+    "_said",
     "_schedule_word",
     "_scheduler_status",
     "_seal",
