@@ -37,6 +37,7 @@ def settle(conn: psycopg.Connection[Any], **settings: object) -> None:
 
 def busy(conn: psycopg.Connection[Any], count: int, seconds: float) -> None:
     """Stream tables that are always due, each refresh of which takes so long."""
+    settle(conn, auto_backoff="off")  # who cannot keep his schedule goes on trying
     conn.execute(SLOW)
     for number in range(count):
         conn.execute(f"CREATE TABLE src_{number} (id serial PRIMARY KEY)".encode())
@@ -89,8 +90,8 @@ def test_two_databases_share_the_pool(
         writers = [stack.enter_context(each.connect()) for each in (db, other)]
         for conn in (loud, quiet):
             settle(conn, max_dynamic_refresh_workers=5, per_database_worker_quota=2)
-        busy(loud, 8, 0.3)
-        busy(quiet, 2, 0.3)
+        busy(loud, 8, 0.5)
+        busy(quiet, 4, 0.7)
         threads = [keep_busy(writers[0], 8, over)]
         try:
             start_worker(children=6)
@@ -98,8 +99,8 @@ def test_two_databases_share_the_pool(
             alone = watch(loud, 3)
             assert max(seen.get(db.name, 0) for seen in alone) == 3, "150 % of 2, while less than 80 % of 5 are in use"
             start_server_worker(url=other.url, children=6)
-            until(lambda: value(quiet, "SELECT count(*) FROM pgtrickle.ownership") == 2, seconds=20)
-            threads.append(keep_busy(writers[1], 2, over))
+            until(lambda: value(quiet, "SELECT count(*) FROM pgtrickle.ownership") == 4, seconds=20)
+            threads.append(keep_busy(writers[1], 4, over))
             until(lambda: dict(loud.execute(ACTIVE).fetchall()).get(other.name) == 2, seconds=20, what="its quota")
             time.sleep(2.0)  # a cycle and the jobs in hand
             both = watch(loud, 4)
@@ -118,7 +119,7 @@ def test_the_limit_of_a_database_holds_for_all_its_instances(db: Database, start
     over = threading.Event()
     with db.connect() as conn, db.connect() as writer:
         settle(conn, max_dynamic_refresh_workers=16, max_concurrent_refreshes=2)
-        busy(conn, 6, 0.2)
+        busy(conn, 6, 0.6)
         for _ in range(2):
             start_worker(children=3)
         thread = keep_busy(writer, 6, over)

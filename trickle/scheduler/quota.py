@@ -60,15 +60,24 @@ def targets(stakes: Collection[Stake], pool: int, turn: int) -> dict[int, int]:
     return found
 
 
-def settle(ours: Stake, others: Collection[Stake], running: int, pool: int, turn: int) -> Stake:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What we may use from now on, which what runs may keep above what may begin."""
+
+    stake: Stake
+    goal: int  # nothing begins while so many run
+
+
+def settle(ours: Stake, others: Collection[Stake], running: int, pool: int, turn: int) -> Settled:
     """What we may use from now on, given what the others say."""
     target = targets([ours, *others], pool, turn)[ours.session]
     neighbours = [stake for stake in others if stake.database == ours.database]
     ceiling = max(stake.burst for stake in (ours, *neighbours))
     free = min(pool - sum(stake.uses for stake in others), ceiling - sum(stake.uses for stake in neighbours))
     if target <= ours.uses:
-        return replace(ours, uses=min(ours.uses, max(target, running)))
-    return replace(ours, uses=max(ours.uses, min(target, free)))
+        return Settled(replace(ours, uses=min(ours.uses, max(target, running))), target)
+    uses = max(ours.uses, min(target, free))
+    return Settled(replace(ours, uses=uses), uses)
 
 
 def is_too_much(ours: Stake, others: Collection[Stake], pool: int) -> bool:

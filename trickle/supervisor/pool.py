@@ -46,6 +46,7 @@ class Pool:
         self._clock = clock
         self._settings = PoolSettings()
         self._ours = Stake(0, database, 0, 0, 0, 1)
+        self._goal = 0
         self._said = ""
         self._others_wait = False
         self._look_at = self._retry_at = self._used_at = float("-inf")
@@ -73,7 +74,7 @@ class Pool:
 
     def forget(self) -> None:
         """The lock session is gone, and our word with it."""
-        self._ours = replace(self._ours, uses=0, wants=0)
+        self._ours, self._goal = replace(self._ours, uses=0, wants=0), 0
         self._said = ""
 
     def room(self, locks: LockSession, control: Connection[Any] | None, running: int, wanted: int) -> int:
@@ -85,21 +86,22 @@ class Pool:
             self._look_at, self._retry_at = now + LOOK_SECONDS, now + RETRY_SECONDS
             if control is not None:
                 self._look(locks, control, running, wanted)
-        return max(0, self.uses - running)
+        return max(0, self._goal - running)
 
     def _look(self, locks: LockSession, control: Connection[Any], running: int, wanted: int) -> None:
         keeps_warm = self._clock.monotonic() - self._used_at < WARM_SECONDS and not self._others_wait
         wants = min(max(wanted, int(keeps_warm)), _MOST_WANTS)
         asked = replace(self._ours, session=locks.backend_pid, wants=wants)
         turn, others = look(control, locks.backend_pid)
-        settled = settle(asked, others, running, self._settings.pool, turn)
+        found = settle(asked, others, running, self._settings.pool, turn)
+        settled = found.stake
         self._say(locks, settled)
         if settled.uses > self._ours.uses:
             _, others = look(control, locks.backend_pid)
             if is_too_much(settled, others, self._settings.pool):
                 settled = replace(settled, uses=self._ours.uses)
                 self._say(locks, settled)
-        self._ours = settled
+        self._ours, self._goal = settled, min(found.goal, settled.uses)
         self._others_wait = any(stake.wants > stake.uses for stake in others)
         if settled.wants <= settled.uses:
             self._retry_at = float("-inf")
