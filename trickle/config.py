@@ -341,6 +341,23 @@ class DatabaseSettings:
         24, "Silence after which a consumer counts as dead.", unit="h", minimum=1, maximum=87_600
     )
     consumer_cleanup_enabled: bool = setting(True, "Whether consumers that are dead are forgotten.")
+    inbox_enabled: bool = setting(True, "Whether the messages of inboxes are removed when their time is over.")
+    inbox_processed_retention_hours: int = setting(
+        72,
+        "Time for which an inbox keeps processed messages that was not given one.",
+        unit="h",
+        minimum=1,
+        maximum=87_600,
+    )
+    inbox_dlq_retention_hours: int = setting(
+        0, "Time for which dead messages are kept in an inbox; 0 is for ever.", unit="h", minimum=0, maximum=87_600
+    )
+    inbox_drain_batch_size: int = setting(
+        500, "Messages removed from an inbox at a time.", minimum=1, maximum=1_000_000
+    )
+    inbox_dlq_alert_max_per_refresh: int = setting(
+        10, "Dead messages of an inbox at which inbox_dlq_growth is told; 0 never.", minimum=0, maximum=100
+    )
     fuse_default_ceiling: int = setting(
         0,
         "Pending changes at which a fuse without a ceiling of its own blows; 0 sets none.",

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from trickle.scheduler.book import COMPILE_RETRY_SECONDS, Book, Moment, Plan
+from trickle.scheduler.attempts import COMPILE_RETRY_SECONDS
+from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table

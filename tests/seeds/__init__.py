@@ -4,5 +4,6 @@ Three pages describe how stream tables are used: best-practice patterns, a scali
 `printed/*.sql` holds every SQL statement they print, word for word, each under `--- section / name`. A story per
 section prepares the tables the statements speak of, runs them, and says what must be in their answers.
 
-Left out, with the reason, are only the statements listed in `NOT_HERE` of test_printed.py.
+Settings and functions that the pages and their reference name are in `settings.txt` and
+`functions.txt`: each is there, or docs/settings.md and docs/operating.md say why not.
 """

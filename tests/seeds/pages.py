@@ -58,4 +58,4 @@ class Printed:
         assert not self._left, f"not run: {sorted(self._left)}"
 
 
-PLACEHOLDERS = {"dots": "...", "epoch": "<epoch>"}
+PLACEHOLDERS = {"dots": "...", "epoch": "<epoch>", "event_id": "<event_id>"}

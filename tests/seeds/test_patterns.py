@@ -1,7 +1,4 @@
-"""The page of best-practice patterns, statement by statement, on tables with rows.
-
-Left out is its last pattern, the transactional inbox.
-"""
+"""The page of best-practice patterns, statement by statement, on tables with rows."""
 
 from __future__ import annotations
 
@@ -257,7 +254,45 @@ def outbox(page: Printed) -> None:
     assert (done["lag"], done["committed_offset"]) == (0, message["outbox_id"])
 
 
+def inbox(page: Printed) -> None:
+    def health() -> Any:
+        return page.row("health")["inbox_health"]
+
+    def refresh_all() -> None:
+        refresh(page, "orders_inbox_pending", "orders_inbox_dlq", "orders_inbox_stats")
+
+    page.run("create")
+    compile_all(page)
+    refresh_all()
+    page.run("receive")
+    refresh_all()
+    (waiting,) = page.rows("SELECT event_id, event_type, payload FROM pgtrickle.orders_inbox_pending")
+    assert (waiting["event_type"], waiting["payload"]["order_id"]) == ("order.placed", 42)
+    page.run("process", event_id=waiting["event_id"])
+    page.rows(
+        "INSERT INTO pgtrickle.orders_inbox (event_id, event_type, aggregate_id, event_sequence, retry_count) VALUES"
+        " ('event-id-1', 'order.placed', 'customer-1', 2, 3), ('event-id-2', 'order.placed', 'customer-1', 1, 5)"
+    )
+    refresh_all()
+    assert page.rows("SELECT * FROM pgtrickle.orders_inbox_pending") == []
+    assert len(page.rows("SELECT * FROM pgtrickle.orders_inbox_dlq")) == 2
+    assert page.rows("SELECT message_count, processed_count, dlq_count FROM pgtrickle.orders_inbox_stats") == [
+        {"message_count": 3, "processed_count": 1, "dlq_count": 2}
+    ]
+    assert (health()["pending_messages"], health()["dlq_messages"], health()["status"]) == (0, 2, "OK")
+    assert page.row("replay") == {"replay_inbox_messages": 2}
+    page.run("ordering")
+    compile_all(page)
+    refresh(page, "next_orders_inbox")
+    refresh_all()
+    assert [row["event_id"] for row in page.run("next")] == ["event-id-2"], "the first of its customer"
+    mine = [page.rows(page.text("partition").replace(", 0, 4", f", {worker}, 4")) for worker in range(4)]
+    assert sorted(row["event_id"] for rows in mine for row in rows) == ["event-id-1", "event-id-2"]
+    assert sum(bool(rows) for rows in mine) == 1, "one aggregate, one worker"
+
+
 STORIES: dict[str, Story] = {
+    "inbox": inbox,
     "outbox": outbox,
     "layers": layers,
     "event sourcing": event_sourcing,

@@ -111,8 +111,9 @@ def test_what_makes_a_full_refresh_necessary(totals: Connection, ears: Ears) -> 
     totals.execute("ALTER TABLE orders RENAME COLUMN note TO remark")
     totals.execute("ALTER TABLE orders RENAME COLUMN amount TO price")
     outcome(totals, "totals")
-    (needed,) = ears.heard()
-    assert needed["event"] == "reinitialize_needed" and needed["reason"]
+    # A busy machine may take so long for it that it is told of that as well.
+    (needed,) = (payload for payload in ears.heard() if payload["event"] == "reinitialize_needed")
+    assert needed["reason"] == "columns of public.orders changed"
 
 
 def test_a_promise_to_append_that_was_broken(orders: Connection, ears: Ears) -> None:

@@ -11,6 +11,7 @@ from psycopg import sql
 from support.databases import Database
 
 from trickle.catalog.install import compile_and_install
+from trickle.db.session import connect
 
 from .conftest import Connection, one, outcome
 
@@ -34,6 +35,32 @@ def test_what_counts_more(db: Database, conn: Connection) -> None:
     with db.connect() as later:
         assert setting(later, name) == "80"
         assert setting(later, "delta_work_mem_cap_mb") == "256", "the database's profile counts more than the row's"
+
+
+def test_a_session_of_ours_sees_at_once_what_was_set(db: Database) -> None:
+    """A worker's sessions live for months; ALTER DATABASE reaches sessions that begin after it."""
+    name = "history_retention_days"
+    with connect(db.url, role="worker") as ours, db.connect() as another, db.superuser() as admin:
+
+        def alter(what: str, value: str) -> None:
+            statement = sql.SQL("ALTER {} {}").format(sql.SQL(what), sql.SQL(value))
+            admin.execute(statement)
+
+        database, role = f'DATABASE "{db.name}"', "ROLE app_owner"
+        assert setting(ours, name) == "fallback"
+        alter(database, f"SET pg_trickle.{name} = 5")
+        assert (setting(ours, name), setting(another, name)) == ("5", "fallback")
+        alter(role, f"SET pg_trickle.{name} = 6")
+        assert setting(ours, name) == "6", "the role counts more than the database"
+        alter(f"{role} IN {database}", f"SET pg_trickle.{name} = 7")
+        assert setting(ours, name) == "7"
+        for owner in (f"{role} IN {database}", role):
+            alter(owner, f"RESET pg_trickle.{name}")
+        assert setting(ours, name) == "5"
+        alter(database, f"RESET pg_trickle.{name}")
+        assert setting(ours, name) == "fallback"
+        alter(database, "SET pg_trickle.profile = 'high-throughput'")
+        assert setting(ours, "merge_work_mem_mb") == "128"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,14 @@ def bench(db: Database) -> Iterator[Workbench]:
 
 
 @pytest.fixture
+def stepwise(db: Database) -> Iterator[Workbench]:
+    """As behind a pooler: one call after the other, so that a test can put something between two."""
+    opened = Workbench.prepare(connect(db.url, role="refresh"), True, Limits())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def owner(db: Database) -> Iterator[psycopg.Connection[Any]]:
     """A diamond: `sums` and `counts` read `orders`, and `pairs` reads both."""
     with db.connect() as conn:
@@ -77,7 +85,7 @@ def test_a_diamond_takes_everything_at_once(db: Database, owner: psycopg.Connect
 
 
 def test_what_is_committed_meanwhile_is_left_for_the_next_time(
-    db: Database, owner: psycopg.Connection[Any], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    db: Database, owner: psycopg.Connection[Any], stepwise: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Refreshed one by one, the second member would show what the first does not."""
     refresh = Workbench.refresh
@@ -89,7 +97,7 @@ def test_what_is_committed_meanwhile_is_left_for_the_next_time(
 
     monkeypatch.setattr(Workbench, "refresh", and_somebody_writes)
     owner.execute("INSERT INTO orders VALUES (100, 3, 1)")
-    answer = attempt(bench, DIAMOND)
+    answer = attempt(stepwise, DIAMOND)
     assert isinstance(answer, Done)
     assert owner.execute(
         "SELECT (SELECT sum(n) FROM counts), (SELECT sum(total) FROM sums), sum(n) FROM pairs"
@@ -99,7 +107,7 @@ def test_what_is_committed_meanwhile_is_left_for_the_next_time(
         21,
     )
     monkeypatch.undo()
-    attempt(bench, DIAMOND)
+    attempt(stepwise, DIAMOND)
     assert is_fresh(owner)
 
 
@@ -161,7 +169,7 @@ def test_where_only_the_owner_is_common_what_was_done_stays(
 
 
 def test_a_refresh_by_hand_in_between_is_met_by_a_new_attempt(
-    db: Database, owner: psycopg.Connection[Any], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    db: Database, owner: psycopg.Connection[Any], stepwise: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh, meddled = Workbench.refresh, []
 
@@ -174,7 +182,7 @@ def test_a_refresh_by_hand_in_between_is_met_by_a_new_attempt(
 
     monkeypatch.setattr(Workbench, "refresh", after_somebody)
     owner.execute("INSERT INTO orders VALUES (100, 3, 1)")
-    answer = attempt(bench, DIAMOND)
+    answer = attempt(stepwise, DIAMOND)
     assert isinstance(answer, Done), answer
     assert meddled and is_fresh(owner)
     assert {row[1] for row in history(owner)} == {"COMPLETED"}, "nobody is blamed"
@@ -191,7 +199,7 @@ def test_a_refresh_by_hand_in_between_is_met_by_a_new_attempt(
     ],
 )
 def test_what_no_snapshot_keeps_away_undoes_the_unit(
-    db: Database, owner: psycopg.Connection[Any], bench: Workbench, monkeypatch: pytest.MonkeyPatch, deed: str
+    db: Database, owner: psycopg.Connection[Any], stepwise: Workbench, monkeypatch: pytest.MonkeyPatch, deed: str
 ) -> None:
     owner.execute("CREATE TABLE parts (customer int NOT NULL) PARTITION BY RANGE (customer)")
     owner.execute("CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (100)")
@@ -218,7 +226,7 @@ def test_what_no_snapshot_keeps_away_undoes_the_unit(
     owner.execute("INSERT INTO orders VALUES (100, 3, 1)")
     owner.execute("INSERT INTO parts VALUES (3)")
     unit = RefreshTogether((1, 2, 3, 4), has_one_snapshot=True)
-    answer = attempt(bench, unit)
+    answer = attempt(stepwise, unit)
     assert isinstance(answer, Done), answer
     assert len(attempts) == 2
     assert is_fresh(owner)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
-    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -356,71 +355,6 @@ pgt_watermark_groups = Table(
     required("created_at", MOMENT, "now()"),
     CheckConstraint("tolerance_secs >= 0"),
     UniqueConstraint("group_name"),
-)
-
-pgt_outbox_config = Table(
-    "pgt_outbox_config",
-    metadata,
-    Column("outbox_name", Text, primary_key=True),
-    Column("pgt_id", BigInteger, ForeignKey("pgtrickle.pgt_stream_tables.pgt_id", ondelete="CASCADE"), unique=True),
-    Column("source_id", Integer, ForeignKey("pgtrickle.pgt_change_tracking.source_id")),
-    Column("outbox_table_name", Text, nullable=False, unique=True),
-    Column("delta_table_name", Text, unique=True),
-    required("retention_hours", Integer),
-    required("last_seq", BigInteger, "0"),
-    required("created_at", MOMENT, "now()"),
-    Column("last_drained_at", MOMENT),
-    required("last_drained_count", BigInteger, "0"),
-    CheckConstraint("retention_hours > 0"),
-)
-
-pgt_consumer_groups = Table(
-    "pgt_consumer_groups",
-    metadata,
-    Column("group_name", Text, primary_key=True),
-    required("outbox_name", Text, None, ForeignKey("pgtrickle.pgt_outbox_config.outbox_name", ondelete="CASCADE")),
-    required("auto_offset_reset", Text),
-    required("prev", PG_SNAPSHOT),
-    required("cur", PG_SNAPSHOT),
-    required("delivered_id", BigInteger, "0"),
-    required("committed_id", BigInteger, "0"),
-    required("epoch", BigInteger, "0"),
-    required("created_at", MOMENT, "now()"),
-    CheckConstraint("auto_offset_reset IN ('earliest', 'latest')"),
-    Index("pgt_consumer_groups_outbox_name_idx", "outbox_name"),
-)
-
-pgt_consumer_offsets = Table(
-    "pgt_consumer_offsets",
-    metadata,
-    Column(
-        "group_name",
-        Text,
-        ForeignKey("pgtrickle.pgt_consumer_groups.group_name", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    Column("consumer_id", Text, primary_key=True),
-    required("committed_offset", BigInteger, "0"),
-    Column("last_committed_at", MOMENT),
-    required("last_heartbeat_at", MOMENT, "clock_timestamp()"),
-)
-
-pgt_consumer_leases = Table(
-    "pgt_consumer_leases",
-    metadata,
-    Column("group_name", Text, primary_key=True),
-    Column("consumer_id", Text, primary_key=True),
-    required("prev", PG_SNAPSHOT),
-    required("cur", PG_SNAPSHOT),
-    required("from_id", BigInteger),
-    required("to_id", BigInteger),
-    required("epoch", BigInteger),
-    required("lease_expires", MOMENT),
-    ForeignKeyConstraint(
-        ["group_name", "consumer_id"],
-        ["pgtrickle.pgt_consumer_offsets.group_name", "pgtrickle.pgt_consumer_offsets.consumer_id"],
-        ondelete="CASCADE",
-    ),
 )
 
 pgt_instances = Table(

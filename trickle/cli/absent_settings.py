@@ -60,10 +60,8 @@ _BY_REASON: Mapping[str, str] = {
         default_schedule_seconds fused_refresh_max_delta_rows""",
     "A large delta is written in one statement, and a group that is behind is behind: nothing is skipped.": """
         outbox_claim_check_batch_size consumer_stale_offset_threshold_days""",
-    "Of the inbox, which this version does not have yet.": """
-        inbox_enabled inbox_processed_retention_hours inbox_dlq_retention_hours
-        inbox_drain_batch_size inbox_drain_interval_seconds inbox_dlq_alert_max_per_refresh""",
-    "Messages are drained every minute, a batch at a time, as long as there are any.": "outbox_drain_interval_seconds",
+    "Messages are drained every minute, a batch at a time, as long as there are any.": """
+        outbox_drain_interval_seconds inbox_drain_interval_seconds""",
     "The size of an outbox is seen in pgtrickle.outbox_status.": "outbox_storage_critical_mb",
 }
 

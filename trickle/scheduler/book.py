@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from trickle.scheduler import order
 from trickle.scheduler.agenda import Agenda
+from trickle.scheduler.attempts import Attempts
 from trickle.scheduler.due import (
     Policy,
     Verdict,
@@ -32,8 +33,6 @@ from trickle.scheduler.pace import Pace
 from trickle.scheduler.table import TIER_RANK, Table
 from trickle.scheduler.units import Unit, divide
 
-# A program that could not be made is not tried at every tick, unless the catalog says something new about it.
-COMPILE_RETRY_SECONDS = 60.0
 # No stream table is asleep for longer.
 LONGEST_REST_SECONDS = 60.0
 
@@ -55,14 +54,6 @@ class Plan:
     touch: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class _Trouble:
-    """Failures in a row, and when the next attempt is allowed."""
-
-    count: int
-    not_before: float
-
-
 class Book:
     """All stream tables of one database, as one instance sees them."""
 
@@ -79,10 +70,8 @@ class Book:
         self._compiling: set[int] = set()
         self._started_at: dict[int, datetime] = {}
         self._looked_at: dict[int, datetime] = {}
-        self._trouble: dict[int, _Trouble] = {}
-        self._compile_at: dict[int, tuple[tuple[object, ...], float]] = {}
+        self._attempts = Attempts()
         self._checked_at: dict[int, float] = {}
-        self._skipped: dict[int, str | None] = {}
         self._pace = Pace()
         # By unit.
         self._due_since: dict[int, float] = {}
@@ -127,15 +116,11 @@ class Book:
         self._agenda.wake(pgt_id for pgt_id, table in self._tables.items() if before.get(pgt_id) != table)
         if {i: _place(table) for i, table in before.items()} != {i: _place(t) for i, t in self._tables.items()}:
             self.division = divide(self._tables, self._policy.fuses_chains)
-        by_table = (self._started_at, self._looked_at, self._trouble, self._compile_at, self._checked_at, self._skipped)
+        by_table = (self._started_at, self._looked_at, self._checked_at)
         for memory in (*by_table, self._due_since, self._finished_at):
             for gone in memory.keys() - self.tables.keys():
                 del memory[gone]
-        for pgt_id, reason in self._skipped.items():
-            if self.tables[pgt_id].held != reason and not self.failures(pgt_id):
-                self._trouble.pop(pgt_id, None)
-                self._agenda.wake([pgt_id])
-        self._pace.keep_only(self.tables.keys())
+        self._agenda.wake(self._attempts.read(self._tables))
         self._changed &= self.tables.keys()
         self._changed_again &= self.tables.keys()
         self._served &= self.division.by_key.keys()
@@ -183,7 +168,7 @@ class Book:
         self._compiling.add(pgt_id)
         table = self.tables.get(pgt_id)
         if table is not None:
-            self._compile_at[pgt_id] = (_program_facts(table), at)
+            self._attempts.compiling(table, at)
 
     def refreshed(
         self, rows_changed: Mapping[int, int], at: float, seconds: Mapping[int, float] = MappingProxyType({})
@@ -211,7 +196,7 @@ class Book:
         """An attempt failed; nothing is tried with this table before `retry_at`."""
         self.dropped(pgt_id)
         self._due_since.pop(self._key(pgt_id), None)
-        self._trouble[pgt_id] = _Trouble(self.failures(pgt_id) + 1, retry_at)
+        self._attempts.failed(pgt_id, retry_at)
 
     def skipped(self, pgt_id: int, reason: str | None, again_at: float) -> None:
         """The refresh was held back, and has said so; the table is left alone until the reason is another one.
@@ -219,8 +204,7 @@ class Book:
         The catalog as it was read may not show the reason yet: nothing is tried before `again_at`.
         """
         self.failed(pgt_id, again_at)
-        self._trouble[pgt_id].count = 0
-        self._skipped[pgt_id] = reason
+        self._attempts.held_back(pgt_id, reason, again_at)
 
     def dropped(self, pgt_id: int) -> None:
         """The attempt is over and changed nothing: the table is as it was."""
@@ -229,8 +213,8 @@ class Book:
         self._started_at.pop(pgt_id, None)
 
     def failures(self, pgt_id: int) -> int:
-        trouble = self._trouble.get(pgt_id)
-        return trouble.count if trouble else 0
+        """How often in a row an attempt has failed."""
+        return self._attempts.failures(pgt_id)
 
     def touched(self, pgt_ids: Iterable[int], moment: Moment) -> None:
         """These were due and had nothing to do."""
@@ -302,11 +286,8 @@ class Book:
     def _part_of_held(self, unit: Unit, part: tuple[Table, ...]) -> tuple[Table, ...]:
         """Who is held back says so once. Those who are seen together wait for him; else the others go on."""
         if unit.is_all_or_none:
-            return tuple(t for t in part if t.held is not None and not self._has_said(t))
-        return tuple(t for t in part if not self._has_said(t))
-
-    def _has_said(self, table: Table) -> bool:
-        return table.held is not None and self._skipped.get(table.pgt_id) == table.held
+            return tuple(t for t in part if t.held is not None and not self._attempts.has_said(t))
+        return tuple(t for t in part if not self._attempts.has_said(t))
 
     def _may_start(self, pgt_id: int, wanted: set[int], now: float) -> bool:
         return pgt_id in self._owned and pgt_id not in wanted and self._is_free(pgt_id, now)
@@ -318,18 +299,13 @@ class Book:
         return tuple(sorted(free, key=lambda pgt_id: (graph.level[pgt_id], pgt_id)))
 
     def _is_free(self, pgt_id: int, now: float) -> bool:
-        trouble = self._trouble.get(pgt_id)
-        return pgt_id not in self._running and (trouble is None or now >= trouble.not_before)
+        return pgt_id not in self._running and now >= self._attempts.not_before(pgt_id)
 
     def _should_compile(self, table: Table, now: float) -> bool:
-        return needs_compiling(table, self.compiler_version) and now >= self._compile_again_at(table)
-
-    def _compile_again_at(self, table: Table) -> float:
-        facts, tried_at = self._compile_at.get(table.pgt_id, ((), 0.0))
-        return tried_at + COMPILE_RETRY_SECONDS if facts == _program_facts(table) else float("-inf")
+        return needs_compiling(table, self.compiler_version) and now >= self._attempts.compile_again_at(table)
 
     def _judge(self, table: Table, moment: Moment) -> Verdict:
-        if self._has_said(table):
+        if self._attempts.has_said(table):
             return Verdict.WAIT
         needs_check = moment.monotonic >= self._check_again_at(table.pgt_id)
         if table.pgt_id in self._changed:
@@ -362,8 +338,8 @@ class Book:
 
     def _free_at(self, pgt_id: int) -> float:
         """When it may be tried again; nobody knows when one that runs will have finished, and then it is woken."""
-        trouble = self._trouble.get(pgt_id)
-        return trouble.not_before if trouble is not None and pgt_id not in self._running else float("inf")
+        not_before = self._attempts.not_before(pgt_id)
+        return float("inf") if pgt_id in self._running or not_before < 0 else not_before
 
     def _look_again_at(self, table: Table, moment: Moment) -> float:
         """When one that waits may have something to do although nothing happens to it."""
@@ -374,7 +350,7 @@ class Book:
         if upcoming is not None:
             moments.append(now + max(0.0, (upcoming - moment.database).total_seconds()))
         if needs_compiling(table, self.compiler_version):
-            moments.append(self._compile_again_at(table))
+            moments.append(self._attempts.compile_again_at(table))
         return min(moments)
 
     def _as_known(self, table: Table) -> Table:
@@ -388,7 +364,7 @@ class Book:
     def _end(self, pgt_id: int, at: float) -> None:
         self._changed.discard(pgt_id)
         self._over(pgt_id)
-        self._trouble.pop(pgt_id, None)
+        self._attempts.succeeded(pgt_id)
         self._checked_at[pgt_id] = at
         key = self._key(pgt_id)
         self._due_since.pop(key, None)
@@ -406,17 +382,13 @@ class Book:
         return pgt_id if unit is None else unit.key
 
 
-def _program_facts(table: Table) -> tuple[object, ...]:
-    return (table.program_state, table.program_version, table.refresh_mode)
-
-
 def _place(table: Table) -> tuple[object, ...]:
     """All that decides about its unit."""
     return (
         table.upstream,
         table.sources,
         type(table.schedule),
-        table.is_immediate,
+        table.refresh_mode,
         table.is_atomic,
         table.is_slowest,
         table.refresh_group,

@@ -76,7 +76,8 @@ def chain_links(tables: Mapping[int, Table], graph: Graph) -> Iterator[frozenset
     """Pairs of a stream table and its only reader, which reads nothing else."""
 
     def is_link(pgt_id: int) -> bool:
-        return isinstance(tables[pgt_id].schedule, Calculated) and not tables[pgt_id].is_immediate
+        # A full refresh may take long, and all that one transaction has done is seen when the last of it is done.
+        return isinstance(tables[pgt_id].schedule, Calculated) and tables[pgt_id].refresh_mode == "DIFFERENTIAL"
 
     for pgt_id, readers in graph.downstream.items():
         if len(readers) == 1 and is_link(pgt_id):

@@ -284,7 +284,7 @@ class Instance:
         is_told = seen.catalog_token is not None and seen.catalog_token != self._catalog_token
         has_new_catalog = is_told or self._discovered_at == _NEVER or now - self._read_at >= rest
         has_new_members = self.membership.note(seen)
-        if is_old:
+        if is_old or is_told:
             self._discovered_at = now
             self._read_settings(control)
         if has_new_catalog:

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from trickle.sql import load
-from trickle.worker.protocol import Outcome
+from trickle.worker.protocol import Outcome, Part
 
 CompileProgram = Callable[[Connection[TupleRow], int], Any]
 
@@ -80,16 +80,25 @@ class Workbench:
                 self.conn.execute(load("queries/worker_session_settings"), self.settings(is_local=True))
             yield
 
-    def refresh(self, pgt_id: int) -> Outcome:
+    def refresh(self, pgt_id: int) -> Part:
         """One refresh, in the transaction in progress or in one of its own."""
-        in_transaction = self.conn.info.transaction_status is not TransactionStatus.IDLE
+        if self.pooled and self.conn.info.transaction_status is TransactionStatus.IDLE:
+            with self.transaction():
+                return self.answer(pgt_id, self.ask(pgt_id))
+        return self.answer(pgt_id, self.ask(pgt_id))
+
+    def ask(self, pgt_id: int) -> Cursor[TupleRow]:
+        """Send the call of a refresh; in a pipeline its answer comes later."""
         parameters: dict[str, object] = {"pgt_id": pgt_id, "initiated_by": self.initiated_by}
-        name = "queries/worker_refresh"
-        row = self.conn.execute(load(name), parameters).fetchone() if in_transaction else self.one(name, parameters)
+        return self.conn.execute(load("queries/worker_refresh"), parameters)
+
+    def answer(self, pgt_id: int, cursor: Cursor[TupleRow]) -> Part:
+        """What became of a call."""
+        row = cursor.fetchone()
         if row is None:
-            return Outcome("NO_DATA")
-        action, inserted, updated, deleted, reason = row
-        return Outcome(action, inserted or 0, updated or 0, deleted or 0, reason)
+            return Part(pgt_id, Outcome("NO_DATA"), 0.0)
+        action, inserted, updated, deleted, reason, seconds = row
+        return Part(pgt_id, Outcome(action, inserted or 0, updated or 0, deleted or 0, reason), seconds)
 
     def close(self) -> None:
         self.conn.close()

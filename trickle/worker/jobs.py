@@ -33,7 +33,7 @@ def perform(job: object, bench: Workbench) -> Outcome:
 def _(job: Refresh, bench: Workbench) -> Outcome:
     started = datetime.now(UTC)
     try:
-        return bench.refresh(job.pgt_id)
+        return bench.refresh(job.pgt_id).outcome
     except psycopg.Error as error:
         record(bench, job.pgt_id, started, error)
         raise

@@ -13,9 +13,11 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
-from psycopg import IsolationLevel, errors
+from psycopg import Cursor, IsolationLevel, errors
+from psycopg.rows import TupleRow
 
 from trickle.clock import backoff_seconds
 from trickle.sql import load
@@ -67,35 +69,66 @@ def refresh_together(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]
 
 
 def _once(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
-    done: list[Part] = []
-    failed: MemberFailed | None = None
+    if job.is_all_or_none:
+        return _all(job, bench)
+    try:
+        return _all(job, bench)
+    except MemberFailed as failed:
+        before = job.members[: job.members.index(failed.pgt_id)]
+        if before and not bench.is_lost:
+            failed.done = _all(replace(job, members=before), bench)
+        raise
+
+
+def _all(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
+    """One transaction; whoever fails undoes it."""
     with _isolation(bench, job), bench.transaction():
         if job.has_one_snapshot:
             bench.conn.execute(load("queries/worker_begin_unit"))
-        ring_of = {pgt_id: ring for ring in job.cycles for pgt_id in ring}
-        for pgt_id in job.members:
-            ring = ring_of.get(pgt_id)
-            if ring is not None:
-                if pgt_id == ring[0]:
-                    done += _cycle(job, bench, ring)
-                continue
-            try:
-                done.append(_member(job, bench, pgt_id))
-                if job.is_all_or_none and len(job.members) > 1 and done[-1].outcome.action == "SKIPPED":
-                    raise Held("a member of the unit is held back")
-            except (errors.SerializationFailure, errors.DeadlockDetected):
-                raise
-            except psycopg.Error as error:
-                if job.is_all_or_none or bench.is_lost or not done:
-                    raise MemberFailed(pgt_id) from error
-                failed = MemberFailed(pgt_id, tuple(done))
-                failed.__cause__ = error
-                break
+        done = _step_by_step(job, bench) if bench.pooled or job.cycles else _in_one_go(job, bench)
+        if job.is_all_or_none and len(job.members) > 1 and any(part.outcome.action == "SKIPPED" for part in done):
+            raise Held("a member of the unit is held back")
         if job.has_one_snapshot and any(part.outcome.action != "NO_DATA" for part in done):
             _assert_undisturbed(job, bench)
-    if failed is not None:
-        raise failed
     return tuple(done)
+
+
+def _in_one_go(job: RefreshTogether, bench: Workbench) -> list[Part]:
+    """All calls are sent at once, so that between two members the server waits for nobody."""
+    calls: list[tuple[int, Cursor[TupleRow]]] = []
+    try:
+        with bench.conn.pipeline():
+            calls += ((pgt_id, bench.ask(pgt_id)) for pgt_id in job.members)
+    except psycopg.Error as error:
+        # The first one without an answer is the one that failed; after it the server does nothing more.
+        unanswered = (pgt_id for pgt_id, cursor in calls if cursor.pgresult is None)
+        with _to_blame(next(unanswered, job.members[0])):
+            raise error
+    return [bench.answer(pgt_id, cursor) for pgt_id, cursor in calls]
+
+
+def _step_by_step(job: RefreshTogether, bench: Workbench) -> list[Part]:
+    done: list[Part] = []
+    ring_of = {pgt_id: ring for ring in job.cycles for pgt_id in ring}
+    for pgt_id in job.members:
+        ring = ring_of.get(pgt_id, ())
+        if ring and pgt_id == ring[0]:
+            done += _cycle(job, bench, ring)
+        elif not ring:
+            with _to_blame(pgt_id):
+                done.append(bench.refresh(pgt_id))
+    return done
+
+
+@contextmanager
+def _to_blame(pgt_id: int) -> Iterator[None]:
+    """An error is this member's, unless it says that somebody else was in the way."""
+    try:
+        yield
+    except (errors.SerializationFailure, errors.DeadlockDetected):
+        raise
+    except psycopg.Error as error:
+        raise MemberFailed(pgt_id) from error
 
 
 def _told(job: RefreshTogether, bench: Workbench) -> tuple[Part, ...]:
@@ -110,7 +143,7 @@ def _cycle(job: RefreshTogether, bench: Workbench, ring: tuple[int, ...]) -> lis
     parts: dict[int, Part] = {}
     bench.conn.execute(load("queries/worker_begin_cycle"), {"pgt_ids": list(ring)})
     for turns in range(1, job.most_turns + 1):
-        latest = [_ring_member(job, bench, pgt_id) for pgt_id in ring]
+        latest = [_ring_member(bench, pgt_id) for pgt_id in ring]
         parts = {part.pgt_id: _sum(parts.get(part.pgt_id), part) for part in latest}
         if not any(part.outcome.rows_changed for part in latest):
             bench.conn.execute(load("queries/worker_end_cycle"), {"pgt_ids": list(ring), "turns": turns})
@@ -119,13 +152,9 @@ def _cycle(job: RefreshTogether, bench: Workbench, ring: tuple[int, ...]) -> lis
     raise MemberFailed(ring[0], others=ring[1:]) from error
 
 
-def _ring_member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:
-    try:
-        part = _member(job, bench, pgt_id)
-    except (errors.SerializationFailure, errors.DeadlockDetected):
-        raise
-    except psycopg.Error as error:
-        raise MemberFailed(pgt_id) from error
+def _ring_member(bench: Workbench, pgt_id: int) -> Part:
+    with _to_blame(pgt_id):
+        part = bench.refresh(pgt_id)
     if part.outcome.action == "SKIPPED":
         raise Held("a member of the cycle is held back")
     return part
@@ -143,23 +172,6 @@ def _sum(before: Part | None, part: Part) -> Part:
         was.reason or now.reason,
     )
     return Part(part.pgt_id, summed, before.seconds + part.seconds)
-
-
-def _member(job: RefreshTogether, bench: Workbench, pgt_id: int) -> Part:
-    started = time.monotonic()
-    with _alone(job, bench):
-        outcome = bench.refresh(pgt_id)
-    return Part(pgt_id, outcome, time.monotonic() - started)
-
-
-@contextmanager
-def _alone(job: RefreshTogether, bench: Workbench) -> Iterator[None]:
-    """Where a failure is not to undo what was done before, each member has a savepoint."""
-    if job.is_all_or_none:
-        yield
-        return
-    with bench.conn.transaction():
-        yield
 
 
 @contextmanager

@@ -249,3 +249,43 @@ END;
 $$;
 --- outbox / lag
 SELECT * FROM pgtrickle.consumer_lag('analytics');
+--- inbox / create
+SELECT pgtrickle.create_inbox(
+'orders_inbox',
+schema => 'pgtrickle',
+max_retries => 3,
+with_dead_letter => true,
+with_stats => true,
+schedule_seconds => 5
+);
+--- inbox / receive
+INSERT INTO pgtrickle.orders_inbox (event_id, event_type, aggregate_id, payload)
+VALUES (
+gen_random_uuid()::text,
+'order.placed',
+'customer-123',
+'{"order_id": 42, "amount": 99.50}'::jsonb
+);
+--- inbox / process
+UPDATE pgtrickle.orders_inbox
+SET processed_at = now()
+WHERE event_id = '<event_id>'
+AND processed_at IS NULL;
+--- inbox / health
+SELECT pgtrickle.inbox_health('orders_inbox');
+--- inbox / replay
+SELECT pgtrickle.replay_inbox_messages(
+'orders_inbox',
+ARRAY['event-id-1', 'event-id-2']
+);
+--- inbox / ordering
+SELECT pgtrickle.enable_inbox_ordering(
+'orders_inbox',
+aggregate_id_col => 'aggregate_id',
+seq_col => 'event_sequence'
+);
+--- inbox / next
+SELECT * FROM pgtrickle.next_orders_inbox;
+--- inbox / partition
+SELECT * FROM pgtrickle.orders_inbox_pending
+WHERE pgtrickle.inbox_is_my_partition(aggregate_id, 0, 4);

@@ -16,6 +16,9 @@ SELECT pg_is_in_recovery() AS in_recovery,
           FROM pgtrickle.pgt_stream_tables AS s)
        || (SELECT coalesce(sum(hashtextextended(h.pgt_id || h.reason, 0)), 0)::text FROM pgtrickle.held AS h)
        || (SELECT coalesce(sum(hashtextextended(g.*::text, 0)), 0)::text FROM pgtrickle.pgt_refresh_groups AS g)
+       || (SELECT coalesce(sum(hashtextextended(c.name || c.value, 0)), 0)::text FROM pgtrickle.pgt_settings AS c)
+       || (SELECT coalesce(sum(hashtextextended(concat_ws('|', r.setdatabase, r.setrole, r.setconfig), 0)), 0)::text
+             FROM pg_catalog.pg_db_role_setting AS r WHERE r.setdatabase IN (0, d.oid))
        END AS catalog_token,
        (SELECT coalesce(array_agg(m.instance_id || '=' || m.capacity || '=' || m.lock_budget ORDER BY m.instance_id), '{}')
           FROM (SELECT DISTINCT i.instance_id, i.capacity, i.lock_budget

@@ -1,4 +1,5 @@
 -- Settings for database owners who may not ALTER DATABASE … SET; NULL forgets. Returns the value in force.
+-- Instances look at once.
 CREATE FUNCTION pgtrickle.set_config(name text, value text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
 #variable_conflict use_column
@@ -15,6 +16,7 @@ BEGIN
         INSERT INTO pgtrickle.pgt_settings AS s (name, value) VALUES (bare, set_config.value)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value, updated_at = now();
     END IF;
+    PERFORM pgtrickle._ring();
     RETURN pgtrickle._setting(bare, NULL);
 END
 $fn$;

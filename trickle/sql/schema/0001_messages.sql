@@ -51,3 +51,29 @@ CREATE TABLE pgtrickle.pgt_consumer_leases (
     PRIMARY KEY (group_name, consumer_id),
     FOREIGN KEY (group_name, consumer_id) REFERENCES pgtrickle.pgt_consumer_offsets ON DELETE CASCADE
 ) WITH (fillfactor = 50);
+
+-- Inboxes: tables of received messages, and the stream tables that show which of them wait.
+CREATE TABLE pgtrickle.pgt_inbox_config (
+    inbox_name          text PRIMARY KEY,
+    inbox_schema        text NOT NULL,
+    table_name          text NOT NULL,
+    max_retries         int  NOT NULL CHECK (max_retries >= 0),
+    schedule            text NOT NULL,
+    with_dead_letter    boolean NOT NULL,
+    with_stats          boolean NOT NULL,
+    retention_hours     int  NOT NULL CHECK (retention_hours > 0),
+    id_column           text NOT NULL DEFAULT 'event_id',
+    processed_at_column text NOT NULL DEFAULT 'processed_at',
+    retry_count_column  text NOT NULL DEFAULT 'retry_count',
+    error_column        text DEFAULT 'error',
+    received_at_column  text DEFAULT 'received_at',
+    event_type_column   text DEFAULT 'event_type',
+    is_managed          boolean NOT NULL DEFAULT true,
+    -- In the order of a sequence within each aggregate, or by priority; not both.
+    aggregate_id_col    text,
+    sequence_num_col    text,
+    priority_col        text,
+    tiers               jsonb,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    CHECK (aggregate_id_col IS NULL OR priority_col IS NULL)
+);
