@@ -218,6 +218,13 @@ class DatabaseSettings:
         True, "Whether a stream table whose refreshes take 95 % of its schedule is refreshed less often, up to 8 times."
     )
     tiered_scheduling: bool = setting(True, "Whether tiers stretch schedules: warm ×2, cold ×10, frozen never.")
+    default_schedule_seconds: int = setting(
+        1,
+        "What effective_schedules() shows for a calculated stream table that nobody reads.",
+        unit="s",
+        minimum=1,
+        maximum=86_400,
+    )
     allow_circular: bool = setting(
         False, "Whether stream tables may read each other in a circle, where all of their queries are monotone."
     )

@@ -278,6 +278,7 @@ RUNTIME = (
     "drop_snapshot",
     "drop_stream_table",
     "drop_watermark_group",
+    "effective_schedules",
     "enable_inbox_ordering",
     "enable_inbox_priority",
     "enable_inbox_tracking",

@@ -138,3 +138,35 @@ def test_the_advised_tier_meets_nearly_every_change(orders: Connection, age: str
     command = "SELECT pgtrickle.alter_stream_table('public.t', tier => "
     assert (command in row[3]) == (advised != "hot")
     assert one(orders, "SELECT refresh_tier FROM pgtrickle.pgt_stream_tables") == "hot", "it is advice"
+
+
+def test_how_often_each_one_is_looked_at(orders: Connection) -> None:
+    """A calculated one has to keep up with the fastest that reads it, over calculated ones."""
+    definitions = {
+        "base": ("SELECT id, amount FROM orders", "calculated"),
+        "middle": ("SELECT id, amount FROM base", "calculated"),
+        "slow": ("SELECT id FROM middle", "1m"),
+        "fast": ("SELECT id FROM middle", "10s"),
+        "behind": ("SELECT id FROM slow", "calculated"),
+        "hourly": ("SELECT id FROM orders", "@hourly"),
+        "alone": ("SELECT id FROM orders", "calculated"),
+        "still": ("SELECT id FROM orders", "5s"),
+    }
+    for name, (query, schedule) in definitions.items():
+        orders.execute("SELECT pgtrickle.create_stream_table(%s, %s, %s, initialize => false)", (name, query, schedule))
+    orders.execute("SELECT pgtrickle.alter_stream_table('fast', tier => 'warm')")
+    orders.execute("SELECT pgtrickle.alter_stream_table('still', tier => 'frozen')")
+    orders.execute("SELECT pgtrickle.set_config('default_schedule_seconds', '7')")
+    effective = "SELECT name, effective_seconds FROM pgtrickle.effective_schedules()"
+    assert {name.removeprefix("public."): seconds for name, seconds in orders.execute(effective).fetchall()} == {
+        "base": 20,
+        "middle": 20,
+        "slow": 60,
+        "fast": 20,
+        "behind": 7,
+        "hourly": None,
+        "alone": 7,
+        "still": None,
+    }
+    orders.execute("SELECT pgtrickle.set_config('tiered_scheduling', 'off')")
+    assert dict(orders.execute(effective).fetchall())["public.still"] == 5

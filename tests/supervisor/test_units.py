@@ -173,3 +173,53 @@ def test_a_cycle_runs_to_its_fixed_point_and_then_rests(
     before = len(worker.said("refreshed"))
     time.sleep(2)
     assert len(worker.said("refreshed")) - before <= 4, "what is settled is left alone, but for a check"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_graphs_of_units_stay_exact(
+    db: Database, owner: psycopg.Connection[Any], start_worker: Start, seed: int
+) -> None:
+    """Diamonds, groups, chains and single ones of every schedule, under writers."""
+    chance = random.Random(seed)
+    owner.execute("CREATE TABLE customers (customer int PRIMARY KEY, region int NOT NULL)")
+    owner.execute("INSERT INTO customers SELECT i, i % 3 FROM generate_series(0, 9) i")
+    names: list[str] = []
+    with trickle.connect(db.url) as client:
+        for number in range(9):
+            above = chance.sample(names, min(len(names), chance.choice([0, 1, 2, 2])))
+            first = above[0] if above else "orders"
+            second = above[1] if len(above) == 2 else chance.choice(["orders", "customers"])
+            query = chance.choice(
+                [
+                    f"SELECT customer, count(*) AS n FROM {first} GROUP BY customer",
+                    f"SELECT customer FROM {first} WHERE customer <> {chance.randrange(5)}",
+                    f"SELECT a.customer, count(*) AS n FROM {first} a JOIN {second} b USING (customer) GROUP BY 1",
+                    f"SELECT customer FROM {first} UNION ALL SELECT customer FROM {second}",
+                ]
+            )
+            client.create_stream_table(
+                f"st_{number}",
+                query,
+                schedule=chance.choice(["calculated", "calculated", "1s", "2s"]),
+                diamond_consistency=chance.choice(["atomic", "atomic", "none"]),
+            )
+            names.append(f"st_{number}")
+    group = chance.sample(names, 2)
+    isolation = chance.choice(["read_committed", "repeatable_read"])
+    owner.execute("SELECT pgtrickle.create_refresh_group('g', %s, %s)", (group, isolation))
+    worker = start_worker(tick_seconds=0.1, children=3)
+    until(lambda: value(owner, "SELECT count(*) FROM pgtrickle.ownership") == len(names))
+    over = time.monotonic() + 5
+    while time.monotonic() < over:
+        owner.execute("INSERT INTO orders (customer) VALUES (%s)", (chance.randrange(9),))
+        if chance.random() < 0.3:
+            owner.execute("DELETE FROM orders WHERE id = (SELECT min(id) FROM orders)")
+        if chance.random() < 0.05:
+            owner.execute("UPDATE customers SET region = region + 1 WHERE customer = %s", (chance.randrange(9),))
+        time.sleep(0.01)
+    until(lambda: not value(owner, "SELECT bool_or(has_changes) FROM pgtrickle.pending()"), seconds=30)
+    assert not worker.said("refresh failed")
+    kinds = {key for (key,) in owner.execute("SELECT DISTINCT unit_kind FROM pgtrickle.pgt_scheduler_jobs").fetchall()}
+    assert kinds & {"atomic_group", "repeatable_read_group"}
+    with trickle.connect(db.url) as client:
+        assert [name for name in names if not client.verify(name).equal] == []

@@ -56,8 +56,8 @@ _BY_REASON: Mapping[str, str] = {
         ducklake_sink_s3_endpoint ducklake_sink_s3_region ducklake_sink_s3_access_key ducklake_sink_s3_secret_key
         ducklake_sink_encryption_key_prefix enable_vector_agg reindex_drift_threshold temporal_stream_tables
         columnar_backend""",
-    "This version does not read it yet.": """
-        default_schedule_seconds fused_refresh_max_delta_rows""",
+    "A chain is one transaction whatever its delta; what is refreshed in full is not in one.": """
+        fused_refresh_max_delta_rows""",
     "A large delta is written in one statement, and a group that is behind is behind: nothing is skipped.": """
         outbox_claim_check_batch_size consumer_stale_offset_threshold_days""",
     "Messages are drained every minute, a batch at a time, as long as there are any.": """

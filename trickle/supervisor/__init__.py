@@ -2,6 +2,7 @@
 
     catalog, members, changes ──observe──▶ Book.plan ──▶ jobs ──▶ state.step ──▶ children (forked)
     signals, answers, exits ───────────────────────────────────▶ state.step ──▶ spawn, send, ask, kill, finish
+    names of lock sessions ──pool, scheduler.quota──▶ how many jobs at once; jobs ──journal──▶ pgt_scheduler_jobs
     members + names ──claims.decide──▶ take / release on the lock session
     watch (a blocked wait for the end of a peer), doorbells ──▶ observe, at once
 
