@@ -120,6 +120,12 @@ CASES = {
         " WHERE o.customer = c.id AND o.amount > 5::numeric))",
         id="integer",
     ),
+    "above_the_average": case(
+        "SELECT o.customer, count(*) AS n FROM shop.orders o WHERE o.amount > (( SELECT avg(x.amount) AS avg"
+        " FROM shop.orders x)) GROUP BY o.customer",
+        customer="integer",
+        n="bigint",
+    ),
     "union_all": case(
         "SELECT o.id FROM shop.orders o UNION ALL SELECT c.id FROM shop.customers c WHERE c.region IS NOT NULL",
         id="bigint",

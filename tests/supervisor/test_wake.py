@@ -196,6 +196,30 @@ def test_the_setting_is_followed_while_the_instance_runs(db: Database, start_wor
         worker.wait()
 
 
+def test_everybody_may_call_nonsense(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    worker = start_worker(tick_seconds=TICK)
+    with db.connect() as conn:
+        until(lambda: ready(worker, 1), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        for payload in (
+            "",
+            " ",
+            "good morning",
+            "open",
+            "due x",
+            "open 1 -1",
+            "due 99999",
+            "9" * 300,
+            "1 2 3",
+            "due 1\n",
+        ):
+            conn.execute("SELECT pg_notify('pgtrickle_wake', %s)", (payload,))
+        conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
+        assert worker.process.poll() is None
+
+
 def test_a_call_that_comes_with_an_answer_is_heard(db: Database) -> None:
     """The session is readable no more: whoever waits for that waits for the next call."""
     ear = LockSession(db.url, "pgtrickle_wake")
@@ -210,6 +234,19 @@ def test_a_call_that_comes_with_an_answer_is_heard(db: Database) -> None:
         assert not ear.has_rung
     finally:
         ear.close()
+
+
+def test_nobody_has_to_call_who_may_not_work(db: Database, start_worker: Start) -> None:
+    prepare(db)
+    start_worker(discovery_seconds=1.0)
+    with db.connect() as conn:
+        await_asleep(conn, 1)
+        conn.execute("SELECT pgtrickle.set_config('enabled', 'off')")
+        until(lambda: not armed(conn))
+        conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+        conn.execute("SELECT pgtrickle.set_config('enabled', 'on')")
+        until(lambda: number_of(conn, "st_0") == 1, seconds=SOON)
+        await_asleep(conn, 1)
 
 
 def test_who_opens_a_bell_tells_the_others(db: Database) -> None:

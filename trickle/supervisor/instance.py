@@ -139,7 +139,9 @@ class Instance:
     def settle(self) -> None:
         """Between two ticks: follow what the writers are doing."""
         control = self._link.control
-        if self._may_work and control is not None and not is_lost(control):
+        if not self._may_work:
+            self._wake.rest()
+        elif control is not None and not is_lost(control):
             self._wake.settle(control)
             if self._kept_for_chores:
                 self._prune(control)
@@ -180,8 +182,7 @@ class Instance:
         self._holdings.assign(self._holdings.layout, frozenset())
         try:
             self._link.leave()
-            self._wake.own(frozenset())
-            self._wake.open()
+            self._wake.rest()
             self._holdings.give_back(self._link.held_names() - self._work.claims_in_hand)
             self._reporter.tables(self.book.tables.values(), self.owned)
             self._has_given_up = True

@@ -12,6 +12,7 @@ off, or the server allows prepared transactions, which cannot notify) every stre
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 OPENED = "open"  # the word of a notification by which an instance says that bells of its are open, with their numbers
 DUE = "due"  # the same for stream tables that have something to do, with theirs
+_CALL = re.compile(rf"(?:({OPENED}|{DUE}) )?([0-9]{{1,18}}(?: [0-9]{{1,18}})*)")
 # Every second so many stream tables are looked at although nobody rang: altered sources and lost triggers do not ring.
 # At a few of them the changes are looked for as well: a bell may be missed for a reason that nobody thought of.
 SWEEP_TABLES = 64
@@ -41,6 +43,7 @@ _SWEEP_SECONDS = 0.8
 _CHUNK = 1000
 # Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.
 _LONGEST_PAUSE = 0.5
+_NOTHING: frozenset[int] = frozenset()
 
 
 class Wake:
@@ -89,6 +92,11 @@ class Wake:
         self._to_open.clear()
         self._bells.forget()
 
+    def rest(self) -> None:
+        """Nothing is to be done for now: nobody needs to call."""
+        self.own(_NOTHING)
+        self.open()
+
     def doubt(self) -> None:
         """A look failed: no bell is relied on before another one."""
         self._bells.forget()
@@ -98,19 +106,19 @@ class Wake:
         now = self._clock.monotonic()
         running = self._book.running
         for word in words:
-            what, *numbers = word.split()
-            if what.isdecimal():
-                readers, armed = self._bells.rang(int(what), now, self._debounce)
-                # One that runs was told of by a writer before, or is looked at when it has finished.
-                self._book.noticed(readers - running)
-                if armed is not None:
-                    self._to_open.add(armed)
+            what, numbers = _understood(word)
+            if what == DUE:
+                self._book.noticed(numbers)
             elif what == OPENED:
-                for number in numbers:
-                    if int(number) not in self._armed:
-                        self._bells.opened(int(number), now, self._debounce)
-            elif what == DUE:
-                self._book.noticed(frozenset(map(int, numbers)))
+                for number in numbers - self._armed:
+                    self._bells.opened(number, now, self._debounce)
+            else:
+                for source in numbers:
+                    readers, armed = self._bells.rang(source, now, self._debounce)
+                    # One that runs was told of by a writer before, or is looked at when it has finished.
+                    self._book.noticed(readers - running)
+                    if armed is not None:
+                        self._to_open.add(armed)
 
     def captured(self, pgt_ids: Iterable[int]) -> frozenset[int]:
         """The sources of these stream tables whose changes are captured."""
@@ -205,3 +213,15 @@ class Wake:
             return frozenset()
         holders = locks.arm_bells(numbers)
         return self._bells.armed(holders, self._clock.monotonic(), self._debounce, _LONGEST_PAUSE)
+
+
+def _understood(word: str) -> tuple[str, frozenset[int]]:
+    """What a call says, and of which numbers. Everybody may call: what makes no sense says nothing.
+
+    >>> _understood("open 3 7") == ("open", frozenset({3, 7})), _understood("17") == ("", frozenset({17}))
+    (True, True)
+    >>> _understood("good morning")
+    ('', frozenset())
+    """
+    found = _CALL.fullmatch(word)
+    return (found[1] or "", frozenset(map(int, found[2].split()))) if found else ("", frozenset())

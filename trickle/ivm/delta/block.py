@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Block, Item, Rel, UnionAll, copy_of
-from trickle.ivm.algebra.scalars import Column, expression, reference
+from trickle.ivm.algebra.scalars import Column, columns_of, expression, reference
 from trickle.ivm.delta.chain import gated, join_order, named, passed_on, predicates_between, split
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.kept import all_as_found
+from trickle.ivm.delta.one_row import turned
 from trickle.ivm.delta.restrict import narrowed
 
 
@@ -72,7 +73,13 @@ def _step(
         terms.append(Block((joined.rel, met), new_here, (*items, Item(weight, reference(joined.weight)))))
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
-        for part, gate in gated(split(here, change, before)):
+        read = columns_of(item.value for item in items)
+        either = turned(here, change, everywhere, read, numbering)
+        if either is not None:
+            value = either.weight
+            rows = found or before
+            terms.append(Block((*rows, *either.inputs), either.predicates, (*items, Item(weight, value))))
+        for part, gate in gated(split(here, change, before)) if either is None else ():
             value = reference(part.weight)
             met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
             terms.append(Block((*met_before, part.rel), everywhere, (*items, Item(weight, value)), gate))

@@ -22,6 +22,7 @@ from trickle.ivm.algebra.scalars import Column, Scalar, columns_of, expression, 
 from trickle.ivm.delta.chain import gated, join_order, named, numbers, passed_on, predicates_between, split
 from trickle.ivm.delta.derivative import Delta, derive, shared
 from trickle.ivm.delta.kept import all_as_found
+from trickle.ivm.delta.one_row import turned
 from trickle.ivm.delta.restrict import narrowed
 
 
@@ -95,7 +96,15 @@ def _step(
         terms.append(Block((joined.rel, met), here_too, (*items, *carried)))
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
-        for part, gate in gated(split(here, change, before)):
+        read = columns_of((*(item.value for item in items), *(m.value for m in measures)))
+        either = turned(here, change, everywhere, read, numbering)
+        if either is not None:
+            carried = (
+                Item(weight, either.weight),
+                *(Item(m.column, m.weighted(either.weight)) for m in measures),
+            )
+            terms.append(Block((*(found or before), *either.inputs), either.predicates, (*items, *carried)))
+        for part, gate in gated(split(here, change, before)) if either is None else ():
             met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
             row_weight = reference(part.weight)
             carried = (Item(weight, row_weight), *(Item(m.column, m.weighted(row_weight)) for m in measures))

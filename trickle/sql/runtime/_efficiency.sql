@@ -17,6 +17,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
            avg(d.delta_row_count / k.row_count) FILTER (WHERE d.nth <= 100 AND d.initiated_by <> 'INITIAL')
     FROM done d
     CROSS JOIN (
-        SELECT greatest(sum(greatest(c.reltuples, 0)), max(pg_stat_get_live_tuples(c.oid)), 1)::float8 AS row_count
+        -- What the statistics count at the moment tells only of one that was never analyzed.
+        SELECT greatest(coalesce(nullif(sum(greatest(c.reltuples, 0)), 0), sum(pg_stat_get_live_tuples(c.oid))), 1)::float8 AS row_count
         FROM pgtrickle._members(st.pgt_relid) m JOIN pg_class c ON c.oid = m.member) k
 $fn$;
