@@ -95,6 +95,15 @@ def test_a_living_owner_keeps_its_server(temporary_directory: Path, small: Setti
         assert not psutil.pid_exists(pid)
 
 
+def test_a_directory_that_vanishes_while_it_is_swept_stops_nobody(temporary_directory: Path, small: Settings) -> None:
+    """Its owner removes it just then: it was listed, and is gone."""
+    base = temporary_directory / f"trickle-{os.geteuid()}"
+    base.mkdir(mode=0o700)
+    (base / "server-gone").symlink_to("nowhere")
+    with embedded.temporary(settings=small) as server:
+        assert server.url()
+
+
 def test_a_server_that_need_not_end_outlives_its_starter(data_dir: Path, small: Settings) -> None:
     program = f"from trickle import embedded; embedded.start({str(data_dir)!r}, settings={small!r})"
     subprocess.run([sys.executable, "-c", program], check=True)

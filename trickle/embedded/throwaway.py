@@ -60,7 +60,10 @@ def _base_directory() -> Path:
 
 def _sweep(base: Path) -> None:
     for data_dir in base.glob("server-*"):
-        owner = try_lock(data_dir / "owner")
+        try:
+            owner = try_lock(data_dir / "owner")
+        except FileNotFoundError:
+            continue  # its owner is just removing it
         if owner is not None:
             _remove(data_dir)
             os.close(owner)
