@@ -11,7 +11,9 @@ from trickle import config
 from trickle.catalog.settings import from_profile, presets
 from trickle.cli.absent_settings import absent_settings
 from trickle.cli.settings_page import markdown_page
+from trickle.database_settings import DatabaseSettings
 from trickle.errors import ConfigurationError
+from trickle.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,7 +24,7 @@ def flags(**values: object) -> config.Source:
 
 def test_defaults_are_valid() -> None:
     every = {name: default for name, (default, _) in config.table().items()}
-    assert config.merge(flags(**every)) == config.Settings() == config.merge()
+    assert config.merge(flags(**every)) == Settings() == config.merge()
 
 
 def test_later_sources_win_and_absent_keys_do_not(tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_later_sources_win_and_absent_keys_do_not(tmp_path: Path) -> None:
     )
     assert (merged.drain_timeout, merged.metrics_port) == (4.0, 9002)
     assert (merged.relay_group_id, merged.log_level) == ("blue", "debug")
-    assert merged.discovery_interval == config.Settings().discovery_interval
+    assert merged.discovery_interval == Settings().discovery_interval
 
 
 def test_the_database_does_not_set_what_belongs_to_one_instance() -> None:
@@ -138,7 +140,7 @@ def test_every_setting_that_the_server_reads_is_documented() -> None:
     runtime = (ROOT / "trickle" / "sql" / "runtime").glob("*.sql")
     found = {match for file in runtime for match in reads.findall(file.read_text(encoding="utf-8"))}
     documented = {name: entry for name, entry in config.table().items() if entry[1].in_database}
-    documented |= config.table(config.DatabaseSettings)
+    documented |= config.table(DatabaseSettings)
     assert {name for name, _ in found} <= set(documented)
     for name, fallback in found:
         default, about = documented[name]
@@ -154,7 +156,7 @@ def test_the_documentation_is_fresh() -> None:
 def test_every_setting_of_the_field_is_known_or_has_a_reason_not_to_be() -> None:
     """The names are those that the documents and the catalogue of pg_trickle print."""
     named = set((ROOT / "tests" / "seeds" / "settings.txt").read_text(encoding="utf-8").split())
-    known = set(config.table()) | set(config.table(config.DatabaseSettings))
+    known = set(config.table()) | set(config.table(DatabaseSettings))
     absent = absent_settings()
     assert not named - known - set(absent)
     assert not known & set(absent), "either it is read, or it says why not"
@@ -165,7 +167,7 @@ def test_every_setting_of_the_database_is_read_somewhere() -> None:
     package = ROOT / "trickle"
     texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.sql") if path.name != "_presets.sql"]
     texts += [path.read_text(encoding="utf-8") for path in package.rglob("*.py") if path.name != "config.py"]
-    for name in config.table(config.DatabaseSettings):
+    for name in config.table(DatabaseSettings):
         assert any(re.search(rf"\b{name}\b", text) for text in texts), name
 
 
@@ -192,7 +194,7 @@ def test_profiles_are_those_that_are_printed() -> None:
 
 
 def test_a_profile_gives_values_that_are_allowed() -> None:
-    known = config.table() | config.table(config.DatabaseSettings)
+    known = config.table() | config.table(DatabaseSettings)
     for values in presets().values():
         for name, value in values.items():
             assert name in known or name in absent_settings(), name

@@ -9,9 +9,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.databases import Database
 
-from trickle import config, embedded
+from trickle import embedded
 from trickle.cli import target
 from trickle.db.session import connect
+from trickle.settings import Settings
 
 Runner = Callable[..., object]
 
@@ -29,7 +30,7 @@ Runner = Callable[..., object]
     ],
 )
 def test_what_names_a_database(url: str, environment: dict[str, str], named: bool) -> None:
-    assert target.is_named(config.Settings(postgres_url=url), environment) is named
+    assert target.is_named(Settings(postgres_url=url), environment) is named
 
 
 def test_no_name_means_the_embedded_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +43,7 @@ def test_no_name_means_the_embedded_server(monkeypatch: pytest.MonkeyPatch, caps
         return embedded.Server(data_dir, Path("/s"), 5544, 1, "18.1", "secret", started_here=True)
 
     monkeypatch.setattr(embedded, "start", start)
-    assert target.database_url(config.Settings()) == "postgresql://postgres@/postgres?host=%2Fs&port=5544"
+    assert target.database_url(Settings()) == "postgresql://postgres@/postgres?host=%2Fs&port=5544"
     assert started == [embedded.default_data_dir()]
     captured = capsys.readouterr()
     assert "trickle pg stop" in captured.err

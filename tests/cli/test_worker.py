@@ -17,7 +17,7 @@ from psycopg import sql
 from support.databases import Database
 
 from trickle.cli.worker import worker_options
-from trickle.config import Settings
+from trickle.settings import Settings
 
 TOTALS = "SELECT customer, sum(amount) AS total FROM orders GROUP BY customer"
 

@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from trickle import config
+from trickle.database_settings import DatabaseSettings
 from trickle.sql import load
 
 
@@ -21,7 +22,7 @@ def read_settings(connection: Connection[Any]) -> config.Source:
 
 def read_given(connection: Connection[Any]) -> dict[str, str]:
     """What this database says of the settings that stand there alone, as it was written."""
-    names = list(config.table(config.DatabaseSettings))
+    names = list(config.table(DatabaseSettings))
     with connection.cursor(row_factory=tuple_row) as cursor:
         return dict(cursor.execute(load("queries/stream_table_settings"), {"names": names}))
 

@@ -14,6 +14,8 @@ from trickle.catalog.settings import from_profile, presets
 from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
 from trickle.cli.settings_page import markdown_page
+from trickle.database_settings import DatabaseSettings
+from trickle.settings import Settings
 
 _COLUMNS = ("setting", "value", "unit", "from", "meaning")
 
@@ -43,7 +45,7 @@ def settings(
         output.print_rows(rows, _COLUMNS)
 
 
-def _rows(resolved: config.Settings, chosen: config.Source) -> list[dict[str, object]]:
+def _rows(resolved: Settings, chosen: config.Source) -> list[dict[str, object]]:
     return [
         {
             "setting": name,
@@ -58,11 +60,11 @@ def _rows(resolved: config.Settings, chosen: config.Source) -> list[dict[str, ob
 
 def _rows_of_database(given: Mapping[str, str], profile: str) -> list[dict[str, object]]:
     """Settings that stand in the database alone: what counts there now, for a worker of this profile."""
-    return [_row_of_database(name, given, presets().get(profile, {})) for name in config.table(config.DatabaseSettings)]
+    return [_row_of_database(name, given, presets().get(profile, {})) for name in config.table(DatabaseSettings)]
 
 
 def _row_of_database(name: str, given: Mapping[str, str], preset: Mapping[str, str]) -> dict[str, object]:
-    default, about = config.table(config.DatabaseSettings)[name]
+    default, about = config.table(DatabaseSettings)[name]
     where = f"{config.DATABASE_PREFIX}{name} in the database" if name in given else "profile"
     text = given.get(name, preset.get(name))
     value = default

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from trickle import config
 from trickle.catalog.settings import presets
 from trickle.cli.absent_settings import absent_settings
+from trickle.database_settings import DatabaseSettings
+from trickle.settings import Setting
 
 
 def markdown_page() -> str:
@@ -46,7 +48,7 @@ def markdown_page() -> str:
         "| Setting | Default | Values | Meaning |",
         "| --- | --- | --- | --- |",
     ]
-    for name, (default, about) in config.table(config.DatabaseSettings).items():
+    for name, (default, about) in config.table(DatabaseSettings).items():
         shown = f"{config.show(default)} {about.unit}".strip()
         values = _values(default, about)
         lines.append(f"| `{config.DATABASE_PREFIX}{name}` | `{shown}` | {values} | {about.help} |")
@@ -83,7 +85,7 @@ def _absent() -> Iterator[str]:
         yield f"| {', '.join(names)} | {reason} |"
 
 
-def _values(default: config.Value, about: config.Setting) -> str:
+def _values(default: config.Value, about: Setting) -> str:
     if about.choices:
         return ", ".join(f"`{choice}`" for choice in about.choices)
     if isinstance(default, bool):

@@ -10,12 +10,14 @@ from trickle.cli.absent_settings import absent_settings
 from trickle.cli.budgets import Budget
 from trickle.cli.examination import Orphan
 from trickle.cli.finding import Finding, Level
+from trickle.database_settings import DatabaseSettings
+from trickle.settings import Setting
 
 
-def known_settings() -> dict[str, tuple[config.Value, config.Setting]]:
+def known_settings() -> dict[str, tuple[config.Value, Setting]]:
     """Every setting that a database may give, of an instance or of its own."""
     ours = {name: entry for name, entry in config.table().items() if entry[1].in_database}
-    return ours | config.table(config.DatabaseSettings)
+    return ours | config.table(DatabaseSettings)
 
 
 def settings(given: Mapping[str, str]) -> Iterator[Finding]:

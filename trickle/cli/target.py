@@ -18,6 +18,7 @@ from trickle.catalog.settings import from_profile, read_given, read_settings
 from trickle.catalog.sqlstates import translated
 from trickle.cli import output
 from trickle.client import Client
+from trickle.settings import Settings
 
 # Any of these names a server for libpq; a user name or a password alone does not.
 LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
@@ -25,7 +26,7 @@ LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
 Flags = Mapping[str, object | None]
 
 
-def resolve(context: typer.Context, flags: Flags) -> config.Settings:
+def resolve(context: typer.Context, flags: Flags) -> Settings:
     """Settings without those of the database."""
     return config.merge(*_sources(context, flags))
 
@@ -39,7 +40,7 @@ def every_source(context: typer.Context, flags: Flags) -> tuple[config.Source, .
     return file, environment, database, command_line
 
 
-def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[config.Settings, str]:
+def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[Settings, str]:
     """Settings with those of the database they lead to, and its URL."""
     file, environment, command_line = _sources(context, flags)
     url = database_url(config.merge(file, environment, command_line))
@@ -72,12 +73,12 @@ def given_in_database(url: str) -> dict[str, str]:
         return read_given(client.connection)
 
 
-def is_named(settings: config.Settings, environment: Mapping[str, str]) -> bool:
+def is_named(settings: Settings, environment: Mapping[str, str]) -> bool:
     """Whether anything says which database to work in."""
     return bool(settings.postgres_url) or any(environment.get(name) for name in LIBPQ_TARGETS)
 
 
-def database_url(settings: config.Settings) -> str:
+def database_url(settings: Settings) -> str:
     """The database to work in; an empty URL leaves it to libpq, no name at all means the embedded server."""
     return settings.postgres_url if is_named(settings, os.environ) else _embedded_url()
 

@@ -9,7 +9,7 @@ import typer
 
 from trickle.cli import target
 from trickle.cli.options import PostgresUrl, setting_option
-from trickle.config import Settings
+from trickle.settings import Settings
 
 if TYPE_CHECKING:
     from trickle.supervisor.options import WorkerOptions

@@ -18,13 +18,14 @@ from trickle.scheduler.book import Book, Moment, Plan
 from trickle.scheduler.due import Policy
 from trickle.sql import load
 from trickle.supervisor import claims, layout, observe
+from trickle.supervisor.chores import Chores
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
 from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
-from trickle.supervisor.pool import Pool, PoolSettings
+from trickle.supervisor.places import Places
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
@@ -70,8 +71,8 @@ class Instance:
         self._keys: dict[str, int] = {}
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
-        self._pool = Pool(clock)
-        self._kept_for_chores = 0
+        self._places = Places(options.children, crew, link, clock)
+        self._chores = Chores(options, link.instance_id, self._work, self._wake, clock)
         self._anchor: Anchor | None = None
         self._catalog_token = ""
         self._token_at = self._read_at = _NEVER
@@ -79,8 +80,7 @@ class Instance:
         self._has_given_up = False
         self._due_elsewhere: set[int] = set()
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = self._pruned_at = self._pruned_all_at = self._surveyed_at = _NEVER
-        self._worked_on: set[int] = set()
+        self._discovered_at = _NEVER
         self._planned, self._planned_until = Plan(), _NEVER
 
     @property
@@ -104,7 +104,7 @@ class Instance:
     @property
     def next_look(self) -> float | None:
         """When sources are to be looked at before the next tick, in monotonic seconds."""
-        moments = (self._wake.next_look, self._pool.next_look) if self._may_work else ()
+        moments = (self._wake.next_look, self._places.pool.next_look) if self._may_work else ()
         return min((moment for moment in moments if moment is not None), default=None)
 
     def turn(self) -> str:
@@ -126,7 +126,7 @@ class Instance:
             return self._repair()
         self._poll(control)
         untouched = self._plan_and_touch(control)
-        self._prune(control)
+        self._do_chores(control)
         return (
             f"owns {len(self.owned)} of {len(self.book.tables)} stream tables among {len(self.members)} "
             f"instances; {len(self._crew.jobs)} jobs in hand, {untouched} due without changes"
@@ -143,12 +143,12 @@ class Instance:
             self._wake.rest()
         elif control is not None and not is_lost(control):
             self._wake.settle(control)
-            if self._kept_for_chores:
-                self._prune(control)
+            if self._chores.kept:
+                self._do_chores(control)
 
     def dispatch(self) -> None:
         """Give idle children what is due, without asking the database anything but for our part of the pool."""
-        if self._may_work and (self._crew.idle or self._pool.is_due):
+        if self._may_work and (self._crew.idle or self._places.pool.is_due):
             moment = self._moment()
             left = self.book.left_of(self._planned, self._options.children, moment.monotonic)
             if (left.compile or left.refresh) and moment.monotonic < self._planned_until:
@@ -319,15 +319,7 @@ class Instance:
         )
         self._work.most_turns = self._settings.max_fixpoint_iterations
         self._wake.set(self._settings)
-        self._pool.set(self._pool_settings(), self._link.database.name if self._link.database else "")
-
-    def _pool_settings(self) -> PoolSettings:
-        said, most = self._settings, max(PoolSettings().most, self._options.children)
-        return PoolSettings(
-            pool=said.max_dynamic_refresh_workers or max(PoolSettings().pool, self._options.children),
-            most=said.max_concurrent_refreshes or most,
-            quota=said.per_database_worker_quota,
-        )
+        self._places.set(self._settings)
 
     def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
@@ -371,21 +363,12 @@ class Instance:
         self._work.start(plan, moment, self._holdings.layout.claim_of, self._room(plan))
 
     def _room(self, plan: Plan) -> int:
-        """How many jobs may begin now: our part of the server's pool, and one at a time where that is wanted."""
-        room = max(0, self._part_of_pool(len(plan.compile) + len(plan.refresh)) - self._kept_for_chores)
-        if self._settings.parallel_refresh_mode == "dry_run" and plan.refresh:
+        """How many jobs of the plan may begin now."""
+        room = max(0, self._places.room(len(plan.compile) + len(plan.refresh)) - self._chores.kept)
+        if self._places.is_dry_run and plan.refresh:
             units = " ".join(due.unit.name for due in plan.refresh)
             event(log, logging.INFO, "would be given out together", units=units, room=room)
         return room
-
-    def _part_of_pool(self, more: int) -> int:
-        """How many more jobs may begin, of so many."""
-        locks, running = self._link.locks, len(self._crew.jobs)
-        if locks is None:
-            return 0
-        control = None if is_lost(self._link.control) else self._link.control
-        most = self._options.children if self._settings.parallel_refresh_mode == "on" else 1
-        return min(self._pool.room(locks, control, running, min(running + more, most)), max(0, most - running))
 
     def _note(self, answer: Done | Failed) -> None:
         """What became of a unit, for the table of jobs."""
@@ -411,25 +394,9 @@ class Instance:
             self.book.touched(plan.touch, moment)
         return len(plan.touch)
 
-    def _prune(self, control: Connection[Any]) -> None:
-        now = self._clock.monotonic()
-        if self._may_work and (self._kept_for_chores or now - self._pruned_at >= self._options.prune_seconds):
-            self._pruned_at = now
-            # Where something was refreshed lately; and now and then all, which takes longer the more there are.
-            is_whole = now - self._pruned_all_at >= self._options.prune_seconds * max(1.0, len(self.book.tables) / 250)
-            buffers = observe.read_buffers(control, None if is_whole else self._wake.captured(self._worked_on))
-            ours = [b for b in buffers if claims.owner(b.source_id, self.members) == self._link.instance_id]
-            # Where refreshes use all that there is, they leave a place for it the next time.
-            self._kept_for_chores = int(not self._work.prune(ours, now, self._part_of_pool))
-            if not self._kept_for_chores:
-                self._worked_on.clear()
-                self._pruned_all_at = now if is_whole else self._pruned_all_at
-        # Every instance asks; what the others have looked at lately is not looked at again.
-        if self._may_work and now - self._surveyed_at >= self._options.survey_seconds:
-            room = self._part_of_pool(1)
-            self._kept_for_chores = int(not room)
-            if room and self._work.survey():
-                self._surveyed_at = now
+    def _do_chores(self, control: Connection[Any]) -> None:
+        if self._may_work:
+            self._chores.do(control, self.members, len(self.book.tables), self._places.room)
 
     def _repair(self) -> str:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
@@ -450,7 +417,7 @@ class Instance:
         self.membership.forget()
         self._holdings.forget()
         self._wake.forget()
-        self._pool.forget()
+        self._places.pool.forget()
         self._work.journal.forget()
         self._discovered_at = _NEVER
 
@@ -458,7 +425,7 @@ class Instance:
         """A job is over: a claim that is no longer ours can go now."""
         for pgt_id in tables_of(job):
             self._wake.finished(pgt_id)
-            self._worked_on.add(pgt_id)
+        self._chores.worked_on(tables_of(job))
         released = self._work.let_go(job) - self._holdings.mine
         if self._link.locks is None:
             return
