@@ -43,7 +43,7 @@ def write(
 def _main(url: str, table: str, rate: float, seconds: float, sessions: int, synchronous_commit: str) -> Written:
     connections = [psycopg.connect(url, autocommit=True, application_name="trickle_writer") for _ in range(sessions)]
     for connection in connections:
-        connection.execute(f"SET synchronous_commit = {synchronous_commit}".encode())
+        connection.execute("SELECT set_config('synchronous_commit', %s, false)", (synchronous_commit,))
     statement = sql.SQL("INSERT INTO {} (writer) VALUES ({})").format(
         sql.Identifier(*table.split(".")), sql.Placeholder()
     )
