@@ -4,9 +4,10 @@
                                                         └── refused for good ──▶ dead letters
     source.receive ──▶ Incoming ──▶ inbox, in one transaction ──▶ source.acknowledge
 
-What crosses a border inside is in `message`; what a destination or origin must be able to do is in `connector`; what may
-be set for one is in its options, which `options` reads from JSON and documents. Each sink and each source is one file in
-`sinks` and `sources`, and third parties add theirs through the entry points `trickle.sinks` and `trickle.sources`.
+What crosses a border inside is in `message`; what a destination or origin must be able to do is in `connector`; what
+may be set for one is in its options, which `options` reads from JSON and documents. Each sink and each source is one
+file in `sinks` and `sources`, and third parties add theirs through the entry points `trickle.sinks` and
+`trickle.sources`.
 
 Promises, and who keeps them:
 

@@ -1,8 +1,8 @@
 """What went wrong with a message or a destination, in words that decide what happens next.
 
-    Failure of one message      passing ──▶ tried again, its key waits      lasting ──▶ dead letter, its key goes on
-    ConnectorError of them all  passing ──▶ tried again with all its messages, connection opened anew
-                                lasting ──▶ the pipeline is held until the destination or its configuration is mended
+Failure of one message      passing ──▶ tried again, its key waits      lasting ──▶ dead letter, its key goes on
+ConnectorError of them all  passing ──▶ tried again with all its messages, connection opened anew
+                            lasting ──▶ the pipeline is held until the destination or its configuration is mended
 """
 
 from __future__ import annotations
