@@ -80,10 +80,10 @@ pipelines:
 """
     assert said(text) == [
         'relay.yaml:4: pipelines.one.batch_size: "5" is text, not a whole number: write it without quotes',
-        "relay.yaml:7: pipelines.one.sink.lofft: no such key; did you mean 'loft'?",
+        "relay.yaml:7: pipelines.one.sink.lofft: no such key, did you mean 'loft'?",
         "relay.yaml:5: pipelines.one.sink.url: is missing: Pigeonry.",
         "relay.yaml:8: pipelines.one.retry: max_backoff_ms is less than backoff_ms",
-        "relay.yaml:12: pipelines.two.source.type: 'dove': no such type of source; "
+        "relay.yaml:12: pipelines.two.source.type: 'dove': no such type of source, "
         "there are file, kafka, mqtt, nats, pigeon, postgres, rabbitmq, redis, stdin, webhook",
         "relay.yaml:10: pipelines.two.True: the key true is not text: write it in quotes",
     ]
@@ -91,7 +91,7 @@ pipelines:
 
 def test_in_toml_it_is_told_with_its_keys() -> None:
     assert said(TOML.replace('outbox = "orders"', 'outbx = "orders"'), "relay.toml") == [
-        "relay.toml: pipelines.orders-to-pigeons.outbx: no such key; did you mean 'outbox'?",
+        "relay.toml: pipelines.orders-to-pigeons.outbx: no such key, did you mean 'outbox'?",
         "relay.toml: pipelines.orders-to-pigeons.outbox: is missing: Outbox that is read.",
     ]
 
@@ -101,7 +101,7 @@ def test_in_toml_it_is_told_with_its_keys() -> None:
     [
         ("", "r.yaml", "r.yaml: there is no object with the key pipelines"),
         ("- a", "r.yaml", "r.yaml:1: there is no object with the key pipelines"),
-        ("pipelnes: {}", "r.yaml", "r.yaml:1: pipelnes: no such key; did you mean 'pipelines'?"),
+        ("pipelnes: {}", "r.yaml", "r.yaml:1: pipelnes: no such key, did you mean 'pipelines'?"),
         ("pipelines:", "r.yaml", "r.yaml:1: pipelines: null is not an object of pipelines by name"),
         ("pipelines: [a]", "r.yaml", 'r.yaml:1: pipelines: ["a"] is not an object of pipelines by name'),
         ("pipelines:\n  1: {}", "r.yaml", "r.yaml:2: pipelines.1: the name 1 is not text: write it in quotes"),
@@ -145,10 +145,10 @@ pipelines:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot read .*none.yaml: No such file or directory"):
+    with pytest.raises(ConfigurationError, match=r"cannot read .*none\.yaml: No such file or directory"):
         read_file(tmp_path / "none.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
-    with pytest.raises(ConfigurationError, match="latin.yaml is not UTF-8 text"):
+    with pytest.raises(ConfigurationError, match=r"latin\.yaml is not UTF-8 text"):
         read_file(tmp_path / "latin.yaml")
 
 
@@ -169,7 +169,12 @@ def test_a_plan_has_what_is_to_be_done() -> None:
     wanted = [
         forward("new"),
         forward("same", batch_size=500),
-        forward("other", sink={"loft": "l", "password": "${file:/new}"}, transform={"filter": "a"}, retry={"max_attempts": 2}),
+        forward(
+            "other",
+            sink={"loft": "l", "password": "${file:/new}"},
+            transform={"filter": "a"},
+            retry={"max_attempts": 2},
+        ),
         reverse,
         forward("broken"),
     ]

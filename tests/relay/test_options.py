@@ -91,7 +91,7 @@ def test_every_type_of_json_is_read() -> None:
 def test_the_place_is_told_whole() -> None:
     with pytest.raises(Misconfigured) as caught:
         read(Pigeon, {"url": "x", "subjct": "y"}, WHERE, ("sink",))
-    assert str(caught.value) == "pipeline 'post': sink.subjct: no such key; did you mean 'subject'?"
+    assert str(caught.value) == "pipeline 'post': sink.subjct: no such key, did you mean 'subject'?"
     assert isinstance(caught.value, ConfigurationError)
 
 
@@ -106,11 +106,11 @@ def test_the_place_is_told_whole() -> None:
         ({"eggs": 2.5}, "eggs: 2.5 is not a whole number"),
         ({"eggs": 2.0}, "eggs: 2.0 is not a whole number"),
         ({"eggs": -1}, "eggs: -1 is outside at least 0"),
-        ({"eggs": None}, "eggs: is null; leave the key out to have its default"),
+        ({"eggs": None}, "eggs: is null, leave the key out to have its default"),
         ({"homing": 1}, "homing: 1 is not true or false"),
         ({"homing": "true"}, 'homing: "true" is text, not true or false: write it without quotes'),
-        ({"breed": "wod"}, "breed: \"wod\": no such choice; did you mean 'wood'?"),
-        ({"breed": "dodo"}, 'breed: "dodo": no such choice; there are collared, rock, wood'),
+        ({"breed": "wod"}, "breed: \"wod\": no such choice, did you mean 'wood'?"),
+        ({"breed": "dodo"}, 'breed: "dodo": no such choice, there are collared, rock, wood'),
         ({"url": ""}, "url: is empty: Pigeonry."),
         ({"url": 5}, "url: 5 is not text: write it in quotes"),
         ({"url": {}}, "url: {} is not text"),
@@ -120,14 +120,14 @@ def test_the_place_is_told_whole() -> None:
         ({"labels": {"a": 1}}, "labels.a: 1 is not text: write it in quotes"),
         ({"labels": {1: "a"}}, "labels.1: the key 1 is not text: write it in quotes"),
         ({"route": [{}]}, "route[0].country: is missing: Where it leads through."),
-        ({"route": [{"country": "fr", "day": 1}]}, "route[0].day: no such key; did you mean 'days'?"),
+        ({"route": [{"country": "fr", "day": 1}]}, "route[0].day: no such key, did you mean 'days'?"),
         ({"route": {}}, "route: {} is not a list of objects"),
         ({"nest": 5}, "nest: 5 is not an object"),
         ({"ttl": 0}, "ttl: 0 is outside at least 1"),
-        ({"default_url": "y"}, "default_url: no such key; did you mean 'url'?"),
+        ({"default_url": "y"}, "default_url: no such key, there are breed, "),
         ({"cares": "a ||"}, "cares: is not JMESPath"),
         ({"song": "(coo"}, "song: is not a regular expression: missing ), unterminated subpattern at position 0"),
-        ({"subject": "a.{opp}"}, "subject: {opp}: no such placeholder; did you mean 'op'?"),
+        ({"subject": "a.{opp}"}, "subject: {opp}: no such placeholder, did you mean 'op'?"),
         ({"breed": "wood", "homing": False}, "a wood pigeon that does not come back is lost"),
     ],
 )

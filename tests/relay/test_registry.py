@@ -72,8 +72,8 @@ def test_other_packages_do_not_replace_ours() -> None:
 def test_the_nearest_name_is_told() -> None:
     with pytest.raises(ConfigurationError) as caught:
         registry.find(Kind.SINK, "kafak")
-    assert str(caught.value) == "'kafak': no such type of sink; did you mean 'kafka'?"
-    with pytest.raises(ConfigurationError, match="no such type of source; there are file, kafka, mqtt"):
+    assert str(caught.value) == "'kafak': no such type of sink, did you mean 'kafka'?"
+    with pytest.raises(ConfigurationError, match="no such type of source, there are file, kafka, mqtt"):
         registry.find(Kind.SOURCE, "zzzzz")
 
 

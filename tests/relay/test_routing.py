@@ -64,9 +64,9 @@ def test_a_template_is_filled_in(source: str, made: str) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("{opp}", "{opp}: no such placeholder; did you mean 'op'?"),
-        ("{region}", "{region}: no such placeholder; there are event_id, "),
-        ("a{", "{ stands alone at character 2; double it if it means itself"),
+        ("{opp}", "{opp}: no such placeholder, did you mean 'op'?"),
+        ("{region}", "{region}: no such placeholder, there are event_id, "),
+        ("a{", "{ stands alone at character 2, double it if it means itself"),
         ("a}b", "} stands alone at character 2"),
         ("{a{b}", "{ stands alone at character 1"),
         ("{}", "{}: no such placeholder"),

@@ -64,7 +64,9 @@ def test_a_filter_keeps_what_it_is_true_for(expression: str, passes: bool) -> No
 
 
 def test_a_projection_makes_the_payload() -> None:
-    seen = message('{"total": 7, "name": "Zoë", "lines": [{"n": 1}, {"n": 20}]}'.encode(), content_type="application/x+json")
+    seen = message(
+        '{"total": 7, "name": "Zoë", "lines": [{"n": 1}, {"n": 20}]}'.encode(), content_type="application/x+json"
+    )
     (out,) = sent(seen, transform={"payload": "{t: total, who: name, n: lines[].n}"})
     assert out.body == '{"t":7,"who":"Zoë","n":[1,20]}'.encode()
     assert out.content_type == "application/json"
@@ -108,12 +110,24 @@ def test_binary_payloads_go_through_raw_byte_by_byte() -> None:
             "'length(total) > `1`' cannot be evaluated on it: length() takes string or array or object, not number",
         ),
         ({"transform": {"payload": "nothing"}}, message(), "'nothing' finds nothing in the payload"),
-        ({"transform": {"filter": "a"}}, message(b"x", content_type="text/plain"), "the payload is not JSON but text/plain"),
-        ({"transform": {"filter": "a"}}, message(b"x", content_type=""), "the payload is not JSON but of no content type"),
+        (
+            {"transform": {"filter": "a"}},
+            message(b"x", content_type="text/plain"),
+            "the payload is not JSON but text/plain",
+        ),
+        (
+            {"transform": {"filter": "a"}},
+            message(b"x", content_type=""),
+            "the payload is not JSON but of no content type",
+        ),
         ({"transform": {"filter": "a"}}, message(b"\xff"), "the payload cannot be read as JSON: it is not UTF-8"),
         ({"transform": {"filter": "a"}}, message(b'{"a": NaN}'), "it has a number or value that JSON does not have"),
         ({"transform": {"filter": "a"}}, message(b"1" * 5000), "or that is too long"),
-        ({"transform": {"payload": "@"}}, message(rb'["\ud800"]'), "the result cannot be written as JSON: it is not UTF-8"),
+        (
+            {"transform": {"payload": "@"}},
+            message(rb'["\ud800"]'),
+            "the result cannot be written as JSON: it is not UTF-8",
+        ),
         ({"transform": {"filter": "sort(@)"}}, message(b'[1, "secret"]'), "sort() takes"),
         ({"headers": {"x": "{payload.y}"}}, message(), "'{payload.y}' needs {payload.y}"),
         ({"format": "native"}, message(b"{", is_jsonb=False), "the payload cannot be read as JSON"),
@@ -129,7 +143,7 @@ def test_a_message_that_cannot_be_told_fails_alone(options: dict[str, Any], seen
     ("expression", "said"),
     [
         ("a ||", "is not JMESPath: "),
-        ("lenght(a)", "lenght(): no such function; did you mean 'length'?"),
+        ("lenght(a)", "lenght(): no such function, did you mean 'length'?"),
         ("a[?contains(b)]", "contains() takes 2 arguments, not 1"),
         ("{a: join(',', b, c)}", "join() takes 2 arguments, not 3"),
         ("merge()", "merge() takes at least 1 arguments, not 0"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from trickle.relay.message import Incoming, Message
 
-MODULE = '''
+MODULE = """
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class Pigeon:
 
 SINK = SinkConnector("pigeon", PigeonOptions, Pigeon, "loft", "its ring", "it has been fed")
 SOURCE = SourceConnector("pigeon", PigeonOptions, Pigeon, "its ring", "it has been let go")
-'''
+"""
 
 ENTRY_POINTS = """
 [trickle.sinks]

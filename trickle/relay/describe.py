@@ -36,12 +36,12 @@ def _page() -> Iterator[str]:
     yield ""
     yield "Generated from the options themselves; a test keeps it fresh."
     yield ""
-    yield "- **References**: every text may hold `${env:NAME}` and `${file:/path}`, filled in when a connection is opened."
-    yield "  A *secret* must hold one, and so must the password in an address."
+    yield "- **References**: every text may hold `${env:NAME}` and `${file:/path}`, filled in when a connection is"
+    yield "  opened. A *secret* must hold one, and so must the password in an address."
     yield "- **Templates** hold `{outbox}`, `{pipeline}`, `{outbox_id}`, `{event_id}`, `{event_type}`, `{key}`, `{op}`,"
-    yield "  `{headers.NAME}`, `{payload.path}`; behind a `|` stands what is taken when there is no such value. A brace that"
-    yield "  means itself is doubled."
-    yield "- **Dots** lead into objects: `retry.max_attempts` is `{\"retry\": {\"max_attempts\": …}}`."
+    yield "  `{headers.NAME}`, `{payload.path}`; behind a `|` stands what is taken when there is no such value. A brace"
+    yield "  that means itself is doubled."
+    yield '- **Dots** lead into objects: `retry.max_attempts` is `{"retry": {"max_attempts": …}}`.'
     yield from _section("## From an outbox to a sink", ForwardEnds, Delivery)
     yield from _section("## From a source into an inbox", ReverseEnds, Intake)
     yield from ("", "## Formats", "", "`format` chooses one, `format_options` has these keys.")
@@ -87,7 +87,8 @@ def _rows(options: type[Any], prefix: str) -> Iterator[str]:
         name = f"{prefix}{field.name}"
         inner = _inner(field)
         if inner is None:
-            yield f"| `{name}` | {_default(field)} | {_values(field)} | {field.about.help.replace('|', chr(92) + '|')} |"
+            meaning = field.about.help.replace("|", "\\|")
+            yield f"| `{name}` | {_default(field)} | {_values(field)} | {meaning} |"
         else:
             yield from _rows(inner[1], f"{name}{inner[0]}.")
 

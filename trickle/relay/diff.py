@@ -19,7 +19,6 @@ from trickle.relay.problems import Path, dotted, shown
 from trickle.relay.secrets import is_safe_to_show
 from trickle.relay.writing import leaves
 
-
 _LONGEST = 300  # characters of a value
 
 
@@ -76,7 +75,9 @@ def differences(before: Pipeline, after: Pipeline) -> tuple[Difference, ...]:
     """The keys in which two pipelines differ, in the order of the documentation; defaults count as values."""
     old, new = dict(_told(before)), dict(_told(after))
     keys = [*new, *(key for key in old if key not in new)]
-    return tuple(_difference(key, old.get(key), new.get(key)) for key in keys if not _is_same(old.get(key), new.get(key)))
+    return tuple(
+        _difference(key, old.get(key), new.get(key)) for key in keys if not _is_same(old.get(key), new.get(key))
+    )
 
 
 def render(made: Plan) -> str:
@@ -127,7 +128,11 @@ def _ends(pipeline: Pipeline) -> dict[str, Any]:
 
 def _parts(pipeline: Pipeline) -> list[tuple[Path, Any]]:
     if isinstance(pipeline, ForwardPipeline):
-        return [(("sink",), pipeline.sink.options), ((), pipeline.delivery), (("format_options",), pipeline.format_options)]
+        return [
+            (("sink",), pipeline.sink.options),
+            ((), pipeline.delivery),
+            (("format_options",), pipeline.format_options),
+        ]
     return [(("source",), pipeline.source.options), ((), pipeline.intake)]
 
 
@@ -147,7 +152,9 @@ def _difference(key: str, old: _Leaf | None, new: _Leaf | None) -> Difference:
 
 def _fit(value: Any, about: Option) -> str:
     """The value as it may be shown."""
-    return shown(value, _LONGEST) if all(is_safe_to_show(text, about.secret) for text in _texts(value)) else "(a secret)"
+    return (
+        shown(value, _LONGEST) if all(is_safe_to_show(text, about.secret) for text in _texts(value)) else "(a secret)"
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -167,7 +174,9 @@ def _lines(step: Step) -> Iterator[str]:
     if step.deed is Deed.KEEP:
         yield f"{step.deed:<9} {step.name}  (not in the file; pruning would delete it)"
         return
-    yield f"{step.deed:<9} {step.name}" + (f"  {_ways(step.wanted)}" if step.wanted and step.deed is Deed.CREATE else "")
+    yield f"{step.deed:<9} {step.name}" + (
+        f"  {_ways(step.wanted)}" if step.wanted and step.deed is Deed.CREATE else ""
+    )
     for each in step.differences:
         key = f"{each.key}: " if each.key else ""
         yield f"{'':<9}   {key}{each.before or 'absent'} → {each.after or 'absent'}"

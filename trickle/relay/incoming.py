@@ -21,6 +21,7 @@ from trickle.relay.view import Unusable, document_of, written
 
 Accept = Callable[[Incoming], Incoming | Failure | None]
 Find = Callable[[Incoming, "Payload"], str | None]
+Put = Callable[[Incoming, str], Incoming]
 
 
 class Payload:
@@ -62,8 +63,10 @@ def compile_incoming(pipeline: ReversePipeline) -> Accept:
             payload = Payload(opened)
             if keeps is not None and not is_true(keeps(payload.document)):
                 return None
-            found = {name: value for name, find in names if (value := find(opened, payload))}
-            named = opened._replace(**found) if found else opened
+            named = opened
+            for put, find in names:
+                value = find(opened, payload)
+                named = put(named, value) if value else named
             return named if project is None else _projected(project, named, payload, intake.transform.payload)
         except Unusable as unusable:
             return unusable.failure
@@ -84,14 +87,14 @@ def _projected(project: Evaluate, message: Incoming, payload: Payload, expressio
     return message._replace(payload=written(made), content_type=JSON)
 
 
-def _names(mapping: FieldMapping) -> Sequence[tuple[str, Find]]:
-    """What finds each field that is looked for."""
-    wanted = {
-        "event_id": (mapping.event_id_header, mapping.event_id),
-        "event_type": (mapping.event_type_header, mapping.event_type),
-        "key": (mapping.key_header, mapping.key),
-    }
-    return [(name, _finder(header, expression)) for name, (header, expression) in wanted.items() if header or expression]
+def _names(mapping: FieldMapping) -> Sequence[tuple[Put, Find]]:
+    """For each field that is looked for, what puts it in and what finds it."""
+    wanted: list[tuple[Put, str, str]] = [
+        (lambda message, value: message._replace(event_id=value), mapping.event_id_header, mapping.event_id),
+        (lambda message, value: message._replace(event_type=value), mapping.event_type_header, mapping.event_type),
+        (lambda message, value: message._replace(key=value), mapping.key_header, mapping.key),
+    ]
+    return [(put, _finder(header, expression)) for put, header, expression in wanted if header or expression]
 
 
 def _finder(header: str, expression: str) -> Find:

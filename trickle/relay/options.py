@@ -17,9 +17,10 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Hashable
 from dataclasses import MISSING, dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ class Field:
         return self.default is MISSING
 
 
-@cache
 def fields(options: type[Any]) -> tuple[Field, ...]:
     """The options of a class, in order."""
-    hints = typing.get_type_hints(options)
-    return tuple(_field(f, hints[f.name]) for f in dataclasses.fields(options) if "option" in f.metadata)
+    return _fields(cast(Hashable, options))
+
+
+@cache
+def _fields(options: Hashable) -> tuple[Field, ...]:
+    made = cast(type[Any], options)
+    hints = typing.get_type_hints(made)
+    return tuple(_field(f, hints[f.name]) for f in dataclasses.fields(made) if "option" in f.metadata)
 
 
 def _field(declared: dataclasses.Field[Any], hint: Any) -> Field:

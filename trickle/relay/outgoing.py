@@ -38,7 +38,9 @@ def compile_outgoing(pipeline: ForwardPipeline) -> Prepare:
     delivery = pipeline.delivery
     around = Surroundings(pipeline.name, pipeline.outbox, pipeline.sink.type)
     keeps = compile_expression(delivery.transform.filter) if delivery.transform.filter else None
-    address_for = compile_routing(delivery.routing, address_of(find(Kind.SINK, pipeline.sink.type), pipeline.sink.options))
+    address_for = compile_routing(
+        delivery.routing, address_of(find(Kind.SINK, pipeline.sink.type), pipeline.sink.options)
+    )
     changes = _changes(pipeline)
     encode = FORMATS[delivery.format].encoder(pipeline.format_options, around)
 

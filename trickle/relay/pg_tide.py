@@ -8,7 +8,7 @@
 | source_type `outbox`, source.outbox | outbox |
 | sink_type `inbox`, sink.inbox, with a source that is no outbox | inbox |
 | sink_type and sink; source_type and source | sink with its `type`; source with its `type` |
-| retry.max_retries, else dlq.max_retries: repetitions | retry.max_attempts: attempts, one more. What a destination that is away refuses is repeated without end |
+| retry.max_retries, else dlq.max_retries: repetitions | retry.max_attempts: attempts, one more |
 | encoding.format, or wire_format; wire_config | format; format_options |
 | transforms, a list of filters and projections, or transform | transform: one of each at most |
 | dlq.enabled, dlq.retention_days | dead_letters |
@@ -55,7 +55,13 @@ def translated(document: Mapping[str, Any], path: Path, problems: list[Problem])
     _rename(breaker, "half_open_timeout_seconds", breaker, "half_open_seconds")
     rate = _pop(rest, "rate_limit")
     _rename(rate, "burst_size", rate, "burst")
-    parts = {"retry": retries, "dead_letters": dead, "circuit_breaker": breaker, "rate_limit": rate, "encoding": encoding}
+    parts = {
+        "retry": retries,
+        "dead_letters": dead,
+        "circuit_breaker": breaker,
+        "rate_limit": rate,
+        "encoding": encoding,
+    }
     made.update({key: value for key, value in parts.items() if value})
     _transforms(rest, made, path, problems)
     return {**made, **rest}
@@ -70,7 +76,9 @@ def _ends(rest: dict[str, Any], path: Path, problems: list[Problem]) -> dict[str
     if sink_type == "inbox":
         inbox = sink.get("inbox", sink.get("inbox_name"))
         return {"inbox": inbox, "source": {"type": source_type, **source}}
-    problems.append(Problem((*path, "source_type"), "one end is in the database: source_type outbox, or sink_type inbox"))
+    problems.append(
+        Problem((*path, "source_type"), "one end is in the database: source_type outbox, or sink_type inbox")
+    )
     return {}
 
 

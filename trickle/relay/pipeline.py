@@ -12,18 +12,20 @@ read wherever a document is (`pg_tide`). What is read has its references to secr
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 from trickle.errors import ConfigurationError
-from trickle.relay import pg_tide, registry
+from trickle.relay import pg_tide, registry, secrets
 from trickle.relay.formats import FORMATS
 from trickle.relay.options import fields, option
 from trickle.relay.problems import Misconfigured, Path, Problem, shown
 from trickle.relay.reading import examine
 from trickle.relay.registry import Kind
+from trickle.relay.secrets import ReadFile, Resolved, read_secret_file
 from trickle.relay.settings import Delivery, Intake
 from trickle.relay.writing import to_json
 
@@ -72,6 +74,7 @@ class ReversePipeline:
 
 
 Pipeline = ForwardPipeline | ReversePipeline
+AnyPipeline = TypeVar("AnyPipeline", ForwardPipeline, ReversePipeline)
 Ends = TypeVar("Ends")
 Options = TypeVar("Options")
 
@@ -159,6 +162,21 @@ def examine_document(name: str, document: object, path: Path, problems: list[Pro
     return made
 
 
+def resolve(
+    pipeline: AnyPipeline, environment: Mapping[str, str], read_file: ReadFile = read_secret_file
+) -> Resolved[AnyPipeline]:
+    """The pipeline with its secrets filled in, as its connector gets it.
+
+    Raises:
+        Misconfigured: each variable and file that is missing or empty, by the key that names it.
+    """
+    try:
+        return secrets.resolve(pipeline, environment, read_file, where(pipeline.name))
+    except Misconfigured as error:
+        told = [Problem(_as_written(problem.path), problem.text) for problem in error.problems]
+        raise Misconfigured(where(pipeline.name), told) from None
+
+
 def to_document(pipeline: Pipeline, *, with_defaults: bool = False) -> dict[str, Any]:
     """What a file would say; `read_document` makes the same pipeline of it."""
     stored = to_stored(pipeline, with_defaults=with_defaults)
@@ -179,7 +197,9 @@ def to_stored(pipeline: Pipeline, *, with_defaults: bool = False) -> StoredPipel
     if isinstance(pipeline, ReversePipeline):
         connector = _connector(pipeline.source, with_defaults)
         options = to_json(pipeline.intake, with_defaults=with_defaults)
-        return StoredPipeline(pipeline.name, pipeline.direction, pipeline.inbox, None, pipeline.enabled, connector, options)
+        return StoredPipeline(
+            pipeline.name, pipeline.direction, pipeline.inbox, None, pipeline.enabled, connector, options
+        )
     connector = _connector(pipeline.sink, with_defaults)
     options = to_json(pipeline.delivery, with_defaults=with_defaults)
     if with_defaults:
@@ -187,6 +207,13 @@ def to_stored(pipeline: Pipeline, *, with_defaults: bool = False) -> StoredPipel
     return StoredPipeline(
         pipeline.name, pipeline.direction, pipeline.outbox, pipeline.group, pipeline.enabled, connector, options
     )
+
+
+def _as_written(path: Path) -> Path:
+    """Keys of a document for the fields of a pipeline."""
+    if path[0] in ("delivery", "intake"):
+        return path[1:]
+    return (path[0], *path[2:]) if path[0] in ("sink", "source") else path
 
 
 def _connector(connection: Connection, with_defaults: bool) -> dict[str, Any]:
@@ -204,7 +231,12 @@ def _direction(document: Mapping[str, Any]) -> Direction | None:
 def _in_order(problems: list[Problem], keys: list[str], depth: int) -> list[Problem]:
     """As they stand in the document; what is missing in it comes last."""
     order = {key: number for number, key in enumerate(keys)}
-    return sorted(problems, key=lambda problem: min((order.get(str(key), len(order)) for key in problem.path[depth : depth + 1]), default=0))
+    return sorted(
+        problems,
+        key=lambda problem: min(
+            (order.get(str(key), len(order)) for key in problem.path[depth : depth + 1]), default=0
+        ),
+    )
 
 
 def _forward(name: str, document: Mapping[str, Any], path: Path, problems: list[Problem]) -> ForwardPipeline | None:
@@ -216,6 +248,8 @@ def _forward(name: str, document: Mapping[str, Any], path: Path, problems: list[
     if getattr(format_options, "emit_truncates", False) and delivery.ordering != "all":
         problems.append(Problem((*path, "format_options", "emit_truncates"), "needs ordering = all"))
         return None
+    # Without what is as it would be anyway, so that pipelines that do the same are equal.
+    delivery = dataclasses.replace(delivery, format_options=to_json(format_options))
     return ForwardPipeline(name, ends.outbox, ends.group or name, ends.enabled, sink, delivery, format_options)
 
 

@@ -47,8 +47,8 @@ def unknown(name: str, known: Iterable[str], kind: str = "key") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     if near:
-        return f"no such {kind}; did you mean {near[0]!r}?"
-    return f"no such {kind}; there are {', '.join(names)}" if names else f"no such {kind}; there are none"
+        return f"no such {kind}, did you mean {near[0]!r}?"
+    return f"no such {kind}, there are {', '.join(names)}" if names else f"no such {kind}, there are none"
 
 
 def shown(value: Any, longest: int = 60) -> str:

@@ -68,7 +68,7 @@ def examine(
 def _field(field: Field, given: object, path: Path, problems: list[Problem]) -> Any:
     if given is None:
         if not field.is_optional:
-            problems.append(Problem(path, "is null; leave the key out to have its default"))
+            problems.append(Problem(path, "is null, leave the key out to have its default"))
         return None
     for kind in field.kinds:
         if _fits(kind, given):

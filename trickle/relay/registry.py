@@ -144,6 +144,7 @@ def _foreign(kind: Kind, name: str, point: metadata.EntryPoint) -> AnyConnector:
 
 
 def _checked(kind: Kind, name: str, made: Any) -> AnyConnector:
-    if not isinstance(made, _CLASSES[kind]):
-        raise ConfigurationError(f"the {kind} {name!r} is no {_CLASSES[kind].__name__}")
+    wanted = _CLASSES[kind]
+    if not isinstance(made, SinkConnector | SourceConnector) or not isinstance(made, wanted):
+        raise ConfigurationError(f"the {kind} {name!r} is no {wanted.__name__}")
     return made

@@ -40,7 +40,9 @@ class Rule:
         pattern=True,
     )
     match_min: float | None = option("Matches numbers from this one on.", default=None)
-    match_max: float | None = option("Matches numbers up to this one; together with match_min those between.", default=None)
+    match_max: float | None = option(
+        "Matches numbers up to this one; together with match_min those between.", default=None
+    )
 
     def __post_init__(self) -> None:
         field_place(self.match_field)

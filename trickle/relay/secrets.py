@@ -164,7 +164,9 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
     Very short ones stay: they stand in every text by chance, and blanking them would show where.
     """
-    written = {form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret), unquote(secret))}
+    written = {
+        form for secret in secrets for form in (secret, quote(secret, safe=""), quote_plus(secret), unquote(secret))
+    }
     for form in sorted(written, key=len, reverse=True):
         if len(form) >= _SHORTEST_REDACTED:
             text = text.replace(form, "***")

@@ -40,7 +40,9 @@ class Retry:
         minimum=1,
         maximum=1000,
     )
-    backoff_ms: int = option("First wait; each is twice the one before.", default=100, unit="ms", minimum=1, maximum=600000)
+    backoff_ms: int = option(
+        "First wait; each is twice the one before.", default=100, unit="ms", minimum=1, maximum=600000
+    )
     max_backoff_ms: int = option("Longest wait.", default=30000, unit="ms", minimum=1, maximum=3600000)
 
     def __post_init__(self) -> None:
@@ -54,7 +56,11 @@ class CircuitBreaker:
 
     failure_threshold: int = option("Failures in a row that open the circuit.", default=5, minimum=1, maximum=1000)
     half_open_seconds: float = option(
-        "Time after which an open circuit lets a first batch through.", default=30.0, unit="s", minimum=0.1, maximum=3600
+        "Time after which an open circuit lets a first batch through.",
+        default=30.0,
+        unit="s",
+        minimum=0.1,
+        maximum=3600,
     )
 
 
@@ -62,8 +68,12 @@ class CircuitBreaker:
 class RateLimit:
     """How fast messages may go."""
 
-    max_messages_per_second: float = option("Average rate; 0 sets no limit.", default=0.0, minimum=0, maximum=10_000_000)
-    burst: int = option("Messages that may go at once; 0 means those of one second.", default=0, minimum=0, maximum=10_000_000)
+    max_messages_per_second: float = option(
+        "Average rate; 0 sets no limit.", default=0.0, minimum=0, maximum=10_000_000
+    )
+    burst: int = option(
+        "Messages that may go at once; 0 means those of one second.", default=0, minimum=0, maximum=10_000_000
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,9 @@ class DeadLetters:
     """Messages that cannot be delivered."""
 
     enabled: bool = option("Whether they are set aside. If not, the first one holds the pipeline.", default=True)
-    retention_days: int = option("How long they are kept; 0 keeps them.", default=30, unit="d", minimum=0, maximum=36500)
+    retention_days: int = option(
+        "How long they are kept; 0 keeps them.", default=30, unit="d", minimum=0, maximum=36500
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,10 @@ class Delivery:
 
     batch_size: int = option("Messages that are read and sent together.", default=500, minimum=1, maximum=100_000)
     max_in_flight: int = option(
-        "Messages that may be read and not yet delivered; batches are never larger.", default=2000, minimum=1, maximum=1_000_000
+        "Messages that may be read and not yet delivered; batches are never larger.",
+        default=2000,
+        minimum=1,
+        maximum=1_000_000,
     )
     max_in_flight_bytes: int = option(
         "The same in bytes of payload; a single message may be larger.", default=16 * 2**20, unit="B", minimum=1
@@ -94,11 +109,10 @@ class Delivery:
     format_options: dict[str, Any] = option("Options of the format.", default={})
     transform: Transform = option("Filter and projection.", default=Transform())
     routing: Routing = option("Where each message goes.", default=Routing())
-    headers: dict[str, str] = option(
-        "Headers that every message gets, beside its own.", default={}, template=True
-    )
+    headers: dict[str, str] = option("Headers that every message gets, beside its own.", default={}, template=True)
     key: str = option(
-        "Key that orders messages and goes along with them, in place of the message's own; one that comes out empty is none.",
+        "Key that orders messages and goes along with them, in place of the message's own; one that comes out empty is "
+        "none.",
         default="",
         template=True,
     )
@@ -126,7 +140,10 @@ class Intake:
 
     batch_size: int = option("Messages that are received and stored together.", default=500, minimum=1, maximum=100_000)
     max_in_flight: int = option(
-        "Messages that may be received and not yet stored; batches are never larger.", default=2000, minimum=1, maximum=1_000_000
+        "Messages that may be received and not yet stored; batches are never larger.",
+        default=2000,
+        minimum=1,
+        maximum=1_000_000,
     )
     max_in_flight_bytes: int = option("The same in bytes of payload.", default=16 * 2**20, unit="B", minimum=1)
     format: str = option("What a body is: itself, or an envelope that is taken off.", default="raw", choices=DECODING)

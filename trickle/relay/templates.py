@@ -68,7 +68,8 @@ class Template:
     @property
     def constant(self) -> str | None:
         """Its text, when it is the same for every message."""
-        return "".join(self.pieces) if _are_texts(self.pieces) else None
+        texts = [piece for piece in self.pieces if isinstance(piece, str)]
+        return "".join(texts) if len(texts) == len(self.pieces) else None
 
     def render(self, view: View) -> str:
         """Its text for one message. Raises Unusable."""
@@ -132,7 +133,9 @@ def _pieces(source: str) -> Iterator[str | Placeholder]:
         if piece in ("{{", "}}"):
             literal += piece[0]
         elif piece in ("{", "}"):
-            raise ConfigurationError(f"{piece} stands alone at character {found.start() + 1}; double it if it means itself")
+            raise ConfigurationError(
+                f"{piece} stands alone at character {found.start() + 1}, double it if it means itself"
+            )
         elif found[1] is None:
             literal += piece
         else:
@@ -169,7 +172,3 @@ def _descend(value: Any, path: tuple[str, ...]) -> Any:
         else:
             return None
     return value
-
-
-def _are_texts(pieces: tuple[str | Placeholder, ...]) -> bool:
-    return all(isinstance(piece, str) for piece in pieces)

@@ -65,7 +65,7 @@ def wrong(text: str) -> str | None:
         known = functions.Functions.FUNCTION_TABLE
         if name not in known:
             return f"{name}(): {unknown(name, known, 'function')}"
-        signature = known[name][1]
+        signature = known[name]["signature"]
         is_variadic = bool(signature) and bool(signature[-1].get("variadic"))
         if count < len(signature) or (count > len(signature) and not is_variadic):
             least = "at least " if is_variadic else ""

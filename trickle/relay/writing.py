@@ -25,7 +25,7 @@ def to_json(options: Any, *, with_defaults: bool = False) -> dict[str, Any]:
 
 
 def leaves(options: Any, path: Path = ()) -> Iterator[tuple[Path, Any, Option]]:
-    """Every single value, with the keys that lead to it and what is said about it; lists and texts by name are single."""
+    """Every single value, with the keys that lead to it and what is said about it. Lists are single values."""
     for field in fields(type(options)):
         value = getattr(options, field.name)
         if dataclasses.is_dataclass(value):
