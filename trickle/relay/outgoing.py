@@ -53,10 +53,7 @@ def compile_outgoing(pipeline: ForwardPipeline) -> Prepare:
             told = message
             for change in changes:
                 told = change(view, told)
-            return [
-                Outgoing(event_id, key, address, body, content_type, headers, message.created_at, message.outbox_id)
-                for event_id, key, body, content_type, headers in encode(view, told, address)
-            ]
+            return encode(view, told, address)
         except Unusable as unusable:
             return unusable.failure
 

@@ -1,6 +1,6 @@
 """cloudevents: CloudEvents 1.0, as one JSON document (structured) or as headers around the payload (binary).
 
-    {"specversion":"1.0","id":"…","source":"/outboxes/orders","type":"orders.insert","time":"2026-01-31T12:00:00+00:00",
+    {"specversion":"1.0","id":"…","source":"/outboxes/orders","type":"orders.insert","time":"2026-01-31T12:00:00.000000Z",
      "datacontenttype":"application/json","subject":"42","partitionkey":"42","data":{"total":7}}
 
 The key of a message is the subject and the partition key of the event. A payload that is not JSON stands in
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trickle.relay import templates
-from trickle.relay.formats.format import JSON, Decode, Encode, Encoded, Format, quoted
-from trickle.relay.message import Incoming, Message
+from trickle.relay.formats.format import JSON, Decode, Encode, Format, moment, quoted
+from trickle.relay.message import Incoming, Message, Outgoing
 from trickle.relay.options import option
 from trickle.relay.view import Surroundings, Unusable, View, event_type, json_text, operation, parsed, written
 
@@ -72,18 +72,29 @@ def _attributes_of(options: CloudEventsOptions, around: Surroundings) -> Callabl
 
 
 def _structured(attributes: Callable[[View], tuple[str, str]]) -> Encode:
-    def encode(view: View, message: Message, address: str) -> Sequence[Encoded]:
+    def encode(view: View, message: Message, address: str) -> Sequence[Outgoing]:
         source, kind = attributes(view)
         text = json_text(message)
         key = "" if message.key is None else f',"subject":{quoted(message.key)},"partitionkey":{quoted(message.key)}'
         content_type = f',"datacontenttype":{quoted(message.content_type)}' if message.content_type else ""
         head = (
             f'{{"specversion":"1.0","id":{quoted(message.event_id)},"source":{quoted(source)},"type":{quoted(kind)},'
-            f'"time":"{message.created_at.isoformat()}"{content_type}{key},'
+            f'"time":"{moment(message.created_at)}"{content_type}{key},'
         )
         data = _base64(message.payload) if text is None else b'"data":' + text
         body = head.encode() + data + b"}"
-        return (Encoded(message.event_id, message.key, body, STRUCTURED, message.headers),)
+        return (
+            Outgoing(
+                message.event_id,
+                message.key,
+                address,
+                body,
+                STRUCTURED,
+                message.headers,
+                message.created_at,
+                message.outbox_id,
+            ),
+        )
 
     return encode
 
@@ -93,20 +104,31 @@ def _base64(payload: bytes) -> bytes:
 
 
 def _binary(attributes: Callable[[View], tuple[str, str]], prefix: str) -> Encode:
-    def encode(view: View, message: Message, address: str) -> Sequence[Encoded]:
+    def encode(view: View, message: Message, address: str) -> Sequence[Outgoing]:
         source, kind = attributes(view)
         told = {
             "specversion": "1.0",
             "id": message.event_id,
             "source": source,
             "type": kind,
-            "time": message.created_at.isoformat(),
+            "time": moment(message.created_at),
         }
         if message.key is not None:
             told |= {"subject": message.key, "partitionkey": message.key}
         headers = {f"{prefix}{name}": _header(value, prefix) for name, value in told.items()}
         made = {**message.headers, **headers}
-        return (Encoded(message.event_id, message.key, message.payload, message.content_type, made),)
+        return (
+            Outgoing(
+                message.event_id,
+                message.key,
+                address,
+                message.payload,
+                message.content_type,
+                made,
+                message.created_at,
+                message.outbox_id,
+            ),
+        )
 
     return encode
 

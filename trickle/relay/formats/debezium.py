@@ -1,6 +1,6 @@
 """debezium: a change event for each row, in the envelope of Debezium without a schema.
 
-    {"before":{…},"after":{…},"source":{…,"table":"orders"},"op":"u","ts_ms":1769860800000}
+    {"before":{…},"after":{…},"source":{…,"table":"orders"},"ts_ms":1769860800000,"op":"u"}
 
 A message of a stream table tells rows that came and rows that went. With `key_columns` those of one key that came and
 went are an update, and the key of the event is an object of these columns; rows that only went come before those
@@ -13,14 +13,16 @@ they are written.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain, count
+from typing import Any, NamedTuple
 
-from trickle.relay.formats.format import JSON, Encode, Encoded, Format, quoted
+from trickle.relay.formats.format import JSON, Encode, Format, quoted
 from trickle.relay.formats.json_slices import elements, members
-from trickle.relay.message import Message
+from trickle.relay.message import Message, Outgoing
 from trickle.relay.options import option
 from trickle.relay.view import Surroundings, Unusable, View, json_text, operation
 
@@ -45,8 +47,15 @@ class DebeziumOptions:
     )
 
 
+class Row(NamedTuple):
+    """A row as it is written, and its key; None when no columns make one."""
+
+    text: str
+    key: str | None
+
+
 class Change(NamedTuple):
-    """What happened to one row; rows as they are written, "null" for none."""
+    """What happened to one row; "null" for no row."""
 
     code: str
     key: str | None
@@ -54,35 +63,51 @@ class Change(NamedTuple):
     after: str = "null"
 
 
+class Told(NamedTuple):
+    """What the message of a stream table tells."""
+
+    deleted: Sequence[Row]
+    inserted: Sequence[Row]
+    is_reset: bool
+
+
 def encoder(options: DebeziumOptions, around: Surroundings) -> Encode:
     source_head = (
         f'{{"version":"1","connector":"trickle","name":{quoted(options.server_name)},"table":{quoted(around.outbox)},'
     )
 
-    def encode(view: View, message: Message, address: str) -> Sequence[Encoded]:
-        text = json_text(message)
-        if text is None:
-            raise Unusable(f"only JSON can be a debezium event, not {message.content_type}")
+    def encode(view: View, message: Message, address: str) -> Sequence[Outgoing]:
+        payload = _text(message)
         at = int(message.created_at.timestamp() * 1000)
-        source = f'{source_head}"event_id":{quoted(message.event_id)},"ts_ms":{at}}}'
-        payload = _decoded(text)
-        told = _told(payload)
+        tail = f',"source":{source_head}"event_id":{quoted(message.event_id)},"ts_ms":{at}}},"ts_ms":{at},"op":"'
+        told = _told(payload, options.key_columns)
         if told is None:
-            return tuple(_events([_of_application(message, payload)], message, source, at, options, is_single=True))
-        return tuple(_events(_of_rows(told, options), message, source, at, options, is_single=False))
+            changes: Iterable[Change] = (_of_application(message, payload),)
+            ids: Iterator[str] = chain((message.event_id,), _numbered(message.event_id, 2))
+        else:
+            changes = _of_rows(told, options)
+            ids = _numbered(message.event_id, 1)
+        return [
+            Outgoing(
+                next(ids), key, address, body, content_type, message.headers, message.created_at, message.outbox_id
+            )
+            for key, body, content_type in _events(changes, tail, options.emit_tombstones)
+        ]
 
     return encode
 
 
-class Told(NamedTuple):
-    """The rows of a message of a stream table, as they are written."""
+def _text(message: Message) -> str:
+    text = json_text(message)
+    if text is None:
+        raise Unusable(f"only JSON can be a debezium event, not {message.content_type}")
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise Unusable("the payload cannot be read as JSON: it is not UTF-8") from error
 
-    deleted: Sequence[str]
-    inserted: Sequence[str]
-    is_reset: bool
 
-
-def _told(payload: str) -> Told | None:
+def _told(payload: str, columns: Sequence[str]) -> Told | None:
     """The rows, when the payload has the shape of a stream table's message."""
     if not payload.lstrip().startswith("{"):
         return None
@@ -90,7 +115,23 @@ def _told(payload: str) -> Told | None:
     inserted, deleted = parts.get("inserted", ""), parts.get("deleted", "")
     if parts.get("v") != "1" or not inserted.startswith("[") or not deleted.startswith("["):
         return None
-    return Told(tuple(elements(deleted)), tuple(elements(inserted)), parts.get("reset") == "true")
+    return Told(_rows(deleted, columns), _rows(inserted, columns), parts.get("reset") == "true")
+
+
+def _rows(written: str, columns: Sequence[str]) -> Sequence[Row]:
+    return [Row(text, _key(text, value, columns) if columns else None) for text, value in elements(written)]
+
+
+def _key(text: str, row: Any, columns: Sequence[str]) -> str:
+    """The key of a row as a JSON object. What reading could have changed is taken as it is written."""
+    missing = [column for column in columns if not isinstance(row, dict) or column not in row]
+    if missing:
+        raise Unusable(f"a row has no column {', '.join(missing)} of key_columns")
+    if any(isinstance(row[column], float | list | dict) for column in columns):
+        written = dict(members(text))
+    else:
+        written = {column: json.dumps(row[column]) for column in columns}
+    return "{" + ",".join(f"{quoted(column)}:{written[column]}" for column in columns) + "}"
 
 
 def _of_rows(told: Told, options: DebeziumOptions) -> Iterator[Change]:
@@ -98,22 +139,21 @@ def _of_rows(told: Told, options: DebeziumOptions) -> Iterator[Change]:
         if options.emit_truncates:
             yield Change("t", None)
         for row in told.inserted:
-            yield Change("r", _key(row, options.key_columns), after=row)
+            yield Change("r", row.key, after=row.text)
         return
-    came: dict[str | None, list[str]] = defaultdict(list)
+    came: dict[str | None, deque[Row]] = defaultdict(deque)
     for row in told.inserted:
-        came[_key(row, options.key_columns)].append(row)
+        came[row.key].append(row)
     changed: list[Change] = []
     for row in told.deleted:
-        key = _key(row, options.key_columns)
-        if key is not None and came.get(key):
-            changed.append(Change("u", key, row, came[key].pop(0)))
+        if row.key is not None and came.get(row.key):
+            changed.append(Change("u", row.key, row.text, came[row.key].popleft().text))
         else:
-            yield Change("d", key, before=row)
+            yield Change("d", row.key, before=row.text)
     yield from changed
-    for key, rows in came.items():
+    for rows in came.values():
         for row in rows:
-            yield Change("c", key, after=row)
+            yield Change("c", row.key, after=row.text)
 
 
 def _of_application(message: Message, payload: str) -> Change:
@@ -123,42 +163,16 @@ def _of_application(message: Message, payload: str) -> Change:
     return Change(code, message.key, after=payload)
 
 
-def _key(row: str, columns: Sequence[str]) -> str | None:
-    """The key of a row as a JSON object; None when no columns make one."""
-    if not columns:
-        return None
-    values = dict(members(row))
-    missing = [column for column in columns if column not in values]
-    if missing:
-        raise Unusable(f"a row has no column {', '.join(missing)} of key_columns")
-    return "{" + ",".join(f"{quoted(column)}:{values[column]}" for column in columns) + "}"
-
-
-def _events(
-    changes: Sequence[Change] | Iterator[Change],
-    message: Message,
-    source: str,
-    at: int,
-    options: DebeziumOptions,
-    *,
-    is_single: bool,
-) -> Iterator[Encoded]:
-    number = 0
+def _events(changes: Iterable[Change], tail: str, with_tombstones: bool) -> Iterator[tuple[str | None, bytes, str]]:
+    """Key, body and content type of each event."""
     for code, key, before, after in changes:
-        number += 1
-        event_id = message.event_id if is_single else f"{message.event_id}.{number}"
-        body = f'{{"before":{before},"after":{after},"source":{source},"op":"{code}","ts_ms":{at}}}'
-        yield Encoded(event_id, key, body.encode(), JSON, message.headers)
-        if code == "d" and options.emit_tombstones and key is not None:
-            number += 1
-            yield Encoded(f"{message.event_id}.{number}", key, b"", "", message.headers)
+        yield key, f'{{"before":{before},"after":{after}{tail}{code}"}}'.encode(), JSON
+        if code == "d" and with_tombstones and key is not None:
+            yield key, b"", ""
 
 
-def _decoded(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError as error:
-        raise Unusable("the payload cannot be read as JSON: it is not UTF-8") from error
+def _numbered(event_id: str, first: int) -> Iterator[str]:
+    return (f"{event_id}.{number}" for number in count(first))
 
 
 FORMAT = Format("debezium", DebeziumOptions, encoder)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
-from trickle.relay.message import Incoming, Message
+from trickle.relay.message import Incoming, Message, Outgoing
 from trickle.relay.view import Surroundings, View
-
-
-class Encoded(NamedTuple):
-    """One event as it goes out, but for its address."""
-
-    event_id: str
-    key: str | None
-    body: bytes
-    content_type: str
-    headers: Mapping[str, str]
-
 
 Options = TypeVar("Options")
 
-# What templates see is the message as it was published; what is encoded may have another payload.
-Encode = Callable[[View, Message, str], Sequence[Encoded]]
+# What templates see is the message as it was published; what is encoded may have another payload, key and headers.
+# The text is the address.
+Encode = Callable[[View, Message, str], Sequence[Outgoing]]
 Decode = Callable[[Incoming], Incoming]
 
 
@@ -42,3 +34,13 @@ JSON = "application/json"
 
 quoted: Callable[[str], str] = encode_basestring_ascii
 """A text as a JSON string, in ASCII."""
+
+
+def moment(at: datetime) -> str:
+    """A time as RFC 3339 wants it, in UTC. Messages come by the thousand in one second, which is written once."""
+    return f"{_to_the_second(int(at.timestamp()))}.{at.microsecond:06d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,7 +1,7 @@
 """native: an envelope around the payload that tells where it is from.
 
     {"v":1,"id":"…","op":"insert","outbox":"orders","subject":"orders.insert","key":"42","payload":{"total":7},
-     "dedup_key":"…","committed_at":"2026-01-31T12:00:00+00:00"}
+     "dedup_key":"…","committed_at":"2026-01-31T12:00:00.000000Z"}
 
 `id` and `dedup_key` are the event id, the same however often a message is delivered; `key` is there when the message
 has one. `committed_at` is when it was published, which its commit followed. A payload that is not JSON is in base64:
@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trickle.relay.formats.format import JSON, Decode, Encode, Encoded, Format, quoted
-from trickle.relay.message import Incoming, Message
+from trickle.relay.formats.format import JSON, Decode, Encode, Format, moment, quoted
+from trickle.relay.message import Incoming, Message, Outgoing
 from trickle.relay.options import option
 from trickle.relay.view import Surroundings, Unusable, View, json_text, operation, parsed, written
 
@@ -34,7 +34,7 @@ class NativeOptions:
 def encoder(options: NativeOptions, around: Surroundings) -> Encode:
     outbox = quoted(around.outbox)
 
-    def encode(view: View, message: Message, address: str) -> Sequence[Encoded]:
+    def encode(view: View, message: Message, address: str) -> Sequence[Outgoing]:
         text = json_text(message)
         event_id = quoted(message.event_id)
         key = "" if message.key is None else f',"key":{quoted(message.key)}'
@@ -43,9 +43,20 @@ def encoder(options: NativeOptions, around: Surroundings) -> Encode:
             f'"subject":{quoted(address)}{key},"payload":'
         )
         headers = _headers(message) if options.include_headers else ""
-        tail = f',"dedup_key":{event_id},"committed_at":"{message.created_at.isoformat()}"{headers}}}'
+        tail = f',"dedup_key":{event_id},"committed_at":"{moment(message.created_at)}"{headers}}}'
         body = head.encode() + (_binary(message) if text is None else text) + tail.encode()
-        return (Encoded(message.event_id, message.key, body, JSON, message.headers),)
+        return (
+            Outgoing(
+                message.event_id,
+                message.key,
+                address,
+                body,
+                JSON,
+                message.headers,
+                message.created_at,
+                message.outbox_id,
+            ),
+        )
 
     return encode
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trickle.relay.formats.format import Decode, Encode, Encoded, Format
-from trickle.relay.message import Incoming, Message
+from trickle.relay.formats.format import Decode, Encode, Format
+from trickle.relay.message import Incoming, Message, Outgoing
 from trickle.relay.view import Surroundings, View
 
 
@@ -23,8 +23,19 @@ def decoder() -> Decode:
     return _decode
 
 
-def _encode(view: View, message: Message, address: str) -> Sequence[Encoded]:
-    return (Encoded(message.event_id, message.key, message.payload, message.content_type, message.headers),)
+def _encode(view: View, message: Message, address: str) -> Sequence[Outgoing]:
+    return (
+        Outgoing(
+            message.event_id,
+            message.key,
+            address,
+            message.payload,
+            message.content_type,
+            message.headers,
+            message.created_at,
+            message.outbox_id,
+        ),
+    )
 
 
 def _decode(message: Incoming) -> Incoming:
