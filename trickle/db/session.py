@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from trickle.errors import ConfigurationError
 
 # A peer that vanished without a word is noticed within about ten seconds on either side.
-_KEEPALIVES: dict[str, int] = {
+KEEPALIVES: dict[str, int] = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -73,7 +73,7 @@ def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Sessi
             f"the connection string is not valid: {error}",
             hint="use postgresql://user@host:port/database or libpq key=value pairs",
         ) from error
-    settings = {key: value for key, value in _KEEPALIVES.items() if key not in given}
+    settings = {key: value for key, value in KEEPALIVES.items() if key not in given}
     conn = Session.connect(
         url,
         autocommit=autocommit,
