@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from trickle.errors import ConfigurationError
 
 # A peer that vanished without a word is noticed within about ten seconds on either side.
-_KEEPALIVES: dict[str, int] = {
+KEEPALIVES: dict[str, int] = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -78,7 +78,7 @@ def session_arguments(url: str, *, role: str) -> dict[str, Any]:
             f"the connection string is not valid: {error}",
             hint="use postgresql://user@host:port/database or libpq key=value pairs",
         ) from error
-    settings: dict[str, Any] = {key: value for key, value in _KEEPALIVES.items() if key not in given}
+    settings: dict[str, Any] = {key: value for key, value in KEEPALIVES.items() if key not in given}
     return settings | {"prepare_threshold": None, "application_name": f"pg_trickle_{role}"}
 
 
