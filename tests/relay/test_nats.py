@@ -282,13 +282,9 @@ async def test_a_killed_server_loses_nothing(start_nats: Callable[..., Broker]) 
 
     assert await send_all(lambda: NatsSink(options), messages, on_answer=kill) >= 3
     async with client_of(broker) as client:
-        context = client.jetstream()
-        found = []
-        subscription = await context.pull_subscribe("S.>", stream="S")
-        total = (await context.stream_info("S")).state.messages
-        while len(found) < total:
-            found += await subscription.fetch(500, timeout=5)
-        assert_complete([(m.headers["Nats-Msg-Id"], m.headers["Trickle-Key"]) for m in found], messages)
+        total = (await client.jetstream().stream_info("S")).state.messages
+    async with source_of(broker, stream="S", consumer="c") as source:
+        assert_complete([(m.event_id, m.key) for m in await take(source, total)], messages)
 
 
 @in_loop

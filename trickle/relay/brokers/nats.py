@@ -14,6 +14,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -118,21 +119,26 @@ class Link:
             raise refusal(self._options, error) from None
         finally:
             pong.cancel()
+        self.check()
 
     async def close(self) -> None:
         """Let go; what is not written yet may be lost."""
         self._is_open = False
+        client = self.client
+        if client.is_closed:
+            # It closed itself when it found the connection lost, in a task which that cancelled before the rest was
+            # tidied up. So it is made to close again, without what it would still write.
+            client._status = Client.DISCONNECTED
+            client._pending_data_size = 0
+        reading = client._reading_task
         with contextlib.suppress(Exception):
             async with asyncio.timeout(self._options.connect_timeout_seconds):
-                await self.client.close()
-        # When the server ends the connection, the client forgets the socket: its task cancels itself before.
-        transport: Any = self.client._transport
-        if transport is not None:
-            with contextlib.suppress(Exception):
-                transport.close()
+                await client.close()
+        if reading is not None and reading.done() and not reading.cancelled():
+            reading.exception()  # known already
 
     async def _failed(self, error: Exception) -> None:
-        if "permissions violation" in str(error):
+        if "permissions violation" in str(error) and "subscription" not in str(error):
             self._on_forbidden(str(error))
         elif isinstance(error, OSError | nats.errors.Error):  # others are of one message
             self._lose(error)
@@ -163,6 +169,8 @@ def _servers(options: NatsConnection) -> list[str]:
 
 
 def _arguments(options: NatsConnection) -> dict[str, Any]:
+    if options.credentials:
+        Path(options.credentials).read_bytes()  # the client would look for it only when a server asks
     wants_tls = options.tls_enabled or "tls://" in options.url or options.tls_ca_cert or options.tls_client_cert
     return {
         "name": "trickle",
