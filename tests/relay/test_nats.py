@@ -6,11 +6,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
+from support import certificates
 from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
@@ -240,6 +242,16 @@ async def test_what_cannot_be_reached_says_why(nats: Broker, options: dict[str, 
     error = await error_of(NatsSink(NatsSinkOptions(**{**options, "url": url})))
     assert error.failure.kind is kind
     assert "SUSECRET" not in str(error)
+
+
+@in_loop
+async def test_a_certificate_has_to_be_trusted(start_nats: Callable[..., Broker], tmp_path: Path) -> None:
+    made = certificates.make(tmp_path)
+    broker = start_nats(f'tls {{ cert_file: "{made.certificate}", key_file: "{made.key}" }}')
+    url = f"nats://127.0.0.1:{broker.port}"
+    assert (await error_of(NatsSink(NatsSinkOptions(url=url)))).failure.kind is FailureKind.TLS
+    async with sink_of(broker, tls_ca_cert=str(made.certificate), subject="none") as sink:
+        assert kinds(await sink.send([outgoing(1)])) == {0: "invalid_destination"}
 
 
 @in_loop

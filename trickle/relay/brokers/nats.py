@@ -27,6 +27,7 @@ from trickle.relay.options import option
 
 Answer = TypeVar("Answer")
 
+_CLOSE_SECONDS = 1.0  # a peer that does not say goodbye is not waited for
 _PLAIN_HEADERS = b"NATS/1.0\r\n"
 
 
@@ -69,6 +70,7 @@ class Link:
         self._on_forbidden = on_forbidden  # gets the server's words, in lower case
         self._error: BaseException | None = None  # why it is lost
         self._is_open = False
+        self._is_closed = False
         self.client: Client = _Client()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when it is lost
 
@@ -123,7 +125,9 @@ class Link:
 
     async def close(self) -> None:
         """Let go; what is not written yet may be lost."""
-        self._is_open = False
+        if self._is_closed:
+            return
+        self._is_open, self._is_closed = False, True
         client = self.client
         if client.is_closed:
             # It closed itself when it found the connection lost, in a task which that cancelled before the rest was
@@ -132,7 +136,7 @@ class Link:
             client._pending_data_size = 0
         reading = client._reading_task
         with contextlib.suppress(Exception):
-            async with asyncio.timeout(self._options.connect_timeout_seconds):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 await client.close()
         if reading is not None and reading.done() and not reading.cancelled():
             reading.exception()  # known already
