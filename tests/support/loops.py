@@ -11,12 +11,12 @@ Given = ParamSpec("Given")
 
 
 def in_loop(test: Callable[Given, Awaitable[None]]) -> Callable[Given, None]:
-    """Run a test in `asyncio.run`, for a minute at most."""
+    """Run a test in `asyncio.run`, for some minutes at most."""
 
     @functools.wraps(test)
     def run(*arguments: Given.args, **named: Given.kwargs) -> None:
         async def limited() -> None:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(200):
                 await test(*arguments, **named)
 
         asyncio.run(limited())

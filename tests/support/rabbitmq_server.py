@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -16,6 +17,15 @@ import pytest
 
 from support.brokers import free_port, missing
 from support.waiting import until
+
+# The node, its port mapper and this shell are one process group, which ends when any of them wants it to: the node by
+# itself, or the tests, whose end closes the shell's input.
+_RUN = """
+epmd >/dev/null 2>&1 </dev/null &
+{ "$0"; kill -9 0; } </dev/null &
+cat >/dev/null
+kill -9 0
+"""
 
 
 @dataclass(slots=True)
@@ -35,9 +45,9 @@ class Rabbitmq:
     def start(self) -> None:
         with (self.folder / "out").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as_its_account(), _server()],
+                [*self._as_its_account(), "sh", "-c", _RUN, _server()],
                 env=self._environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -46,9 +56,11 @@ class Rabbitmq:
 
     def kill(self) -> None:
         """SIGKILL to all of it."""
-        if self._process is not None:
-            os.killpg(self._process.pid, 9)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(30)
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             until(lambda: not self._port_answers(), seconds=30, what="RabbitMQ is dead")
 
     def ask(self, *words: str) -> None:
@@ -61,12 +73,6 @@ class Rabbitmq:
             capture_output=True,
             timeout=60,
         )
-
-    def stop(self) -> None:
-        """Kill it, and the port mapper that it leaves behind."""
-        self.kill()
-        stop = [*self._as_its_account(), shutil.which("epmd") or "epmd", "-port", str(self.mapper), "-kill"]
-        subprocess.run(stop, check=False, capture_output=True, timeout=30)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -85,10 +91,9 @@ class Rabbitmq:
         }
 
     def _as_its_account(self) -> list[str]:
-        tied = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() != 0:
-            return tied
-        return [*tied, "--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups"]
+            return []
+        return ["setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups"]
 
     def _is_up(self) -> bool:
         assert self._process is not None
@@ -135,4 +140,4 @@ def rabbitmq() -> Iterator[Rabbitmq]:
             node.start()
             yield node
         finally:
-            node.stop()
+            node.kill()
