@@ -103,16 +103,14 @@ def module_of(kind: Kind, name: str) -> str:
     return f"trickle.relay.{kind}s.{name}"
 
 
-def address_of(connector: AnyConnector, options: Any) -> str:
-    """The template of addresses in the options of a sink: the option that is named as its address is.
+def address_of(options: Any) -> str:
+    """The template of addresses in the options of a sink: the one text among them that is filled in for each message.
 
-    An address that is the same for all messages is one too; "" where a sink has none, or does it by itself.
+    An address that is the same for all messages is one too; "" where a sink has none, or finds it by itself.
     """
-    if not isinstance(connector, SinkConnector):
-        return ""
     for each in fields(type(options)):
-        if each.name == connector.address and each.about.template:
-            return getattr(options, each.name) or ""
+        if each.about.template and isinstance(getattr(options, each.name), str):
+            return str(getattr(options, each.name))
     return ""
 
 
