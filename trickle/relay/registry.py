@@ -118,13 +118,20 @@ def _built_in(kind: Kind, name: str) -> AnyConnector:
     module = module_of(kind, name)
     try:
         made = importlib.import_module(module).CONNECTOR
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "trickle":
+    except ImportError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing == "trickle":
             raise
-        extra = BUILT_IN[kind][name].extra
-        hint = f"pip install 'trickle-pg[{extra}]'" if extra else f"pip install {error.name}"
-        raise ConfigurationError(f"the {kind} {name!r} needs the package {error.name}", hint=hint) from error
+        raise _without_library(kind, name, missing, error) from error
     return _checked(kind, name, made)
+
+
+def _without_library(kind: Kind, name: str, missing: str, error: ImportError) -> ConfigurationError:
+    extra = BUILT_IN[kind][name].extra
+    hint = f"pip install 'trickle-pg[{extra}]'" if extra else f"pip install {missing}"
+    if isinstance(error, ModuleNotFoundError):
+        return ConfigurationError(f"the {kind} {name!r} needs the package {missing}", hint=hint)
+    return ConfigurationError(f"the {kind} {name!r} cannot be loaded: {error}", hint=hint)
 
 
 def _points(kind: Kind) -> Mapping[str, metadata.EntryPoint]:
