@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal, overload
 
 from trickle.errors import ConfigurationError
 from trickle.relay.connector import AnyConnector, SinkConnector, SourceConnector
@@ -78,6 +78,12 @@ def canonical(kind: Kind, name: str) -> str:
     return name
 
 
+@overload
+def find(kind: Literal[Kind.SINK], name: str) -> SinkConnector[Any]: ...
+@overload
+def find(kind: Literal[Kind.SOURCE], name: str) -> SourceConnector[Any]: ...
+@overload
+def find(kind: Kind, name: str) -> AnyConnector: ...
 def find(kind: Kind, name: str) -> AnyConnector:
     """The connector of that name or alias.
 
