@@ -1,3 +1,11 @@
 """Fixtures for every test; `support` says what they are."""
 
-pytest_plugins = ["support.databases", "support.pooler", "support.server"]
+pytest_plugins = [
+    "support.databases",
+    "support.kafka_cluster",
+    "support.nats_server",
+    "support.pooler",
+    "support.rabbitmq_server",
+    "support.redis_server",
+    "support.server",
+]
