@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.pigeon import pigeon_post
 
 from trickle.errors import ConfigurationError
@@ -142,6 +144,19 @@ pipelines:
     ]
     assert len(read_text(text.replace("many", "3"), "relay.yaml")) == 2
     assert said("pipelines: &a\n  a: *a")[0].startswith("relay.yaml:2: pipelines.a: a pipeline has an outbox and")
+
+
+@given(st.text(alphabet="ab:{}[]&*-|>!'\"\n #,?%@`\\0~<", max_size=30), st.sampled_from(["r.yaml", "r.toml"]))
+def test_any_text_is_told_what_is_wrong(text: str, name: str) -> None:
+    for prefix in ("", "pipelines:\n  a: ", "[pipelines.a]\n"):
+        with pytest.raises(ConfigurationError):
+            read_text(prefix + text, name)
+
+
+def test_what_contains_itself_is_refused() -> None:
+    assert said("pipelines: {a: {outbox: &x [*x], sink: {type: pigeon, url: x}}}") == [
+        "relay.yaml:1: pipelines.a.outbox: what is given is not text"
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
