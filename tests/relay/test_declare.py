@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from support.pigeon import pigeon_post
 
 from trickle.errors import ConfigurationError
+from trickle.relay import declare
 from trickle.relay.declare import read_file, read_text
 from trickle.relay.diff import Deed, plan, render
-from trickle.relay.pipeline import Pipeline, read_document
+from trickle.relay.pipeline import ForwardPipeline, Pipeline, ReversePipeline, read_document
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +63,13 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
     made = read_file(tmp_path / "a.yml")
     assert made == read_file(tmp_path / "a.toml")
     assert [pipeline.name for pipeline in made] == ["orders-to-pigeons", "mail"]
+
+
+def test_the_example_is_one() -> None:
+    example = "\n".join(line for line in (declare.__doc__ or "").splitlines() if line.startswith("    "))
+    orders, mail = read_text(example, "relay.yaml")
+    assert isinstance(orders, ForwardPipeline) and orders.sink.type == "nats"
+    assert isinstance(mail, ReversePipeline) and mail.source.type == "kafka"
 
 
 def test_every_mistake_is_told_with_its_line() -> None:

@@ -4,7 +4,7 @@ A document, which is what files hold and `to_document` writes, has the options b
 
     {"outbox": "orders", "sink": {"type": "nats", "url": "nats://localhost", "subject": "orders.{op}"},
      "batch_size": 200, "transform": {"filter": "total > `100`"}}
-    {"inbox": "mail", "source": {"type": "kafka", "brokers": "localhost", "topic": "mail"}}
+    {"inbox": "mail", "source": {"type": "kafka", "brokers": "localhost:9092", "topic": "mail", "group_id": "m"}}
 
 The catalog has a row for each with the connector and the options apart. Configurations of pg_tide, version 1, are
 read wherever a document is (`pg_tide`). What is read has its references to secrets still in it.
