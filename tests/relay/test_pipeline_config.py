@@ -129,6 +129,7 @@ def test_all_mistakes_are_told_in_order() -> None:
         ),
         ({"outbox": "a", "sink": PIGEON, "outbx": 1}, "outbx: no such key, did you mean 'outbox'?"),
         ({"outbox": "a", "sink": PIGEON, "format": "xml"}, 'format: "xml": no such choice, there are cloudevents, '),
+        ({"outbox": "a", "sink": PIGEON, "format": {}}, "format: {} is not text"),
         ({"outbox": "a", "sink": PIGEON, "format_options": 5}, "format_options: 5 is not an object"),
         ({"outbox": "a", "sink": PIGEON, "retry": {"backoff_ms": 40000}}, "retry: max_backoff_ms is less than"),
         (

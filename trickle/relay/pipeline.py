@@ -294,7 +294,7 @@ def _format_options(document: Mapping[str, Any], path: Path, problems: list[Prob
     """Of the format that is named; a format that there is not has been told already."""
     name = document.get("format", _DEFAULT_FORMAT)
     given = document.get("format_options", {})
-    if name not in FORMATS or not isinstance(given, Mapping):
+    if not isinstance(name, str) or name not in FORMATS or not isinstance(given, Mapping):
         return None
     return examine(FORMATS[name].options, given, (*path, "format_options"), problems)
 
