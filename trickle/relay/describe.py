@@ -80,7 +80,7 @@ def _connector(kind: Kind, name: str, connector: AnyConnector) -> Iterator[str]:
     if about.extra:
         yield f"- Needs `pip install 'trickle-pg[{about.extra}]'`."
     if isinstance(connector, SinkConnector):
-        yield f"- A message's address is its {connector.address}."
+        yield f"- Address of a message: {connector.address}."
         yield f"- Delivered: {connector.boundary}."
         yield f"- Recognised again by: {connector.identity}."
     else:
