@@ -1,3 +1,3 @@
 """Fixtures for every test; `support` says what they are."""
 
-pytest_plugins = ["support.databases", "support.mqtt", "support.pooler", "support.server"]
+pytest_plugins = ["support.databases", "support.mqtt", "support.pooler", "support.s3", "support.server"]
