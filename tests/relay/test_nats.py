@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
-from support import certificates
+from support import self_signed
 from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
@@ -246,7 +246,7 @@ async def test_what_cannot_be_reached_says_why(nats: Broker, options: dict[str, 
 
 @in_loop
 async def test_a_certificate_has_to_be_trusted(start_nats: Callable[..., Broker], tmp_path: Path) -> None:
-    made = certificates.make(tmp_path)
+    made = self_signed.make(tmp_path)
     broker = start_nats(f'tls {{ cert_file: "{made.certificate}", key_file: "{made.key}" }}')
     url = f"nats://127.0.0.1:{broker.port}"
     assert (await error_of(NatsSink(NatsSinkOptions(url=url)))).failure.kind is FailureKind.TLS

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from support import certificates
+from support import self_signed
 from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
@@ -197,7 +197,7 @@ async def test_what_cannot_be_reached_says_why(redis: Broker, options: dict[str,
 
 @in_loop
 async def test_a_certificate_that_nobody_signed_is_not_trusted(tmp_path: Path) -> None:
-    made = certificates.make(tmp_path)
+    made = self_signed.make(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(made.certificate, made.key)
     async with await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=context) as server:

@@ -9,10 +9,13 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -112,4 +115,67 @@ pgt_inbox_config = Table(
     CheckConstraint("max_retries >= 0"),
     CheckConstraint("retention_hours > 0"),
     CheckConstraint("aggregate_id_col IS NULL OR priority_col IS NULL"),
+)
+
+pgt_relay_pipelines = Table(
+    "pgt_relay_pipelines",
+    metadata,
+    Column("pipeline_name", Text, primary_key=True),
+    required("direction", Text),
+    Column("outbox_name", Text),
+    Column("group_name", Text, unique=True),
+    Column("inbox_name", Text),
+    required("enabled", Boolean, "true"),
+    required("connector", JSONB),
+    required("options", JSONB, "'{}'"),
+    required("created_at", MOMENT, "now()"),
+    required("changed_at", MOMENT, "clock_timestamp()"),
+    CheckConstraint("pipeline_name ~ '^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$'"),
+    CheckConstraint("direction IN ('forward', 'reverse')"),
+    CheckConstraint("jsonb_typeof(connector -> 'type') = 'string'"),
+    CheckConstraint("jsonb_typeof(options) = 'object'"),
+    CheckConstraint("(direction = 'forward') = (outbox_name IS NOT NULL AND group_name IS NOT NULL)"),
+    CheckConstraint("(direction = 'reverse') = (inbox_name IS NOT NULL)"),
+)
+
+pgt_relay_dead_letters = Table(
+    "pgt_relay_dead_letters",
+    metadata,
+    Column("letter_id", BigInteger, Identity(always=True), primary_key=True),
+    required("pipeline_name", Text),
+    required("event_id", Text),
+    Column("key", Text),
+    required("payload", LargeBinary),
+    required("content_type", Text),
+    required("headers", JSONB, "'{}'"),
+    required("facts", JSONB, "'{}'"),
+    required("kind", Text),
+    required("reason", Text),
+    required("attempts", Integer),
+    required("failed_at", MOMENT, "clock_timestamp()"),
+    Column("retry_at", MOMENT),
+    UniqueConstraint("pipeline_name", "event_id"),
+    Index(
+        "pgt_relay_dead_letters_retry_idx",
+        "pipeline_name",
+        "letter_id",
+        postgresql_where=text("retry_at IS NOT NULL"),
+    ),
+)
+
+pgt_relay_states = Table(
+    "pgt_relay_states",
+    metadata,
+    Column(
+        "pipeline_name",
+        Text,
+        ForeignKey("pgtrickle.pgt_relay_pipelines.pipeline_name", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    required("instance_id", Text),
+    required("state", Text),
+    Column("reason", Text),
+    required("since", MOMENT, "clock_timestamp()"),
+    required("told_at", MOMENT, "clock_timestamp()"),
+    CheckConstraint("state IN ('starting', 'running', 'held', 'failed', 'stopped')"),
 )

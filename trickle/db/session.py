@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from trickle.errors import ConfigurationError
 
 # A peer that vanished without a word is noticed within about ten seconds on either side.
-_KEEPALIVES: dict[str, int] = {
+KEEPALIVES: dict[str, int] = {
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -35,7 +35,16 @@ def refresh_role(group_id: str, instance_id: str) -> str:
     >>> refresh_role("default", "a")
     'refresh_38d26a3370622dce'
     """
-    return f"refresh_{sha256(f'{len(group_id)}/{group_id}{instance_id}'.encode()).hexdigest()[:16]}"
+    return f"refresh_{_mark(group_id, instance_id)}"
+
+
+def relay_role(group_id: str, instance_id: str) -> str:
+    """The role of the sessions with which a relay carries pipelines, marked in the same way."""
+    return f"relay_{_mark(group_id, instance_id)}"
+
+
+def _mark(group_id: str, instance_id: str) -> str:
+    return sha256(f"{len(group_id)}/{group_id}{instance_id}".encode()).hexdigest()[:16]
 
 
 class Session(Connection[TupleRow]):
@@ -60,12 +69,8 @@ def _attended(gen: Generator[Any, Any, Any], meanwhile: Callable[[], None]) -> G
             meanwhile()
 
 
-def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Session:
-    """Open a session named `pg_trickle_<role>`; an empty url means libpq's own environment.
-
-    What the url says itself wins over our defaults. Statements are never prepared by the driver,
-    so the session works behind a transaction pooler; programs cache their plans in PL/pgSQL.
-    """
+def session_arguments(url: str, *, role: str) -> dict[str, Any]:
+    """What every session is opened with, unless the url itself says otherwise."""
     try:
         given = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
@@ -73,14 +78,17 @@ def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Sessi
             f"the connection string is not valid: {error}",
             hint="use postgresql://user@host:port/database or libpq key=value pairs",
         ) from error
-    settings = {key: value for key, value in _KEEPALIVES.items() if key not in given}
-    conn = Session.connect(
-        url,
-        autocommit=autocommit,
-        prepare_threshold=None,
-        application_name=f"pg_trickle_{role}",
-        **settings,  # type: ignore[arg-type]
-    )
+    settings: dict[str, Any] = {key: value for key, value in KEEPALIVES.items() if key not in given}
+    return settings | {"prepare_threshold": None, "application_name": f"pg_trickle_{role}"}
+
+
+def connect(url: str, *, role: str = "worker", autocommit: bool = True) -> Session:
+    """Open a session named `pg_trickle_<role>`; an empty url means libpq's own environment.
+
+    What the url says itself wins over our defaults. Statements are never prepared by the driver,
+    so the session works behind a transaction pooler; programs cache their plans in PL/pgSQL.
+    """
+    conn = Session.connect(url, autocommit=autocommit, **session_arguments(url, role=role))
     _adjust(conn)
     return conn
 

@@ -19,6 +19,7 @@ class Message(NamedTuple):
     headers: Mapping[str, str]
     inserted_count: int
     deleted_count: int
+    is_jsonb: bool = False  # the server has made sure that the payload is JSON; it is not looked at again
 
 
 class Outgoing(NamedTuple):

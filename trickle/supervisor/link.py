@@ -10,22 +10,28 @@ meaning anything. Every loss falls back by one step, and the way up again is tri
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import socket
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from trickle.clock import backoff_seconds
+from trickle.clock import Clock, backoff_seconds
 from trickle.db.locks import LockName, LockSession, instance_name
 from trickle.db.session import PREPARE_AFTER, connect, is_pooled
-from trickle.errors import ConfigurationError
+from trickle.errors import ConfigurationError, TryAgain
+from trickle.logs import event
 from trickle.sql import load
 from trickle.supervisor.observe import Database, read_database, read_lock_table
-from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.options import InstanceOptions
+from trickle.supervisor.signals import SignalInbox
+
+log = logging.getLogger(__name__)
 
 WAKE_CHANNEL = "pgtrickle_wake"
 _NOTHING: frozenset[LockName] = frozenset()
@@ -40,10 +46,10 @@ class NotAdmitted(Exception):
 class ServerLink:
     """Opens, closes and counts attempts; what the sessions are used for is the instance's business."""
 
-    def __init__(self, options: WorkerOptions, instance_id: str) -> None:
+    def __init__(self, options: InstanceOptions, instance_id: str) -> None:
         self._options = options
         self.instance_id = instance_id
-        self.membership = LockName(options.group_id, instance_name(instance_id))
+        self.membership = LockName(options.members_of, instance_name(instance_id))
         self.control: Connection[Any] | None = None
         self.locks: LockSession | None = None
         self.database: Database | None = None
@@ -112,7 +118,7 @@ class ServerLink:
             return
         parameters = {
             "instance_id": self.instance_id,
-            "group_id": self._options.group_id,
+            "group_id": self._options.members_of,
             "shard_counts": sorted(counts),
         }
         self.shard_counts = counts
@@ -123,7 +129,7 @@ class ServerLink:
         """Say which claimed stream tables are left alone, so that views show who works on them."""
         parameters = {
             "instance_id": self.instance_id,
-            "group_id": self._options.group_id,
+            "group_id": self._options.members_of,
             "pgt_ids": sorted(pgt_ids),
         }
         self.connect().execute(load("queries/instance_waits"), parameters)
@@ -138,7 +144,7 @@ class ServerLink:
         if self.locks is None or is_lost(self.control) or self.control is None:
             return
         parameters = {
-            "group_id": self._options.group_id,
+            "group_id": self._options.members_of,
             "instance_id": self.instance_id,
             "backend_pid": self.locks.backend_pid,
         }
@@ -189,7 +195,7 @@ class ServerLink:
     def _announcement(self, locks: LockSession) -> dict[str, object]:
         return {
             "instance_id": self.instance_id,
-            "group_id": self._options.group_id,
+            "group_id": self._options.members_of,
             "hostname": socket.gethostname(),
             "pid": os.getpid(),
             "backend_pid": locks.backend_pid,
@@ -197,6 +203,28 @@ class ServerLink:
             "lock_budget": read_lock_table(self.connect()) * self._options.claim_lock_percent // 100,
             "shard_counts": sorted(self.shard_counts),
         }
+
+
+class Unreachable(TryAgain):
+    """The server never answered while the instance waited for it at start."""
+
+
+def reach(link: ServerLink, startup_seconds: float, inbox: SignalInbox, clock: Clock) -> bool:
+    """The first connection, patient with a server that is starting; False when told to stop meanwhile."""
+    give_up_at = clock.monotonic() + startup_seconds
+    while True:
+        try:
+            link.connect()
+            link.succeeded()
+            return True
+        except psycopg.OperationalError as error:
+            pause = link.failed(clock.monotonic())
+            if clock.monotonic() + pause > give_up_at:
+                raise Unreachable(str(error).strip()) from error
+            event(log, logging.WARNING, "the server does not answer yet", error=str(error).strip())
+        wait([inbox.fileno()], pause)
+        if inbox.stops():
+            return False
 
 
 def is_lost(conn: Connection[Any] | None) -> bool:

@@ -15,7 +15,7 @@ from trickle import logs, metrics
 from trickle.clock import Clock, SystemClock
 from trickle.db.retry import kind_of_error
 from trickle.db.session import refresh_role
-from trickle.errors import TrickleError, TryAgain
+from trickle.errors import TrickleError
 from trickle.logs import event
 from trickle.sql import load
 from trickle.supervisor import options as o
@@ -24,7 +24,7 @@ from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Finish, Limits, StopRequested
 from trickle.supervisor.http import Board, Health, HttpServer
 from trickle.supervisor.instance import Instance
-from trickle.supervisor.link import ServerLink, is_lost
+from trickle.supervisor.link import ServerLink, Unreachable, is_lost, reach
 from trickle.supervisor.membership import MEMBERS
 from trickle.supervisor.options import WorkerOptions, new_instance_id
 from trickle.supervisor.report import Reporter
@@ -61,10 +61,6 @@ def run_worker(options: WorkerOptions) -> int:
         return o.EXIT_CRASHED
 
 
-class Unreachable(TryAgain):
-    """The server never answered while the instance waited for it at start."""
-
-
 class Wheel:
     """One instance with its loop."""
 
@@ -92,7 +88,7 @@ class Wheel:
 
     def run(self) -> int:
         try:
-            if self._reach_server():
+            if reach(self._link, self._options.startup_seconds, self._inbox, self._clock):
                 self._go_round()
         finally:
             self._crew.close()
@@ -103,23 +99,6 @@ class Wheel:
                 self._http.close()
             self._manager.close()
         return self._exit_code()
-
-    def _reach_server(self) -> bool:
-        """The first connection, patient with a server that is starting; False when told to stop meanwhile."""
-        give_up_at = self._clock.monotonic() + self._options.startup_seconds
-        while True:
-            try:
-                self._link.connect()
-                self._link.succeeded()
-                return True
-            except psycopg.OperationalError as error:
-                pause = self._link.failed(self._clock.monotonic())
-                if self._clock.monotonic() + pause > give_up_at:
-                    raise Unreachable(str(error).strip()) from error
-                event(log, logging.WARNING, "the server does not answer yet", error=str(error).strip())
-            wait([self._inbox.fileno()], pause)
-            if self._inbox.stops():
-                return False
 
     def _go_round(self) -> None:
         event(

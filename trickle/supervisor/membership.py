@@ -22,7 +22,7 @@ from trickle.sql import load
 from trickle.supervisor.claims import Member
 from trickle.supervisor.link import NotAdmitted, ServerLink, is_lost
 from trickle.supervisor.observe import Glance
-from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.options import InstanceOptions
 from trickle.supervisor.ring import must_tell, successor
 from trickle.supervisor.vigil import Vigil, beaten, may_judge
 from trickle.supervisor.watch import Watch
@@ -38,7 +38,7 @@ _CHECK_LOCKS_SECONDS = 5.0
 class Membership:
     """Who is in the group, and our place in it."""
 
-    def __init__(self, options: WorkerOptions, link: ServerLink, clock: Clock) -> None:
+    def __init__(self, options: InstanceOptions, link: ServerLink, clock: Clock) -> None:
         self.members: tuple[Member, ...] = ()
         self.watch = Watch(options.lock_url)
         self._options = options
@@ -158,7 +158,7 @@ class Membership:
         if peer is None:
             self._watched = None
         elif self._watched is None or self._watched[0] != peer:
-            self._watched = (peer, locks.key_of(LockName(self._options.group_id, instance_name(peer))))
+            self._watched = (peer, locks.key_of(LockName(self._options.members_of, instance_name(peer))))
         key = self._watched[1] if self._watched is not None else None
         self.watch.aim(key, self._clock.monotonic(), locks.cancel_watch)
 
@@ -166,7 +166,7 @@ class Membership:
         return [member.instance_id for member in self.members]
 
     def _silence(self) -> dict[str, object]:
-        return {"group_id": self._options.group_id, "silent_seconds": self._options.silent_seconds}
+        return {"group_id": self._options.members_of, "silent_seconds": self._options.silent_seconds}
 
     def _end_silent(self, control: Connection[Any], silent: frozenset[str]) -> None:
         parameters = {"instance_ids": sorted(silent), **self._silence()}

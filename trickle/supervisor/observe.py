@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from trickle.errors import ConfigurationError, DefinitionError
+from trickle.relay.protocol import PipelineRow
 from trickle.scheduler.schedule import Calculated, Schedule, parse_schedule
 from trickle.scheduler.table import Table, Tier
 from trickle.sql import load
@@ -45,6 +46,14 @@ class Catalog:
     """All stream tables, and the lock key of each name."""
 
     tables: tuple[Table, ...]
+    keys: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    """All pipelines that are enabled, and the lock key of each name."""
+
+    rows: Mapping[str, PipelineRow]
     keys: Mapping[str, int]
 
 
@@ -92,9 +101,9 @@ def read_database(conn: _Conn) -> Database:
     return Database(int(row[0]), str(row[1]))
 
 
-def glance(conn: _Conn, group_id: str, with_catalog: bool = True) -> Glance:
+def glance(conn: _Conn, group_id: str, with_catalog: bool = True, statement: str = "queries/instance_glance") -> Glance:
     parameters = {"group_id": group_id, "with_catalog": with_catalog}
-    row = conn.execute(load("queries/instance_glance"), parameters).fetchone()
+    row = conn.execute(load(statement), parameters).fetchone()
     assert row is not None
     in_recovery, database_now, is_identical, token, members = row
     return Glance(in_recovery, database_now, is_identical, token, tuple(_member(text) for text in members))
@@ -106,6 +115,18 @@ def read_catalog(conn: _Conn) -> Catalog:
     tables = tuple(_table(row) for row in rows)
     keys = {table.full_name: int(row["name_key"]) for table, row in zip(tables, rows, strict=True)}
     return Catalog(tables, keys)
+
+
+def read_pipelines(conn: _Conn) -> Pipelines:
+    rows: dict[str, PipelineRow] = {}
+    keys: dict[str, int] = {}
+    for name, direction, outbox, group, inbox, enabled, connector, options, key in conn.execute(
+        load("queries/relay_pipelines")
+    ):
+        if enabled:
+            rows[name] = PipelineRow(name, direction, outbox, group, inbox, connector, options)
+            keys[name] = int(key)
+    return Pipelines(rows, keys)
 
 
 def read_settings(conn: _Conn) -> DatabaseSettings:

@@ -17,50 +17,35 @@ EXIT_UNREACHABLE = 69  # EX_UNAVAILABLE: the server never answered at start
 EXIT_CONFIGURATION = 78  # EX_CONFIG: starting it again will not help
 
 
+RELAY_PREFIX = "relay:"
+
 _LONGEST_NAME_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """Options of `trickle worker`; an impossible one is refused here, before anything is started."""
+class InstanceOptions:
+    """What every instance is told, whatever it works on; an impossible option is refused before anything starts."""
 
     url: str
     direct_url: str | None = None  # for the lock session, when `url` leads through a pooler
     group_id: str = "default"
     instance_id: str | None = None  # None: host name, process id and a random part
-    children: int = 4
+    children: int = 1
     capacity: int = 1  # share of the work relative to other instances
     claim_lock_percent: int = 10  # share of the server's lock table that the claims of the group may take
     discovery_seconds: float = 30.0
-    tick_seconds: float | None = None  # None: the setting scheduler_interval_ms of the database
+    tick_seconds: float | None = None
     drain_seconds: float = 60.0
     startup_seconds: float = 30.0  # how long a server that does not answer is waited for at start
-    refresh_seconds: float = 300.0  # longest refresh; the server ends it, then the parent ends the child
-    lock_seconds: float = 30.0
     heartbeat_seconds: float = 1.0
     silent_seconds: float = 3.0  # how long a peer may go without a heartbeat before its sessions are ended
-    prune_seconds: float = 5.0
-    survey_seconds: float = 60.0
-    child_memory_mb: int = 1024
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None  # None or 0: no HTTP; the port is opened after the first fork
     log_format: str = "text"
     log_level: str = "info"
-    compile_program: CompileProgram | None = None  # None: the installed compiler
 
     def __post_init__(self) -> None:
-        positive = (
-            "children",
-            "capacity",
-            "discovery_seconds",
-            "refresh_seconds",
-            "lock_seconds",
-            "prune_seconds",
-            "survey_seconds",
-        )
-        for name in (*positive, "heartbeat_seconds", "child_memory_mb"):
-            if getattr(self, name) <= 0:
-                raise ConfigurationError(f"{name} must be greater than zero, not {getattr(self, name)}")
+        _require_positive(self, "children", "capacity", "discovery_seconds", "heartbeat_seconds")
         if self.silent_seconds < 2 * self.heartbeat_seconds:
             raise ConfigurationError(
                 f"heartbeat_timeout of {self.silent_seconds} s is less than twice the heartbeat_interval of"
@@ -81,6 +66,52 @@ class WorkerOptions:
     @property
     def lock_url(self) -> str:
         return self.direct_url if self.direct_url is not None else self.url
+
+    @property
+    def members_of(self) -> str:
+        """The group under which instances know each other. Claims are taken under `group_id` itself."""
+        return self.group_id
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions(InstanceOptions):
+    """Options of `trickle worker`."""
+
+    children: int = 4
+    tick_seconds: float | None = None  # None: the setting scheduler_interval_ms of the database
+    refresh_seconds: float = 300.0  # longest refresh; the server ends it, then the parent ends the child
+    lock_seconds: float = 30.0
+    prune_seconds: float = 5.0
+    survey_seconds: float = 60.0
+    child_memory_mb: int = 1024
+    compile_program: CompileProgram | None = None  # None: the installed compiler
+
+    def __post_init__(self) -> None:
+        InstanceOptions.__post_init__(self)
+        _require_positive(self, "refresh_seconds", "lock_seconds", "prune_seconds", "survey_seconds", "child_memory_mb")
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions(InstanceOptions):
+    """Options of `trickle relay`."""
+
+    drain_seconds: float = 30.0
+    connections: int = 4  # of each subprocess, beside two that listen
+
+    def __post_init__(self) -> None:
+        InstanceOptions.__post_init__(self)
+        _require_positive(self, "connections")
+
+    @property
+    def members_of(self) -> str:
+        """Relays and workers of one group id do different work, so they are not members of one group."""
+        return RELAY_PREFIX + self.group_id
+
+
+def _require_positive(options: InstanceOptions, *names: str) -> None:
+    for name in names:
+        if getattr(options, name) <= 0:
+            raise ConfigurationError(f"{name} must be greater than zero, not {getattr(options, name)}")
 
 
 def _refuse_unwritable(name: str, value: str) -> None:

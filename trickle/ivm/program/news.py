@@ -22,12 +22,15 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id}"""
 
 
 def how_many_new(buffers: Sequence[int], enough: int) -> str:
-    """How many captured rows there are to read; counting ends where the change is known to be large."""
+    """How many captured rows there are to read; counting ends where the change is known to be large.
+
+    Planned as the reading of the statement is: else it would scan what a slower reader keeps in the buffer.
+    """
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
         f" ORDER BY b.xid LIMIT {enough + 1}) x)"
         for buffer in buffers
-        for condition in ("b.xid >= __pgt_xmax", "b.xid = ANY (__pgt_late)")
+        for condition in NEW
     )
 
 

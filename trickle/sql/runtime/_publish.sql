@@ -19,6 +19,10 @@ BEGIN
     EXECUTE format('INSERT INTO pgtrickle.%I (key, payload, headers, body, content_type, inserted_count) '
                    'VALUES ($1, $2, $3, $4, $5, 1) RETURNING pgt_id', box.outbox_table_name)
     INTO made USING key, payload, headers, body, content_type;
+    -- A relay that has nothing to do holds the bell of the outbox, and is told; else nobody needs to be.
+    IF NOT pg_try_advisory_xact_lock_shared(1885828972, hashtext(outbox) & 127) THEN
+        PERFORM pg_notify('pgtrickle_outbox', (hashtext(outbox) & 127) || ' ' || outbox);
+    END IF;
     RETURN made;
 END
 $fn$;

@@ -53,5 +53,8 @@ BEGIN
         USING came, went, CASE WHEN is_reset THEN '{"reset": true}'::jsonb ELSE '{}' END;
     END IF;
     PERFORM pg_notify('pgtrickle_outbox_new', box.outbox_table_name);
+    IF NOT pg_try_advisory_xact_lock_shared(pgtrickle._outbox_bell_class(), pgtrickle._outbox_bell(box.outbox_name)) THEN
+        PERFORM pg_notify('pgtrickle_outbox', pgtrickle._outbox_bell(box.outbox_name) || ' ' || box.outbox_name);
+    END IF;
 END
 $fn$;

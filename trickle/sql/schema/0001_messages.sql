@@ -77,3 +77,51 @@ CREATE TABLE pgtrickle.pgt_inbox_config (
     created_at          timestamptz NOT NULL DEFAULT now(),
     CHECK (aggregate_id_col IS NULL OR priority_col IS NULL)
 );
+
+-- What the relay carries: out of an outbox to a sink, or from a source into an inbox. Its place in an outbox is that of the
+-- consumer group that it reads as.
+CREATE TABLE pgtrickle.pgt_relay_pipelines (
+    pipeline_name text PRIMARY KEY CHECK (pipeline_name ~ '^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$'),
+    direction     text NOT NULL CHECK (direction IN ('forward', 'reverse')),
+    outbox_name   text,
+    group_name    text UNIQUE,
+    inbox_name    text,
+    enabled       boolean NOT NULL DEFAULT true,
+    connector     jsonb NOT NULL CHECK (jsonb_typeof(connector -> 'type') = 'string'),
+    options       jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(options) = 'object'),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    changed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((direction = 'forward') = (outbox_name IS NOT NULL AND group_name IS NOT NULL)),
+    CHECK ((direction = 'reverse') = (inbox_name IS NOT NULL))
+);
+
+-- What a destination refused for good, or no inbox could take, with all that is needed to try it again.
+CREATE TABLE pgtrickle.pgt_relay_dead_letters (
+    letter_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pipeline_name text NOT NULL,
+    event_id      text NOT NULL,
+    key           text,
+    payload       bytea NOT NULL,
+    content_type  text NOT NULL,
+    headers       jsonb NOT NULL DEFAULT '{}',
+    -- What the message was before it was encoded; for one that came in, its type and where it came from.
+    facts         jsonb NOT NULL DEFAULT '{}',
+    kind          text NOT NULL,
+    reason        text NOT NULL,
+    attempts      int NOT NULL,
+    failed_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    -- Somebody wants it to be tried again.
+    retry_at      timestamptz,
+    UNIQUE (pipeline_name, event_id)
+);
+CREATE INDEX pgt_relay_dead_letters_retry_idx ON pgtrickle.pgt_relay_dead_letters (pipeline_name, letter_id) WHERE retry_at IS NOT NULL;
+
+-- How each pipeline fares, as told by the relay that carries it whenever that changes.
+CREATE TABLE pgtrickle.pgt_relay_states (
+    pipeline_name text PRIMARY KEY REFERENCES pgtrickle.pgt_relay_pipelines ON DELETE CASCADE,
+    instance_id   text NOT NULL,
+    state         text NOT NULL CHECK (state IN ('starting', 'running', 'held', 'failed', 'stopped')),
+    reason        text,
+    since         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    told_at       timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);

@@ -1,0 +1,143 @@
+"""A pipeline made ready to run: its row read, its secrets filled in, its ends found, its messages' way compiled."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from trickle.db.pool import AsyncPool
+from trickle.relay import secrets
+from trickle.relay.bells import Bells
+from trickle.relay.delivery import Retry
+from trickle.relay.engine import Assembled
+from trickle.relay.failures import Failure
+from trickle.relay.forward import Forward
+from trickle.relay.incoming import Accept, compile_incoming
+from trickle.relay.letters import DeadLetters
+from trickle.relay.message import Incoming
+from trickle.relay.outbox import Outbox
+from trickle.relay.outgoing import compile_outgoing
+from trickle.relay.outlet import Limits
+from trickle.relay.pipeline import ForwardPipeline, Pipeline, ReversePipeline, StoredPipeline, read_pipeline, where
+from trickle.relay.protocol import PipelineRow
+from trickle.relay.registry import Kind, find
+from trickle.relay.reverse import Received, Reverse
+from trickle.relay.settings import Delivery, Intake
+from trickle.relay.standing import Standing
+from trickle.relay.view import Unusable, is_json, parsed, written
+
+
+class Assembly:
+    """What all pipelines of a process share, and how one is made."""
+
+    def __init__(self, pool: AsyncPool, bells: Bells, url: str) -> None:
+        self._pool = pool
+        self._bells = bells
+        self._url = url
+
+    def assemble(self, row: PipelineRow, standing: Standing) -> Assembled:
+        """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
+        resolved = _resolved(row)
+        pipeline = resolved.options
+        clean = partial(secrets.redact, secrets=resolved.secrets)
+        if isinstance(pipeline, ForwardPipeline):
+            return Assembled(self._forward(pipeline, standing, clean), resolved.fingerprint)
+        return Assembled(self._reverse(pipeline, standing, clean), resolved.fingerprint)
+
+    def fingerprint(self, row: PipelineRow) -> str:
+        """Of the secrets as they are now. Raises TrickleError when one is missing."""
+        return _resolved(row).fingerprint
+
+    def _forward(self, pipeline: ForwardPipeline, standing: Standing, clean: Callable[[str], str]) -> Forward:
+        connector = find(Kind.SINK, pipeline.sink.type)
+        options = self._with_our_url(pipeline.sink.options)
+        return Forward(
+            pipeline.name,
+            Outbox(self._pool, pipeline.name, pipeline.group),
+            DeadLetters(self._pool, pipeline.name),
+            lambda: connector.make(options),
+            compile_outgoing(pipeline),
+            limits(pipeline.delivery, clean),
+            self._bells,
+            pipeline.outbox,
+            standing,
+        )
+
+    def _reverse(self, pipeline: ReversePipeline, standing: Standing, clean: Callable[[str], str]) -> Reverse:
+        connector = find(Kind.SOURCE, pipeline.source.type)
+        options = self._with_our_url(pipeline.source.options)
+        return Reverse(
+            pipeline.name,
+            self._pool,
+            pipeline.inbox,
+            DeadLetters(self._pool, pipeline.name),
+            lambda: connector.make(options),
+            partial(received, compile_incoming(pipeline)),
+            limits(pipeline.intake, clean),
+            standing,
+        )
+
+    def _with_our_url(self, options: Any) -> Any:
+        """A connector that may lead back to our own database is told where that is."""
+        if hasattr(options, "default_url"):
+            return dataclasses.replace(options, default_url=self._url)
+        return options
+
+
+def limits(settings: Delivery | Intake, clean: Callable[[str], str]) -> Limits:
+    """The settings of a pipeline as its runner takes them."""
+    retry = Retry(settings.retry.max_attempts, settings.retry.backoff_ms / 1000, settings.retry.max_backoff_ms / 1000)
+    made = Limits(
+        batch_size=settings.batch_size,
+        max_in_flight=max(settings.max_in_flight, settings.batch_size),
+        max_in_flight_bytes=settings.max_in_flight_bytes,
+        retry=retry,
+        failure_threshold=settings.circuit_breaker.failure_threshold,
+        half_open_seconds=settings.circuit_breaker.half_open_seconds,
+        buries=settings.dead_letters.enabled,
+        keep_letters_days=settings.dead_letters.retention_days,
+        clean=clean,
+    )
+    if isinstance(settings, Intake):
+        return made
+    rate = settings.rate_limit
+    return dataclasses.replace(
+        made,
+        messages_per_second=rate.max_messages_per_second,
+        burst=rate.burst or max(1.0, rate.max_messages_per_second),
+        ordering=settings.ordering,
+    )
+
+
+def received(accept: Accept, message: Incoming) -> Received | Failure | None:
+    """The row that an inbox is to get. A payload that is not JSON is told as a JSON string, or in base64."""
+    accepted = accept(message)
+    if accepted is None or isinstance(accepted, Failure):
+        return accepted
+    try:
+        payload = _as_json(accepted)
+    except Unusable as unusable:
+        return unusable.failure
+    headers = accepted.headers
+    trace_id = headers.get("traceparent") or headers.get("trace_id") or headers.get("trace-id")
+    return Received(accepted.event_id, accepted.event_type, accepted.source, accepted.key, payload, trace_id)
+
+
+def _as_json(message: Incoming) -> str:
+    if is_json(message.content_type):
+        parsed(message.payload)
+        return message.payload.decode()
+    try:
+        return written(message.payload.decode()).decode()
+    except UnicodeDecodeError:
+        return written({"base64": base64.b64encode(message.payload).decode()}).decode()
+
+
+def _resolved(row: PipelineRow) -> secrets.Resolved[Pipeline]:
+    box = row.outbox if row.direction == "forward" else row.inbox
+    stored = StoredPipeline(row.name, row.direction, box or "", row.group, True, row.connector, row.options)
+    return secrets.resolve(read_pipeline(stored), os.environ, where=where(row.name))

@@ -1,0 +1,106 @@
+"""The life of a relay subprocess: cut loose, then carry what it is told until it is to leave.
+
+It never decides what is its own: the instance holds the claims and says so. When the instance is gone, so is it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+
+from trickle.db.pool import make_pool
+from trickle.logs import ChildChannel
+from trickle.relay.assemble import Assembly
+from trickle.relay.bells import Bells
+from trickle.relay.engine import Engine
+from trickle.relay.protocol import Carry, Leave, Report, Stopped
+from trickle.relay.standing import Standing
+from trickle.worker import exits
+from trickle.worker.isolate import die_with_parent, drop_descriptors, ignore_signals
+
+log = logging.getLogger(__name__)
+
+REPORT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierOptions:
+    """What a carrier is told at birth."""
+
+    url: str
+    role: str = "relay"  # of its sessions, in their names
+    connections: int = 4  # beside the two that hear the bells
+
+
+def main(options: CarrierOptions, pipe: Pipe, channel: ChildChannel | None, parent_pid: int) -> None:
+    """Entry after the fork; leaves the process with one of the codes in `exits`."""
+    ignore_signals()
+    if not die_with_parent(parent_pid):
+        os._exit(exits.STOPPED)
+    drop_descriptors((pipe.fileno(), *(channel.descriptors if channel else ())))
+    if channel is not None:
+        channel.adopt()
+    try:
+        asyncio.run(_live(options, pipe))
+        code = exits.STOPPED
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        code = exits.STOPPED
+    except Exception:
+        log.exception("a carrier crashed")
+        code = exits.CRASHED
+    if channel is not None:
+        channel.flush()
+    sys.stdout.flush()
+    # Everything else in this memory is a copy of the parent's; nothing of it may run its clean-up here.
+    os._exit(code)
+
+
+async def _live(options: CarrierOptions, pipe: Pipe) -> None:
+    bells = Bells(options.url, options.role)
+    async with make_pool(options.url, role=options.role, most=options.connections) as pool:
+        assembly = Assembly(pool, bells, options.url)
+        engine = Engine(assembly.assemble, assembly.fingerprint, lambda name: pipe.send(Stopped(frozenset((name,)))))
+        tasks = [asyncio.create_task(bells.run()), asyncio.create_task(_report(engine, pipe))]
+        try:
+            await _obey(engine, pipe)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _obey(engine: Engine, pipe: Pipe) -> None:
+    """Command after command until it is to leave."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(pipe.fileno(), readable.set)
+    try:
+        while True:
+            await readable.wait()
+            readable.clear()
+            while pipe.poll():
+                match pipe.recv():
+                    case Carry(rows):
+                        engine.carry(rows)
+                    case Leave():
+                        await engine.leave()
+                        pipe.send(Report(_copies(engine)))
+                        return
+    finally:
+        loop.remove_reader(pipe.fileno())
+
+
+async def _report(engine: Engine, pipe: Pipe) -> None:
+    while True:
+        await asyncio.sleep(REPORT_SECONDS)
+        pipe.send(Report(_copies(engine)))
+
+
+def _copies(engine: Engine) -> Mapping[str, Standing]:
+    return {name: copy.deepcopy(standing) for name, standing in engine.standings.items()}
