@@ -113,7 +113,7 @@ async def test_what_is_sent_arrives_with_its_id_and_headers_in_order(kafka: Clus
 async def test_calls_under_way_together_arrive_in_their_order(kafka: Cluster) -> None:
     topic = new_topic()
     async with sink_of(kafka, topic=topic) as sink:
-        batches = [[outgoing(n, key="one", body=b"x" * 5000) for n in range(s, s + 100)] for s in range(0, 1000, 100)]
+        batches = [[outgoing(n, key="one", body=b"x" * 2000) for n in range(s, s + 100)] for s in range(0, 1000, 100)]
         assert all(not failures for failures in await asyncio.gather(*map(sink.send, batches)))
     found = await asyncio.to_thread(stored, kafka, topic)
     assert [id_of(record) for record in found] == [f"event-{n}" for n in range(1000)]

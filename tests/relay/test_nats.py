@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -185,6 +186,22 @@ async def test_what_answers_and_is_no_stream_is_a_wrong_destination(nats: Broker
 
 
 @in_loop
+async def test_a_stream_without_a_leader_is_away_and_not_missing(start_nats: Callable[..., Broker]) -> None:
+    """A server without JetStream, and a client that knows of a stream: so a cluster answers that is choosing."""
+    broker = start_nats(jetstream=False)
+    async with client_of(broker) as client, sink_of(broker) as sink:
+
+        async def answer(message: Any) -> None:
+            known = ["S"] if b"S.known" in message.data else None
+            await message.respond(json.dumps({"streams": known}).encode())
+
+        await client.subscribe("$JS.API.STREAM.NAMES", cb=answer)
+        await client.flush()
+        messages = [outgoing(1, address="S.known"), outgoing(2, address="S.unknown"), outgoing(3, address="S.known")]
+        assert kinds(await sink.send(messages)) == {0: "unavailable", 1: "invalid_destination", 2: "unavailable"}
+
+
+@in_loop
 async def test_no_answer_is_a_timeout(nats: Broker) -> None:
     async with client_of(nats) as client, sink_of(nats, timeout_seconds=0.3) as sink:
         stream = await make_stream(client, no_ack=True)
@@ -196,6 +213,8 @@ async def test_no_answer_is_a_timeout(nats: Broker) -> None:
 _USERS = """authorization { users = [
   {user: "boss", password: "p"},
   {user: "writer", password: "w", permissions: {publish: ["Sx.open.>"], subscribe: ["_INBOX.>"]}},
+  {user: "mute", password: "m", permissions: {publish: {deny: ["$JS.ACK.>"]}}},
+  {user: "dumb", password: "d", permissions: {publish: {deny: ["$JS.API.CONSUMER.MSG.NEXT.>"]}}},
   {user: "deaf", password: "d", permissions: {subscribe: ["none"]}},
 ] }"""
 
@@ -222,6 +241,24 @@ async def test_who_may_what(start_nats: Callable[..., Broker]) -> None:
         assert deaf.failure.kind is FailureKind.AUTHORIZATION
         source = NatsSourceOptions(url=url, user="writer", password="w", stream="Sx", consumer="c", timeout_seconds=0.5)
         assert (await error_of(NatsSource(source))).failure.kind is FailureKind.AUTHORIZATION
+
+
+@in_loop
+async def test_a_source_that_may_not_ask_or_answer_says_so(start_nats: Callable[..., Broker]) -> None:
+    broker = start_nats(_USERS)
+    async with client_of(broker, user="boss", password="p") as client:
+        stream = await make_stream(client)
+        await client.jetstream().publish(f"{stream}.a", b"x")
+        async with source_of(broker, stream=stream, consumer="c", user="mute", password="m") as source:
+            taken = await take(source, 1)
+            for answer in (source.acknowledge, source.release):
+                with pytest.raises(ConnectorError, match="permissions violation") as caught:
+                    await answer(taken)
+                assert caught.value.failure.kind is FailureKind.AUTHORIZATION
+        async with source_of(broker, stream=stream, consumer="c", user="dumb", password="d") as source:
+            with pytest.raises(ConnectorError) as caught:
+                await source.receive(1, 0.2)
+            assert caught.value.failure.kind is FailureKind.AUTHORIZATION
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ from typing import Any
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from support.brokers import free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 from support.rabbitmq_server import Rabbitmq
 
+from trickle.relay.brokers.rabbitmq import kind_of
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.rabbitmq import RabbitmqSink, RabbitmqSinkOptions
 from trickle.relay.sources.rabbitmq import RabbitmqSource, RabbitmqSourceOptions
@@ -196,6 +198,23 @@ async def test_what_cannot_be_reached_says_why(rabbitmq: Rabbitmq, options: dict
     error = await error_of(RabbitmqSink(RabbitmqSinkOptions(**{**options, "url": url})))
     assert error.failure.kind is kind, error
     assert "SECRET" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (406, "PRECONDITION_FAILED - message size 9 is larger than configured max size 8", FailureKind.TOO_LARGE),
+        (406, "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'", FailureKind.DESTINATION),
+        (406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out", FailureKind.UNAVAILABLE),
+        (404, "NOT_FOUND - no queue 'q' in vhost '/'", FailureKind.DESTINATION),
+        (403, "ACCESS_REFUSED - access to queue 'q' refused", FailureKind.AUTHORIZATION),
+        (405, "RESOURCE_LOCKED - cannot obtain exclusive access", FailureKind.UNAVAILABLE),
+        (541, "INTERNAL_ERROR", FailureKind.UNAVAILABLE),
+    ],
+)
+def test_what_a_broker_says_when_it_closes_is_judged(code: int, text: str, kind: FailureKind) -> None:
+    assert kind_of(ChannelClosedByBroker(code, text)) is kind
+    assert kind_of(ConnectionClosedByBroker(code, text)) is kind
 
 
 @in_loop

@@ -8,7 +8,7 @@ connection is an error instead, for whoever waits on it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import math
 import re
 import ssl
@@ -24,6 +24,8 @@ from nats.aio.client import Client
 from trickle.relay.brokers import tls
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.options import option
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -135,9 +137,16 @@ class Link:
             client._status = Client.DISCONNECTED
             client._pending_data_size = 0
         reading = client._reading_task
-        with contextlib.suppress(Exception):
+        try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await client.close()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Otherwise nobody cancelled this: what the client waits for was cancelled with its own task.
+        except Exception as error:
+            log.debug("closing NATS: %s", error_text(error))
         if reading is not None and reading.done() and not reading.cancelled():
             reading.exception()  # known already
 

@@ -173,8 +173,12 @@ _BY_CODE = {
     403: FailureKind.AUTHORIZATION,
     404: FailureKind.DESTINATION,
     405: FailureKind.UNAVAILABLE,  # somebody else has the queue for himself
-    406: FailureKind.DESTINATION,  # declared otherwise than we do
     530: FailureKind.AUTHORIZATION,
+}
+_BY_PRECONDITION = {
+    "message size": FailureKind.TOO_LARGE,
+    "inequivalent arg": FailureKind.DESTINATION,  # declared otherwise than we do
+    "invalid arg": FailureKind.DESTINATION,
 }
 
 
@@ -192,8 +196,10 @@ def kind_of(error: BaseException | None) -> FailureKind:
                 code, text = cause.reply_code, cause.reply_text
                 if code == 530 and "not found" in text:
                     return FailureKind.DESTINATION
-                if code == 406 and "message size" in text:
-                    return FailureKind.TOO_LARGE
+                if code == 406:
+                    return next(
+                        (kind for word, kind in _BY_PRECONDITION.items() if word in text), FailureKind.UNAVAILABLE
+                    )
                 return _BY_CODE.get(code, FailureKind.UNAVAILABLE)
             case TimeoutError() | errors.AMQPHeartbeatTimeout():
                 return FailureKind.TIMEOUT

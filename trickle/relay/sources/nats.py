@@ -87,8 +87,7 @@ class NatsSource:
                 raise self._error(FailureKind.UNAVAILABLE, "JetStream does not answer: is it enabled?") from None
             raise self._error(kind or failure.kind, failure.reason) from None
         except (nats.errors.Error, OSError, ValueError) as error:
-            if self._forbidden:
-                raise self._error(FailureKind.AUTHORIZATION, self._forbidden) from None
+            self._check_rights()
             if isinstance(error, ValueError):
                 raise self._error(FailureKind.DESTINATION, str(error)) from None
             raise refusal(self._options, error) from None
@@ -107,6 +106,7 @@ class NatsSource:
             if self._trouble is not None:
                 raise self._trouble
             if not self._arrived:
+                self._check_rights()
                 link.check()
         taken = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
         return [self._incoming(message) for message in taken]
@@ -193,6 +193,7 @@ class NatsSource:
         for reply in replies:
             await self._publish(link, reply, word)
         await link.round_trip()
+        self._check_rights()
         self._held.difference_update(replies)
 
     async def _publish(self, link: Link, subject: str, body: bytes, reply: str = "") -> None:
@@ -225,6 +226,11 @@ class NatsSource:
 
     def _domain(self) -> dict[str, Any]:
         return {"domain": self._options.domain} if self._options.domain else {}
+
+    def _check_rights(self) -> None:
+        """What the server refuses to be told it does not answer."""
+        if self._forbidden:
+            raise self._error(FailureKind.AUTHORIZATION, self._forbidden)
 
     def _forbid(self, said: str) -> None:
         self._forbidden = said
