@@ -361,6 +361,22 @@ async def source_of_new_stream(broker: Broker) -> AsyncIterator[NatsSource]:
 
 
 @in_loop
+async def test_a_server_that_stands_still_is_given_up(start_nats: Callable[..., Broker]) -> None:
+    """Even when it reads nothing any more, and the client waits to write."""
+    broker = start_nats()
+    async with source_of_new_stream(broker) as source, sink_of(broker, subject="S.a", timeout_seconds=0.5) as sink:
+        broker.pause()
+        async with asyncio.timeout(10):
+            sending = [sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)]) for _ in range(3)]
+            for answer in await asyncio.gather(*sending, return_exceptions=True):
+                assert isinstance(answer, ConnectorError)
+                assert answer.failure.kind is FailureKind.TIMEOUT
+            await nothing_comes(source)
+            await sink.close()
+            await source.close()
+
+
+@in_loop
 async def test_a_cancelled_send_ends(start_nats: Callable[..., Broker]) -> None:
     broker = start_nats()
     async with client_of(broker) as client, sink_of(broker) as sink:

@@ -230,6 +230,20 @@ async def test_a_silent_server_is_given_up() -> None:
 
 
 @in_loop
+async def test_a_node_that_stands_still_is_given_up(rabbitmq: Rabbitmq) -> None:
+    queue = make_queue(rabbitmq)
+    async with sink_of(rabbitmq, routing_key=queue, timeout_seconds=0.5) as sink, source_of(rabbitmq, queue) as source:
+        with rabbitmq.paused():
+            async with asyncio.timeout(10):
+                with pytest.raises(ConnectorError) as caught:
+                    await sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)])
+                assert caught.value.failure.kind is FailureKind.TIMEOUT
+                await nothing_comes(source)
+                await sink.close()
+                await source.close()
+
+
+@in_loop
 async def test_a_source_takes_what_a_sink_sent(rabbitmq: Rabbitmq) -> None:
     queue = make_queue(rabbitmq)
     headers = {"Trickle-Event-Type": "order.paid", "Grund": "für 100 %"}

@@ -237,6 +237,25 @@ async def test_a_server_that_stands_still_is_given_up(redis: Broker) -> None:
             await sink.send([outgoing(1)])
 
 
+@in_loop
+async def test_a_server_that_reads_nothing_is_given_up(start_redis: Callable[..., Broker]) -> None:
+    broker = start_redis()
+    async with (
+        source_of(broker, "s", timeout_seconds=0.5) as source,
+        sink_of(broker, stream="s", timeout_seconds=0.5) as sink,
+    ):
+        broker.pause()
+        async with asyncio.timeout(10):
+            sending = [sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)]) for _ in range(3)]
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            assert all(isinstance(answer, ConnectorError) and answer.failure.kind.passes for answer in answers)
+            with pytest.raises(ConnectorError) as caught:
+                await source.receive(1, 0.1)
+            assert caught.value.failure.kind is FailureKind.TIMEOUT
+            await sink.close()
+            await source.close()
+
+
 @pytest.mark.parametrize("dedup_seconds", [0, 600])
 @in_loop
 async def test_a_killed_server_loses_nothing(start_redis: Callable[..., Broker], dedup_seconds: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,11 @@ class Broker:
         if self._process is not None:
             self._process.kill()
             self._process.wait(30)
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and says nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
 
     def _is_up(self) -> bool:
         assert self._process is not None

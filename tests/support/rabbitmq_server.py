@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,16 @@ class Rabbitmq:
             if self._process.stdin is not None:
                 self._process.stdin.close()
             until(lambda: not self._port_answers(), seconds=30, what="RabbitMQ is dead")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Its processes keep their connections and say nothing."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def ask(self, *words: str) -> None:
         """rabbitmqctl."""

@@ -24,6 +24,7 @@ from trickle.relay.options import option
 
 Answer = TypeVar("Answer")
 
+_CLOSE_SECONDS = 1.0  # a peer that does not say goodbye is not waited for; missing heartbeats end what is left
 SHORT = 255  # bytes of what AMQP calls a short string
 
 
@@ -131,7 +132,7 @@ class Link:
         with contextlib.suppress(Exception):
             connection.close()
             if was_open:
-                async with asyncio.timeout(self._options.connect_timeout_seconds):
+                async with asyncio.timeout(_CLOSE_SECONDS):
                     await asyncio.shield(self.gone)
 
     def _lost(self, _: object, error: BaseException) -> None:

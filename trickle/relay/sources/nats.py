@@ -34,6 +34,7 @@ from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
 
+_CLOSE_SECONDS = 2.0  # what is not given back by then comes again when the server has waited long enough
 _ID = "nats-msg-id"
 _NO_SUCH_STREAM = 10059
 _STARTS = {"all": DeliverPolicy.ALL, "new": DeliverPolicy.NEW, "last": DeliverPolicy.LAST}
@@ -125,7 +126,7 @@ class NatsSource:
             return
         link, self._link = self._link, None
         with contextlib.suppress(ConnectorError, nats.errors.Error, OSError, TimeoutError):
-            async with asyncio.timeout(self._options.connect_timeout_seconds):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 link.check()
                 for reply in self._held:
                     await link.client.publish(reply, b"-NAK")
