@@ -23,8 +23,9 @@ from support.loops import in_loop
 
 from trickle.relay.brokers.kafka import kind_of, may_be_topic
 from trickle.relay.failures import ConnectorError, FailureKind
+from trickle.relay.positions import Position
 from trickle.relay.sinks.kafka import KafkaSink, KafkaSinkOptions
-from trickle.relay.sources.kafka import KafkaSource, KafkaSourceOptions, Position
+from trickle.relay.sources.kafka import KafkaSource, KafkaSourceOptions
 
 _numbers = itertools.count()
 

@@ -18,7 +18,7 @@ from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 
-from trickle.relay.brokers.nats import read_header, write_header
+from trickle.relay.brokers.nats_headers import read_header, write_header
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.nats import NatsSink, NatsSinkOptions
 from trickle.relay.sources.nats import NatsSource, NatsSourceOptions

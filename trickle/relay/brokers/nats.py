@@ -10,18 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
 
 from trickle.relay.brokers import tls
+from trickle.relay.brokers.nats_headers import PLAIN, read_block
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.options import option
 
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 _CLOSE_SECONDS = 1.0  # a peer that does not say goodbye is not waited for
-_PLAIN_HEADERS = b"NATS/1.0\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +55,10 @@ class _Client(Client):
     """Reads headers as they are on the wire: the client's own reader drops all of them when one is not ASCII."""
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        if not headers or not headers.startswith(_PLAIN_HEADERS):
+        if not headers or not headers.startswith(PLAIN):
             answer: dict[str, str] | None = await super()._process_headers(headers)  # a status
             return answer
-        lines = headers[len(_PLAIN_HEADERS) :].decode("utf-8", "replace").split("\r\n")
-        parts = (line.partition(":") for line in lines if line)
-        return {name.strip(): value.strip() for name, _, value in parts}
+        return read_block(headers)
 
 
 class Link:
@@ -247,20 +244,6 @@ def error_text(error: BaseException | None) -> str:
     return (
         str(error).removeprefix("nats: ") or type(error).__name__ if error is not None else "the connection is closed"
     )
-
-
-_FOREIGN = re.compile(r"[^\x20-\x7e]|^ | $|%[0-9A-Fa-f]{2}")
-_PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
-
-
-def write_header(value: str) -> str:
-    """A header may hold printable ASCII only: anything else is percent-encoded, and so is what would look like it."""
-    return quote(value, safe=_PLAIN) if _FOREIGN.search(value) else value
-
-
-def read_header(value: str) -> str:
-    """What `write_header` was given."""
-    return unquote(value) if "%" in value else value
 
 
 _KINDS = {

@@ -25,7 +25,8 @@ from typing import Any
 import nats.errors
 from nats.aio.msg import Msg
 
-from trickle.relay.brokers.nats import Link, NatsConnection, judge, refusal, write_header
+from trickle.relay.brokers.nats import Link, NatsConnection, judge, refusal
+from trickle.relay.brokers.nats_headers import write_header
 from trickle.relay.connector import NO_FAILURES, SinkConnector
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.headers import CONTENT_TYPE, KEY

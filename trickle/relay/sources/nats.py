@@ -27,7 +27,8 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, read_header, refusal
+from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, refusal
+from trickle.relay.brokers.nats_headers import read_header
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import inbound
