@@ -269,6 +269,8 @@ async def test_a_source_that_may_not_ask_or_answer_says_so(start_nats: Callable[
         ({"url": "nats://nowhere.invalid:4222"}, FailureKind.UNAVAILABLE),
         ({"url": " , "}, FailureKind.DESTINATION),
         ({"url": "nats://127.0.0.1:{port}", "tls_enabled": True, "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
+        ({"url": "nats://127.0.0.1:{port}", "tls_enabled": True, "password": "p"}, FailureKind.TLS),
+        ({"url": "tls://127.0.0.1:{port}"}, FailureKind.TLS),
         ({"url": "nats://127.0.0.1:{port}", "credentials": "/nowhere"}, FailureKind.AUTHENTICATION),
         ({"url": "nats://127.0.0.1:{port}", "nkey": "SUSECRET"}, FailureKind.AUTHENTICATION),
     ],

@@ -190,6 +190,7 @@ async def test_an_exchange_deleted_under_a_sink_is_an_error(rabbitmq: Rabbitmq) 
         ),
         ({"url": "amqps://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
         ({"url": "amqps://127.0.0.1:{port}"}, FailureKind.TLS),
+        ({"url": "amqp://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
     ],
 )
 @in_loop

@@ -186,6 +186,7 @@ async def test_who_may_what(start_redis: Callable[..., Broker]) -> None:
         ({"url": "http://127.0.0.1"}, FailureKind.DESTINATION),
         ({"url": "redis://127.0.0.1:{port}/99999"}, FailureKind.DESTINATION),
         ({"url": "rediss://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
+        ({"url": "redis://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
     ],
 )
 @in_loop

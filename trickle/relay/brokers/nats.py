@@ -42,7 +42,7 @@ class NatsConnection:
     token: str = option("Token, where the server wants one instead of a user.", default="", secret=True)
     nkey: str = option("Seed of an nkey (SU…).", default="", secret=True)
     credentials: str = option("Path of a credentials file (.creds), which holds a JWT and a seed.", default="")
-    tls_enabled: bool = option("Insist on TLS even where the server does not.", default=False)
+    tls_enabled: bool = option("Insist on TLS, as a certificate here or tls:// in the url do.", default=False)
     tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
     tls_client_cert: str = option("Path of the client's certificate.", default="")
     tls_client_key: str = option("Path of the client's key.", default="")
@@ -52,7 +52,20 @@ class NatsConnection:
 
 
 class _Client(Client):
-    """Reads headers as they are on the wire: the client's own reader drops all of them when one is not ASCII."""
+    """Insists on TLS if told to, and reads headers as they are on the wire.
+
+    The client itself speaks TLS only where the server requires it, and sends a password in the clear elsewhere. And it
+    drops all headers of a message when one is not ASCII.
+    """
+
+    insists_on_tls = False
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if self.insists_on_tls and initial_connection:
+            if not info.get("tls_required") and not info.get("tls_available"):
+                raise ssl.SSLError("the server does not offer TLS")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
         if not headers or not headers.startswith(PLAIN):
@@ -70,7 +83,8 @@ class Link:
         self._error: BaseException | None = None  # why it is lost
         self._is_open = False
         self._is_closed = False
-        self.client: Client = _Client()
+        self.client = _Client()
+        self.client.insists_on_tls = _wants_tls(options)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when it is lost
 
     async def open(self) -> None:
@@ -181,7 +195,9 @@ def _servers(options: NatsConnection) -> list[str]:
 def _arguments(options: NatsConnection) -> dict[str, Any]:
     if options.credentials:
         Path(options.credentials).read_bytes()  # the client would look for it only when a server asks
-    wants_tls = options.tls_enabled or "tls://" in options.url or options.tls_ca_cert or options.tls_client_cert
+    trust = None
+    if _wants_tls(options):
+        trust = tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key)
     return {
         "name": "trickle",
         "user": options.user or None,
@@ -189,7 +205,7 @@ def _arguments(options: NatsConnection) -> dict[str, Any]:
         "token": options.token or None,
         "nkeys_seed_str": options.nkey or None,
         "user_credentials": options.credentials or None,
-        "tls": tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key) if wants_tls else None,
+        "tls": trust,
         "tls_hostname": options.tls_hostname or None,
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,  # each server is tried twice, then connecting has failed
@@ -198,6 +214,11 @@ def _arguments(options: NatsConnection) -> dict[str, Any]:
         "flush_timeout": options.timeout_seconds,
         "ping_interval": 10,
     }
+
+
+def _wants_tls(options: NatsConnection) -> bool:
+    files = options.tls_ca_cert or options.tls_client_cert
+    return options.tls_enabled or bool(files) or "tls://" in options.url
 
 
 def hosts(options: NatsConnection) -> str:

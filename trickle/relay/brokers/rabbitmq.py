@@ -154,6 +154,8 @@ def _parameters(options: RabbitmqConnection) -> pika.URLParameters:
     if parameters.ssl_options is not None:
         context = tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key)
         parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+    elif options.tls_ca_cert or options.tls_client_cert:
+        raise ConnectorError(FailureKind.TLS, "certificates are for TLS: give the url like amqps://host:5671/vhost")
     parameters.connection_attempts = 1
     parameters.socket_timeout = options.connect_timeout_seconds
     parameters.stack_timeout = options.connect_timeout_seconds
