@@ -147,10 +147,11 @@ async def test_a_stream_is_cut(redis: Broker) -> None:
         assert 10 <= await client.xlen(stream) < 500
 
 
+@pytest.mark.parametrize("dedup_seconds", [0, 60])
 @in_loop
-async def test_a_server_out_of_memory_has_taken_nothing(start_redis: Callable[..., Broker]) -> None:
+async def test_a_server_out_of_memory_has_taken_nothing(start_redis: Callable[..., Broker], dedup_seconds: int) -> None:
     broker = start_redis("--maxmemory-policy", "noeviction")
-    async with client_of(broker) as client, sink_of(broker, stream="s") as sink:
+    async with client_of(broker) as client, sink_of(broker, stream="s", dedup_seconds=dedup_seconds) as sink:
         await client.config_set("maxmemory", 1)
         with pytest.raises(ConnectorError) as caught:
             await sink.send([outgoing(n) for n in range(10)])
