@@ -71,7 +71,8 @@ async def connect(url: str, *, role: str, seconds: float) -> Connection:
         raise ConfigurationError(
             "the connection string is not valid", hint="use postgresql://user@host:port/database"
         ) from None
-    opening = AsyncConnection.connect(url, autocommit=True, **settings)
+    # In any other encoding, which a url or the environment may ask for, there are texts that cannot be sent.
+    opening = AsyncConnection.connect(url, autocommit=True, client_encoding="UTF8", **settings)
     try:
         return await asyncio.wait_for(opening, seconds)
     except TimeoutError:

@@ -18,6 +18,7 @@ from trickle.relay.failures import Failure, FailureKind
 from trickle.relay.headers import outbound
 from trickle.relay.message import Outgoing
 from trickle.relay.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from trickle.relay.view import is_json
 
 _CLOUDEVENT = "application/cloudevents+json"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -109,7 +110,7 @@ def fault_of(message: Outgoing, *, batched: bool) -> Failure | None:
     for name, value in (("Idempotency-Key", message.event_id), *outbound(message).items()):
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return Failure(FailureKind.ENCODING, f"the header {name!r} has a name or value that HTTP does not allow")
-    if batched and "json" not in message.content_type:
+    if batched and not is_json(message.content_type):
         return Failure(FailureKind.ENCODING, "only JSON can be sent in batches, as the elements of an array")
     try:
         url_of("https://host/", message.address)

@@ -35,6 +35,7 @@ from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
 from trickle.relay.signatures import ID_HEADER, Scheme, Verifier, keys
+from trickle.relay.view import is_json
 
 _CHUNK_BYTES = 64 * 1024
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -213,7 +214,7 @@ def fault_of(headers: Mapping[str, str], body: bytes) -> str | None:
         "".join((*headers, *headers.values())).encode()
     except UnicodeEncodeError:
         return "a header is not UTF-8"
-    if "json" not in headers.get("content-type", ""):
+    if not is_json(headers.get("content-type", "")):
         return None
     try:
         # Numbers stay text: a large one is no fault, and not to be computed.
