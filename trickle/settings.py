@@ -75,6 +75,13 @@ class Settings:
         maximum=64,
         flag="--workers",
     )
+    relay_processes: int = setting(
+        1,
+        "Subprocesses in which a relay carries its pipelines.",
+        minimum=1,
+        maximum=64,
+        flag="--processes",
+    )
     capacity: int = setting(
         1,
         "Share of the work this instance takes, relative to the others of its group.",

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.pigeon import pigeon_post
 
 from trickle.errors import ConfigurationError
+from trickle.relay import declare
 from trickle.relay.declare import read_file, read_text
 from trickle.relay.diff import Deed, plan, render
-from trickle.relay.pipeline import Pipeline, read_document
+from trickle.relay.pipeline import ForwardPipeline, Pipeline, ReversePipeline, read_document
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,6 +63,13 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
     made = read_file(tmp_path / "a.yml")
     assert made == read_file(tmp_path / "a.toml")
     assert [pipeline.name for pipeline in made] == ["orders-to-pigeons", "mail"]
+
+
+def test_the_example_is_one() -> None:
+    example = "\n".join(line for line in (declare.__doc__ or "").splitlines() if line.startswith("    "))
+    orders, mail = read_text(example, "relay.yaml")
+    assert isinstance(orders, ForwardPipeline) and orders.sink.type == "nats"
+    assert isinstance(mail, ReversePipeline) and mail.source.type == "kafka"
 
 
 def test_every_mistake_is_told_with_its_line() -> None:
@@ -142,6 +152,19 @@ pipelines:
     ]
     assert len(read_text(text.replace("many", "3"), "relay.yaml")) == 2
     assert said("pipelines: &a\n  a: *a")[0].startswith("relay.yaml:2: pipelines.a: a pipeline has an outbox and")
+
+
+@given(st.text(alphabet="ab:{}[]&*-|>!'\"\n #,?%@`\\0~<", max_size=30), st.sampled_from(["r.yaml", "r.toml"]))
+def test_any_text_is_told_what_is_wrong(text: str, name: str) -> None:
+    for prefix in ("", "pipelines:\n  a: ", "[pipelines.a]\n"):
+        with pytest.raises(ConfigurationError):
+            read_text(prefix + text, name)
+
+
+def test_what_contains_itself_is_refused() -> None:
+    assert said("pipelines: {a: {outbox: &x [*x], sink: {type: pigeon, url: x}}}") == [
+        "relay.yaml:1: pipelines.a.outbox: what is given is not text"
+    ]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -160,6 +160,7 @@ def test_what_is_no_object_is_refused(given: object) -> None:
         {"url": "host=loft password=hunter22 dbname=x"},
         {"url": "postgresql://loft/x?password=hunter22"},
         {"names": ["amqp://me:hunter22@loft"]},
+        {"labels": {"Authorization": "Bearer hunter22"}},
     ],
 )
 def test_a_secret_in_clear_is_refused_and_not_repeated(given: dict[str, Any]) -> None:
@@ -182,6 +183,7 @@ def test_a_secret_in_clear_is_refused_and_not_repeated(given: dict[str, Any]) ->
         {"url": "${env:URL}"},
         {"subject": "${env:STAGE}.{op}"},
         {"cares": "password == 'x'"},
+        {"labels": {"Authorization": "Bearer ${env:TOKEN}", "x": "y"}},
     ],
 )
 def test_references_stand_for_secrets(given: dict[str, Any]) -> None:

@@ -129,6 +129,7 @@ def test_all_mistakes_are_told_in_order() -> None:
         ),
         ({"outbox": "a", "sink": PIGEON, "outbx": 1}, "outbx: no such key, did you mean 'outbox'?"),
         ({"outbox": "a", "sink": PIGEON, "format": "xml"}, 'format: "xml": no such choice, there are cloudevents, '),
+        ({"outbox": "a", "sink": PIGEON, "format": {}}, "format: {} is not text"),
         ({"outbox": "a", "sink": PIGEON, "format_options": 5}, "format_options: 5 is not an object"),
         ({"outbox": "a", "sink": PIGEON, "retry": {"backoff_ms": 40000}}, "retry: max_backoff_ms is less than"),
         (
@@ -249,6 +250,42 @@ def test_what_is_written_reads_the_same(name: str, document: dict[str, Any], wit
     assert read_document(name, to_document(made, with_defaults=with_defaults)) == made
     assert read_pipeline(to_stored(made, with_defaults=with_defaults)) == made
     assert to_document(read_document(name, to_document(made))) == to_document(made)
+
+
+ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["pigeon", "${env:A}", "{"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = ["outbox", "inbox", "sink", "source", "type", "source_type", "sink_type", "retry", "format", "format_options"]
+KEYS += [
+    "transform",
+    "transforms",
+    "routing",
+    "rules",
+    "headers",
+    "mapping",
+    "dlq",
+    "encoding",
+    "batch_size",
+    "enabled",
+]
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(st.sampled_from(KEYS), ANY_JSON | st.dictionaries(st.sampled_from(KEYS), ANY_JSON, max_size=3)))
+def test_whatever_is_given_is_a_pipeline_or_told_why_not(document: dict[str, Any]) -> None:
+    try:
+        made = read_document("post", document)
+    except Misconfigured as error:
+        assert error.problems
+    else:
+        assert read_document("post", to_document(made)) == made
 
 
 def test_what_is_written_has_no_defaults_unless_they_are_asked_for() -> None:

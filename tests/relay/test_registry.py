@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from support.pigeon import pigeon_post
 from support.repository import PACKAGE, setup_cfg
 
 from trickle.errors import ConfigurationError
-from trickle.relay import registry
+from trickle.relay import options, registry
 from trickle.relay.connector import SinkConnector, SourceConnector
 from trickle.relay.registry import BUILT_IN, Kind
 
@@ -36,6 +37,24 @@ def test_every_connector_of_ours_is_what_it_says(kind: Kind, name: str) -> None:
     assert isinstance(made, SinkConnector if kind is Kind.SINK else SourceConnector)
     assert made.identity and made.boundary
     assert all("option" in field.metadata or field.name == "default_url" for field in fields(made.options))
+
+
+@pytest.mark.parametrize(("kind", "name"), OURS)
+def test_what_is_called_a_secret_is_one(kind: Kind, name: str) -> None:
+    if importlib.util.find_spec(registry.module_of(kind, name)) is None:
+        pytest.skip(f"there is no {kind} {name} in this checkout")
+    for option in options.fields(registry.find(kind, name).options):
+        if re.search(r"password|secret|token|nkey", option.name) and not re.search(r"header|_file$", option.name):
+            assert option.about.secret, option.name
+
+
+@pytest.mark.parametrize(("kind", "name"), OURS)
+def test_a_sink_has_one_template_at_most(kind: Kind, name: str) -> None:
+    """It is that of the addresses; another one would never be filled in."""
+    if importlib.util.find_spec(registry.module_of(kind, name)) is None:
+        pytest.skip(f"there is no {kind} {name} in this checkout")
+    found = [option.name for option in options.fields(registry.find(kind, name).options) if option.about.template]
+    assert len(found) <= (1 if kind is Kind.SINK else 0)
 
 
 @pytest.mark.parametrize("kind", Kind)

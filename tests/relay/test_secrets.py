@@ -26,6 +26,7 @@ class Outer:
     several: tuple[Inner, ...] = option("Many.", default=())
     headers: dict[str, str] = option("Texts.", default={})
     eggs: int = option("A number.", default=2)
+    subject: str = option("A template.", default="", template=True)
 
 
 def filled(outer: Outer, **environment: str) -> Resolved[Outer]:
@@ -58,6 +59,11 @@ def test_what_has_no_reference_stays_the_very_same() -> None:
 
 def test_what_is_filled_in_is_not_looked_through() -> None:
     assert filled(Outer("${env:A}"), A="${env:B}", B="b").options.url == "${env:B}"
+
+
+def test_what_is_put_into_a_template_is_no_template() -> None:
+    made = filled(Outer("${env:A}", subject="{op}.${env:A}"), A="{key}").options
+    assert (made.url, made.subject) == ("{key}", "{op}.{{key}}")
 
 
 def test_nothing_filled_in_is_in_a_repr() -> None:

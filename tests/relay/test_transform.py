@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.pigeon import incoming, message, pigeon_post
 
 from trickle.relay import transform
@@ -153,6 +155,47 @@ def test_a_message_that_cannot_be_told_fails_alone(options: dict[str, Any], seen
 )
 def test_what_is_no_expression_is_said_when_it_is_read(expression: str, said: str) -> None:
     assert (transform.wrong(expression) or "").startswith(said)
+
+
+PAYLOADS = st.binary(max_size=20) | st.sampled_from(
+    [
+        b"",
+        b"null",
+        b'{"v": 1, "inserted": [], "deleted": []}',
+        b'{"v": 1, "inserted": [1, {"a": 1}], "deleted": [{"a": 1.0}]}',
+        b'{"v": 1, "inserted": [{"a": 1}, ], "deleted": ["inserted"]}',
+        b'{"a": {"b": [1, "x", null]}, "inserted": 1}',
+    ]
+)
+CONTENT_TYPES = st.sampled_from(["application/json", "", "text/plain", "application/cloudevents+json", "x/y+json;a=b"])
+FORMATS = st.sampled_from(
+    [
+        {"format": "raw"},
+        {"format": "native", "format_options": {"include_headers": True}},
+        {"format": "cloudevents", "format_options": {"type": "{payload.a.b.0|t}"}},
+        {"format": "cloudevents", "format_options": {"mode": "binary"}},
+        {"format": "debezium", "format_options": {"key_columns": ["a"], "emit_tombstones": True}},
+    ]
+)
+TRANSFORMS = st.sampled_from([{}, {"filter": "a || !a"}, {"payload": "[@, max(a.b)]"}, {"payload": "@", "filter": "@"}])
+
+
+@given(PAYLOADS, CONTENT_TYPES, FORMATS, TRANSFORMS, st.sampled_from([{}, {"key": "{payload.a}"}]))
+def test_any_message_goes_out_or_fails_alone(
+    payload: bytes, content_type: str, format: dict[str, Any], transform: dict[str, Any], more: dict[str, Any]
+) -> None:
+    prepare = outgoing(**format, **more, transform=transform)
+    made = prepare(message(payload, content_type=content_type, is_jsonb=False))
+    if not isinstance(made, Failure):
+        assert len({out.event_id for out in made}) == len(made)
+
+
+@given(PAYLOADS, CONTENT_TYPES, st.sampled_from(["raw", "native", "cloudevents"]), TRANSFORMS)
+def test_any_message_comes_in_or_fails_alone(
+    payload: bytes, content_type: str, format: str, transform: dict[str, Any]
+) -> None:
+    accept = accepting(format=format, transform=transform, mapping={"key": "a.b"})
+    accept(incoming(payload, content_type=content_type))
 
 
 def accepting(**options: Any) -> Accept:

@@ -21,6 +21,7 @@ from trickle.cli.list import list_stream_tables
 from trickle.cli.pause import pause, resume
 from trickle.cli.pg import pg_app
 from trickle.cli.refresh import refresh
+from trickle.cli.relay import relay_app
 from trickle.cli.settings import settings
 from trickle.cli.status import status
 from trickle.cli.verify import verify
@@ -78,6 +79,7 @@ VERBS: dict[str, Callable[..., None]] = {
 for name, verb in VERBS.items():
     app.command(name)(verb)
 app.add_typer(pg_app, name="pg")
+app.add_typer(relay_app, name="relay")
 
 
 def main() -> None:

@@ -28,6 +28,11 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
 
 
+def json_line(value: Any) -> str:
+    """One line of JSON, for streams."""
+    return json.dumps(plain(value), ensure_ascii=False)
+
+
 def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title: str = "") -> None:
     """A table with one line per row; a missing key is an empty cell."""
     table = Table(box=box.SIMPLE, title=title or None, title_justify="left")

@@ -7,11 +7,12 @@ import dataclasses
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from trickle.db.pool import AsyncPool
 from trickle.relay import secrets
 from trickle.relay.bells import Bells
+from trickle.relay.connector import Sink, Source
 from trickle.relay.delivery import Retry
 from trickle.relay.engine import Assembled
 from trickle.relay.failures import Failure
@@ -20,7 +21,7 @@ from trickle.relay.incoming import Accept, compile_incoming
 from trickle.relay.letters import DeadLetters
 from trickle.relay.message import Incoming
 from trickle.relay.outbox import Outbox
-from trickle.relay.outgoing import compile_outgoing
+from trickle.relay.outgoing import Prepare, compile_outgoing
 from trickle.relay.outlet import Limits
 from trickle.relay.pipeline import ForwardPipeline, Pipeline, ReversePipeline, StoredPipeline, read_pipeline, where
 from trickle.relay.protocol import PipelineRow
@@ -54,12 +55,12 @@ class Assembly:
 
     def _forward(self, pipeline: ForwardPipeline, standing: Standing, clean: Callable[[str], str]) -> Forward:
         connector = find(Kind.SINK, pipeline.sink.type)
-        options = self._with_our_url(pipeline.sink.options)
+        options = _with_url(pipeline.sink.options, self._url)
         return Forward(
             pipeline.name,
             Outbox(self._pool, pipeline.name, pipeline.group),
             DeadLetters(self._pool, pipeline.name),
-            lambda: connector.make(options),
+            lambda: cast(Sink, connector.make(options)),
             compile_outgoing(pipeline),
             limits(pipeline.delivery, clean),
             self._bells,
@@ -69,23 +70,41 @@ class Assembly:
 
     def _reverse(self, pipeline: ReversePipeline, standing: Standing, clean: Callable[[str], str]) -> Reverse:
         connector = find(Kind.SOURCE, pipeline.source.type)
-        options = self._with_our_url(pipeline.source.options)
+        options = _with_url(pipeline.source.options, self._url)
         return Reverse(
             pipeline.name,
             self._pool,
             pipeline.inbox,
             DeadLetters(self._pool, pipeline.name),
-            lambda: connector.make(options),
+            lambda: cast(Source, connector.make(options)),
             partial(received, compile_incoming(pipeline)),
             limits(pipeline.intake, clean),
             standing,
         )
 
-    def _with_our_url(self, options: Any) -> Any:
-        """A connector that may lead back to our own database is told where that is."""
-        if hasattr(options, "default_url"):
-            return dataclasses.replace(options, default_url=self._url)
-        return options
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plain:
+    """A pipeline for whoever looks at it from outside."""
+
+    pipeline: Pipeline
+    encode: Prepare
+    make: Callable[[], Sink | Source]
+
+
+def plain(row: PipelineRow, url: str) -> Plain:
+    """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
+    pipeline = _resolved(row).options
+    if isinstance(pipeline, ForwardPipeline):
+        connector, options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
+        return Plain(pipeline, compile_outgoing(pipeline), lambda: connector.make(options))
+    connector, options = find(Kind.SOURCE, pipeline.source.type), _with_url(pipeline.source.options, url)
+    return Plain(pipeline, lambda message: (), lambda: connector.make(options))
+
+
+def _with_url(options: Any, url: str) -> Any:
+    """A connector that may lead back to our own database is told where that is."""
+    return dataclasses.replace(options, default_url=url) if hasattr(options, "default_url") else options
 
 
 def limits(settings: Delivery | Intake, clean: Callable[[str], str]) -> Limits:

@@ -73,7 +73,7 @@ class SinkConnector(Generic[Options]):
     name: str  # the `type` in the configuration
     options: type[Options]  # a dataclass made of `options.option` fields
     make: Callable[[Options], Sink]
-    address: str  # what an address is here: "subject", "topic", …
+    address: str  # what an address is here, in words: "subject", "topic", …; the one option that is a template has it
     identity: str  # by what the destination can recognise a message that comes again
     boundary: str  # what must have happened before a message counts as delivered
     extra: str | None = None  # the extra of the package that brings the client library

@@ -7,7 +7,7 @@
         transform: {filter: "total > `100`"}
       mail-from-kafka:
         inbox: mail
-        source: {type: kafka, brokers: localhost, topic: mail}
+        source: {type: kafka, brokers: "localhost:9092", topic: mail, group_id: mail}
 
 In TOML the same is `[pipelines.orders-to-nats]` and below it `[pipelines.orders-to-nats.sink]`. A file says all about
 the pipelines that it names; what they leave out has its default. Mistakes are told all at once, in YAML with their

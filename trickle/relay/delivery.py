@@ -164,7 +164,7 @@ class Delivery:
         return item.attempts >= self._retry.max_attempts and self._accepted > item.accepted_before
 
     def _pause(self, item: Item, failure: Failure, draw: float) -> float:
-        exponential = self._retry.backoff_seconds * 2 ** min(item.attempts - 1, 30)
+        exponential = self._retry.backoff_seconds * 2.0 ** min(item.attempts - 1, 30)
         pause = min(self._retry.max_backoff_seconds, exponential) * (0.75 + 0.5 * draw)
         return max(pause, failure.retry_after or 0.0)
 

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any, cast
 
-from trickle.relay import pg_tide, registry
+from trickle.relay import declare, pg_tide, registry
 from trickle.relay.connector import AnyConnector, SinkConnector
 from trickle.relay.formats import FORMATS
 from trickle.relay.options import Field, fields
@@ -42,6 +42,13 @@ def _page() -> Iterator[str]:
     yield "  `{headers.NAME}`, `{payload.path}`; behind a `|` stands what is taken when there is no such value. A brace"
     yield "  that means itself is doubled."
     yield '- **Dots** lead into objects: `retry.max_attempts` is `{"retry": {"max_attempts": …}}`.'
+    yield from (
+        "",
+        "## In a file",
+        "",
+        "YAML or TOML, read by `trickle relay apply FILE`; pipelines by their names.",
+    )
+    yield from ("", "```yaml", *_example(), "```")
     yield from _section("## From an outbox to a sink", ForwardEnds, Delivery)
     yield from _section("## From a source into an inbox", ReverseEnds, Intake)
     yield from ("", "## Formats", "", "`format` chooses one, `format_options` has these keys.")
@@ -73,7 +80,7 @@ def _connector(kind: Kind, name: str, connector: AnyConnector) -> Iterator[str]:
     if about.extra:
         yield f"- Needs `pip install 'trickle-pg[{about.extra}]'`."
     if isinstance(connector, SinkConnector):
-        yield f"- A message's address is its {connector.address}."
+        yield f"- Address of a message: {connector.address}."
         yield f"- Delivered: {connector.boundary}."
         yield f"- Recognised again by: {connector.identity}."
     else:
@@ -129,6 +136,12 @@ def _values(field: Field) -> str:
     }
     marks = [mark for mark, is_set in special.items() if is_set]
     return ", ".join([kinds, *marks]) + (f", {about.unit}" if about.unit else "")
+
+
+def _example() -> Iterator[str]:
+    """The file in the essay of the module that reads it."""
+    lines = (declare.__doc__ or "").splitlines()
+    return (line.removeprefix("    ") for line in lines if line.startswith("    "))
 
 
 def _differences() -> Iterator[str]:

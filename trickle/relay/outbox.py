@@ -87,6 +87,16 @@ class Outbox:
         self._ahead.clear()
         self._claim = None
 
+    async def look_from(self, after_id: int | None) -> None:
+        """Read without a place of one's own: all that is committed now after an id, then what comes; or only that."""
+        async with self._pool.connection() as conn:
+            row = await _one(conn, "queries/relay_look", {"name": self._pipeline})
+        self.table, self._delta_table, self.stream_table, now = row
+        self._window = Window("1:1:", now)
+        self._after_id = (1 << 63) - 1 if after_id is None else after_id
+        self._ahead.clear()
+        self._claim = None
+
     async def read(self, most: int, most_bytes: int) -> Sequence[Read]:
         """The next messages, in order: at most so many, and no more than so many stored bytes but for the first."""
         if self._claim is not None:

@@ -16,7 +16,7 @@ from trickle.relay.formats import FORMATS
 from trickle.relay.formats.format import JSON
 from trickle.relay.message import Message, Outgoing
 from trickle.relay.pipeline import ForwardPipeline
-from trickle.relay.registry import Kind, address_of, find
+from trickle.relay.registry import address_of
 from trickle.relay.routing import compile_routing
 from trickle.relay.transform import compile_expression, is_true
 from trickle.relay.view import Surroundings, Unusable, View, written
@@ -38,9 +38,7 @@ def compile_outgoing(pipeline: ForwardPipeline) -> Prepare:
     delivery = pipeline.delivery
     around = Surroundings(pipeline.name, pipeline.outbox, pipeline.sink.type)
     keeps = compile_expression(delivery.transform.filter) if delivery.transform.filter else None
-    address_for = compile_routing(
-        delivery.routing, address_of(find(Kind.SINK, pipeline.sink.type), pipeline.sink.options)
-    )
+    address_for = compile_routing(delivery.routing, address_of(pipeline.sink.options))
     changes = _changes(pipeline)
     encode = FORMATS[delivery.format].encoder(pipeline.format_options, around)
 

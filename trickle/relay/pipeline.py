@@ -4,7 +4,7 @@ A document, which is what files hold and `to_document` writes, has the options b
 
     {"outbox": "orders", "sink": {"type": "nats", "url": "nats://localhost", "subject": "orders.{op}"},
      "batch_size": 200, "transform": {"filter": "total > `100`"}}
-    {"inbox": "mail", "source": {"type": "kafka", "brokers": "localhost", "topic": "mail"}}
+    {"inbox": "mail", "source": {"type": "kafka", "brokers": "localhost:9092", "topic": "mail", "group_id": "m"}}
 
 The catalog has a row for each with the connector and the options apart. Configurations of pg_tide, version 1, are
 read wherever a document is (`pg_tide`). What is read has its references to secrets still in it.
@@ -294,7 +294,7 @@ def _format_options(document: Mapping[str, Any], path: Path, problems: list[Prob
     """Of the format that is named; a format that there is not has been told already."""
     name = document.get("format", _DEFAULT_FORMAT)
     given = document.get("format_options", {})
-    if name not in FORMATS or not isinstance(given, Mapping):
+    if not isinstance(name, str) or name not in FORMATS or not isinstance(given, Mapping):
         return None
     return examine(FORMATS[name].options, given, (*path, "format_options"), problems)
 

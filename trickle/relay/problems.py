@@ -53,5 +53,8 @@ def unknown(name: str, known: Iterable[str], kind: str = "key") -> str:
 
 def shown(value: Any, longest: int = 60) -> str:
     """A value as JSON writes it, cut to so many characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):
+        return "what is given"
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -2,7 +2,7 @@
 
 Values have the types of JSON and nothing is guessed: "500" is no number, 1 is no boolean. What a connector reads as
 `str` may hold references to secrets anywhere; what is marked secret must hold one, and so must the password in an
-address, whatever its option is called.
+address, whatever its option is called, and a header that is known to be a secret.
 """
 
 from __future__ import annotations
@@ -110,15 +110,19 @@ def _converted(kind: Any, about: Option, given: Any, path: Path, problems: list[
 
 def _object(kind: Any, about: Option, given: Mapping[Any, Any], path: Path, problems: list[Problem]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    inner = Field("", (kind,), False, "", about)
     for key, value in given.items():
         if not isinstance(key, str):
             problems.append(Problem((*path, str(key)), _key_is_no_text(key)))
         elif kind is Any:
             values[key] = value
         else:
+            is_secret = about.secret or key.lower() in _SECRET_HEADERS
+            inner = Field("", (kind,), False, "", dataclasses.replace(about, secret=is_secret))
             values[key] = _field(inner, value, (*path, key), problems)
     return values
+
+
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key", "x-auth-token"})
 
 
 def _key_is_no_text(key: object) -> str:

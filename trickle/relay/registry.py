@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal, overload
 
 from trickle.errors import ConfigurationError
 from trickle.relay.connector import AnyConnector, SinkConnector, SourceConnector
@@ -78,6 +78,12 @@ def canonical(kind: Kind, name: str) -> str:
     return name
 
 
+@overload
+def find(kind: Literal[Kind.SINK], name: str) -> SinkConnector[Any]: ...
+@overload
+def find(kind: Literal[Kind.SOURCE], name: str) -> SourceConnector[Any]: ...
+@overload
+def find(kind: Kind, name: str) -> AnyConnector: ...
 def find(kind: Kind, name: str) -> AnyConnector:
     """The connector of that name or alias.
 
@@ -103,16 +109,14 @@ def module_of(kind: Kind, name: str) -> str:
     return f"trickle.relay.{kind}s.{name}"
 
 
-def address_of(connector: AnyConnector, options: Any) -> str:
-    """The template of addresses in the options of a sink: the option that is named as its address is.
+def address_of(options: Any) -> str:
+    """The template of addresses in the options of a sink: the one text among them that is filled in for each message.
 
-    An address that is the same for all messages is one too; "" where a sink has none, or does it by itself.
+    An address that is the same for all messages is one too; "" where a sink has none, or finds it by itself.
     """
-    if not isinstance(connector, SinkConnector):
-        return ""
     for each in fields(type(options)):
-        if each.name == connector.address and each.about.template:
-            return getattr(options, each.name) or ""
+        if each.about.template and isinstance(getattr(options, each.name), str):
+            return str(getattr(options, each.name))
     return ""
 
 
@@ -120,13 +124,20 @@ def _built_in(kind: Kind, name: str) -> AnyConnector:
     module = module_of(kind, name)
     try:
         made = importlib.import_module(module).CONNECTOR
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "trickle":
+    except ImportError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing == "trickle":
             raise
-        extra = BUILT_IN[kind][name].extra
-        hint = f"pip install 'trickle-pg[{extra}]'" if extra else f"pip install {error.name}"
-        raise ConfigurationError(f"the {kind} {name!r} needs the package {error.name}", hint=hint) from error
+        raise _without_library(kind, name, missing, error) from error
     return _checked(kind, name, made)
+
+
+def _without_library(kind: Kind, name: str, missing: str, error: ImportError) -> ConfigurationError:
+    extra = BUILT_IN[kind][name].extra
+    hint = f"pip install 'trickle-pg[{extra}]'" if extra else f"pip install {missing}"
+    if isinstance(error, ModuleNotFoundError):
+        return ConfigurationError(f"the {kind} {name!r} needs the package {missing}", hint=hint)
+    return ConfigurationError(f"the {kind} {name!r} cannot be loaded: {error}", hint=hint)
 
 
 def _points(kind: Kind) -> Mapping[str, metadata.EntryPoint]:

@@ -25,6 +25,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 from trickle.errors import ConfigurationError
 from trickle.relay import problems
+from trickle.relay.options import Option
 from trickle.relay.problems import Misconfigured, Problem, shown
 
 T = TypeVar("T")
@@ -134,29 +135,12 @@ def resolve(
     Raises:
         Misconfigured: each variable and file that is missing or empty, with the option that names it.
     """
-    found: dict[tuple[str, str], str] = {}
-    wrong: list[Problem] = []
-    filled: set[str] = set()
-
-    def fill(text: str, path: problems.Path) -> str:
-        def value(reference: re.Match[str]) -> str:
-            kind, name = reference[1], reference[2]
-            try:
-                if (kind, name) not in found:
-                    found[kind, name] = _value(kind, name, environment, read_file)
-            except ConfigurationError as error:
-                wrong.append(Problem(path, str(error)))
-            return found.get((kind, name), "")
-
-        whole = _REFERENCE.sub(value, text)
-        filled.update(_passwords(whole))
-        return Filled(whole)
-
-    made = _fill(options, (), fill)
-    if wrong:
-        raise Misconfigured(where, wrong)
-    seal = hashlib.blake2b(repr(sorted(found.items())).encode(), digest_size=16).hexdigest()
-    return Resolved(made, frozenset({*found.values(), *filled}), seal)
+    filling = _Filling(environment, read_file)
+    made = filling.filled(options, (), is_template=False)
+    if filling.wrong:
+        raise Misconfigured(where, filling.wrong)
+    seal = hashlib.blake2b(repr(sorted(filling.found.items())).encode(), digest_size=16).hexdigest()
+    return Resolved(made, frozenset({*filling.found.values(), *filling.passwords}), seal)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -177,7 +161,59 @@ def _passwords(text: str) -> list[str]:
     return [in_address or after_word for in_address, after_word in _PASSWORD.findall(text)]
 
 
-def _value(kind: str, name: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
+@dataclass(slots=True)
+class _Filling:
+    """One going through some options, and what it has come across."""
+
+    environment: Mapping[str, str]
+    read_file: ReadFile
+    found: dict[str, str] = field(default_factory=dict)  # by the reference
+    passwords: set[str] = field(default_factory=set)  # in addresses that are filled in whole
+    wrong: list[Problem] = field(default_factory=list)
+
+    def filled(self, value: Any, path: problems.Path, is_template: bool) -> Any:
+        """The same value, unless there are references in it."""
+        if isinstance(value, str):
+            return self._text(value, path, is_template) if _REFERENCE.search(value) else value
+        if isinstance(value, tuple | list):
+            return type(value)(self.filled(item, (*path, index), is_template) for index, item in enumerate(value))
+        if isinstance(value, Mapping):
+            return {key: self.filled(item, (*path, key), is_template) for key, item in value.items()}
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._fields(value, path)
+        return value
+
+    def _fields(self, options: Any, path: problems.Path) -> Any:
+        changed: dict[str, Any] = {}
+        for each in dataclasses.fields(options):
+            before = getattr(options, each.name)
+            about = each.metadata.get("option")
+            after = self.filled(before, (*path, each.name), isinstance(about, Option) and about.template)
+            if after != before:
+                changed[each.name] = after
+        return dataclasses.replace(options, **changed) if changed else options
+
+    def _text(self, text: str, path: problems.Path, is_template: bool) -> str:
+        def put_in(reference: re.Match[str]) -> str:
+            value = self._value(reference, path)
+            # What is put into a template is no template.
+            return value.replace("{", "{{").replace("}", "}}") if is_template else value
+
+        whole = _REFERENCE.sub(put_in, text)
+        self.passwords.update(_passwords(whole))
+        return Filled(whole)
+
+    def _value(self, reference: re.Match[str], path: problems.Path) -> str:
+        if reference[0] not in self.found:
+            try:
+                self.found[reference[0]] = _looked_up(reference[1], reference[2], self.environment, self.read_file)
+            except ConfigurationError as error:
+                self.wrong.append(Problem(path, str(error)))
+                return ""
+        return self.found[reference[0]]
+
+
+def _looked_up(kind: str, name: str, environment: Mapping[str, str], read_file: ReadFile) -> str:
     if kind == "env":
         value = environment.get(name)
         if value is None:
@@ -187,28 +223,3 @@ def _value(kind: str, name: str, environment: Mapping[str, str], read_file: Read
     if not value:
         raise ConfigurationError(f"the environment variable {name} is empty" if kind == "env" else f"{name} is empty")
     return value
-
-
-def _fill(value: Any, path: problems.Path, fill: Callable[[str, problems.Path], str]) -> Any:
-    """The same value, unless there are references in it."""
-    if isinstance(value, str):
-        return fill(value, path) if _REFERENCE.search(value) else value
-    if isinstance(value, tuple):
-        return tuple(_fill(item, (*path, index), fill) for index, item in enumerate(value))
-    if isinstance(value, list):
-        return [_fill(item, (*path, index), fill) for index, item in enumerate(value)]
-    if isinstance(value, Mapping):
-        return {key: _fill(item, (*path, key), fill) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fill_fields(value, path, fill)
-    return value
-
-
-def _fill_fields(options: Any, path: problems.Path, fill: Callable[[str, problems.Path], str]) -> Any:
-    changed: dict[str, Any] = {}
-    for each in dataclasses.fields(options):
-        before = getattr(options, each.name)
-        after = _fill(before, (*path, each.name), fill)
-        if after != before:
-            changed[each.name] = after
-    return dataclasses.replace(options, **changed) if changed else options

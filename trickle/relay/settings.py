@@ -92,7 +92,7 @@ class Delivery:
 
     batch_size: int = option("Messages that are read and sent together.", default=500, minimum=1, maximum=100_000)
     max_in_flight: int = option(
-        "Messages that may be read and not yet delivered; batches are never larger.",
+        "Messages that may be read and not yet delivered; one batch at least.",
         default=2000,
         minimum=1,
         maximum=1_000_000,
@@ -140,7 +140,7 @@ class Intake:
 
     batch_size: int = option("Messages that are received and stored together.", default=500, minimum=1, maximum=100_000)
     max_in_flight: int = option(
-        "Messages that may be received and not yet stored; batches are never larger.",
+        "Messages that may be received and not yet stored; one batch at least.",
         default=2000,
         minimum=1,
         maximum=1_000_000,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jmespath
-from jmespath import exceptions, functions
+from jmespath import exceptions, functions, visitor
 
 from trickle.errors import ConfigurationError
 from trickle.relay.problems import unknown
@@ -32,11 +32,12 @@ def compile_expression(text: str) -> Evaluate:
     mistake = wrong(text)
     if mistake:
         raise ConfigurationError(mistake)
-    search = jmespath.compile(text).search
+    tree = jmespath.compile(text).parsed
+    interpreter = visitor.TreeInterpreter()
 
     def evaluate(document: Any) -> Any:
         try:
-            return search(document)
+            return interpreter.visit(tree, document)
         except exceptions.JMESPathTypeError as error:
             wanted = " or ".join(error.expected_types)
             reason = f"{error.function_name}() takes {wanted}, not {error.actual_type}"

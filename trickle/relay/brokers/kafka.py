@@ -51,8 +51,7 @@ class Troubles:
     def __call__(self, error: KafkaError) -> None:
         """The client's `error_cb`."""
         with self._lock:
-            # A broker that is away says less than what keeps us from all of them.
-            if self._last is None or kind_of(self._last) is FailureKind.UNAVAILABLE:
+            if self._last is None or gravity(error) > gravity(self._last):
                 self._last = error
 
     def take(self) -> KafkaError | None:
@@ -80,6 +79,7 @@ def settings(options: KafkaConnection, troubles: Troubles) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 2000,
         "error_cb": troubles,
         "logger": log,
+        "log_level": 2,  # what is worth saying comes as an error, too, and only once
     }
     if options.sasl_mechanism:
         made |= {
@@ -129,6 +129,13 @@ _KINDS = {
 def kind_of(error: KafkaError) -> FailureKind:
     """What an error means. One that is not known here is not held against a message."""
     return _KINDS.get(error.code(), FailureKind.UNAVAILABLE)
+
+
+def gravity(error: KafkaError) -> int:
+    """How much an error says: one broker is away, all are, or something is wrong that does not pass."""
+    if error.fatal() or not kind_of(error).passes:
+        return 2
+    return int(error.code() == KafkaError._ALL_BROKERS_DOWN)
 
 
 def refusal(options: KafkaConnection, error: KafkaError | KafkaException) -> ConnectorError:

@@ -109,7 +109,7 @@ def _text(message: Message) -> str:
 
 def _told(payload: str, columns: Sequence[str]) -> Told | None:
     """The rows, when the payload has the shape of a stream table's message."""
-    if not payload.lstrip().startswith("{"):
+    if '"inserted"' not in payload or not payload.lstrip().startswith("{"):
         return None
     parts = dict(members(payload))
     inserted, deleted = parts.get("inserted", ""), parts.get("deleted", "")

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from trickle.relay.brokers.kafka import KafkaConnection, Troubles, kind_of, refusal, settings, words
+from trickle.relay.brokers.kafka import KafkaConnection, Troubles, gravity, kind_of, refusal, settings, words
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import inbound
@@ -203,7 +203,7 @@ class KafkaSource:
                 elif rest <= 0:
                     break
         trouble = self._troubles.take()
-        if trouble is not None and not self._arrived and (trouble.fatal() or _is_grave(trouble)):
+        if trouble is not None and not self._arrived and gravity(trouble):
             raise refusal(self._options, trouble)
 
     def _keep(self, records: Sequence[Message]) -> None:
@@ -248,11 +248,6 @@ class KafkaSource:
         with self._lock:
             self._positions.clear()
             self._arrived.clear()
-
-
-def _is_grave(trouble: KafkaError) -> bool:
-    """One broker that is away is none; all of them are."""
-    return trouble.code() == KafkaError._ALL_BROKERS_DOWN or kind_of(trouble) is not FailureKind.UNAVAILABLE
 
 
 def _consumer_settings(options: KafkaSourceOptions) -> dict[str, Any]:
