@@ -7,7 +7,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from trickle.db.pool import AsyncPool
 from trickle.relay import secrets
@@ -60,7 +60,7 @@ class Assembly:
             pipeline.name,
             Outbox(self._pool, pipeline.name, pipeline.group),
             DeadLetters(self._pool, pipeline.name),
-            lambda: cast(Sink, connector.make(options)),
+            lambda: connector.make(options),
             compile_outgoing(pipeline),
             limits(pipeline.delivery, clean),
             self._bells,
@@ -76,7 +76,7 @@ class Assembly:
             self._pool,
             pipeline.inbox,
             DeadLetters(self._pool, pipeline.name),
-            lambda: cast(Source, connector.make(options)),
+            lambda: connector.make(options),
             partial(received, compile_incoming(pipeline)),
             limits(pipeline.intake, clean),
             standing,
@@ -96,10 +96,10 @@ def plain(row: PipelineRow, url: str) -> Plain:
     """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
     pipeline = _resolved(row).options
     if isinstance(pipeline, ForwardPipeline):
-        connector, options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
-        return Plain(pipeline, compile_outgoing(pipeline), lambda: connector.make(options))
-    connector, options = find(Kind.SOURCE, pipeline.source.type), _with_url(pipeline.source.options, url)
-    return Plain(pipeline, lambda message: (), lambda: connector.make(options))
+        sink, sink_options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
+        return Plain(pipeline, compile_outgoing(pipeline), lambda: sink.make(sink_options))
+    source, source_options = find(Kind.SOURCE, pipeline.source.type), _with_url(pipeline.source.options, url)
+    return Plain(pipeline, lambda message: (), lambda: source.make(source_options))
 
 
 def _with_url(options: Any, url: str) -> Any:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from trickle.relay.failures import Failure
+from trickle.relay.failures import Failure, FailureKind
 from trickle.relay.items import Burial, Item, Place
 from trickle.relay.message import Message, Outgoing
 
@@ -158,6 +158,8 @@ class Delivery:
     def _is_to_blame(self, item: Item, failure: Failure) -> bool:
         if not failure.kind.is_of_destination:
             return True
+        if failure.kind is FailureKind.THROTTLED:
+            return False  # it was asked for less, not for something else
         item.attempts += 1
         if item.attempts == 1:
             item.accepted_before = self._accepted
