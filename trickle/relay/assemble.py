@@ -15,7 +15,7 @@ from trickle.relay.bells import Bells
 from trickle.relay.connector import Sink, Source
 from trickle.relay.delivery import Retry
 from trickle.relay.engine import Assembled
-from trickle.relay.failures import Failure
+from trickle.relay.failures import Failure, FailureKind
 from trickle.relay.forward import Forward
 from trickle.relay.incoming import Accept, compile_incoming
 from trickle.relay.letters import DeadLetters
@@ -24,7 +24,7 @@ from trickle.relay.outbox import Outbox
 from trickle.relay.outgoing import Prepare, compile_outgoing
 from trickle.relay.outlet import Limits
 from trickle.relay.pipeline import ForwardPipeline, Pipeline, ReversePipeline, StoredPipeline, read_pipeline, where
-from trickle.relay.protocol import PipelineRow
+from trickle.relay.protocol import Claim, PipelineRow
 from trickle.relay.registry import Kind, find
 from trickle.relay.reverse import Received, Reverse
 from trickle.relay.settings import Delivery, Intake
@@ -46,19 +46,21 @@ class Assembly:
         pipeline = resolved.options
         clean = partial(secrets.redact, secrets=resolved.secrets)
         if isinstance(pipeline, ForwardPipeline):
-            return Assembled(self._forward(pipeline, standing, clean), resolved.fingerprint)
+            return Assembled(self._forward(pipeline, row.claim, standing, clean), resolved.fingerprint)
         return Assembled(self._reverse(pipeline, standing, clean), resolved.fingerprint)
 
     def fingerprint(self, row: PipelineRow) -> str:
         """Of the secrets as they are now. Raises TrickleError when one is missing."""
         return _resolved(row).fingerprint
 
-    def _forward(self, pipeline: ForwardPipeline, standing: Standing, clean: Callable[[str], str]) -> Forward:
+    def _forward(
+        self, pipeline: ForwardPipeline, claim: Claim | None, standing: Standing, clean: Callable[[str], str]
+    ) -> Forward:
         connector = find(Kind.SINK, pipeline.sink.type)
         options = _with_url(pipeline.sink.options, self._url)
         return Forward(
             pipeline.name,
-            Outbox(self._pool, pipeline.name, pipeline.group),
+            Outbox(self._pool, pipeline.name, pipeline.group, claim),
             DeadLetters(self._pool, pipeline.name),
             lambda: connector.make(options),
             compile_outgoing(pipeline),
@@ -143,7 +145,21 @@ def received(accept: Accept, message: Incoming) -> Received | Failure | None:
         return unusable.failure
     headers = accepted.headers
     trace_id = headers.get("traceparent") or headers.get("trace_id") or headers.get("trace-id")
-    return Received(accepted.event_id, accepted.event_type, accepted.source, accepted.key, payload, trace_id)
+    row = Received(accepted.event_id, accepted.event_type, accepted.source, accepted.key, payload, trace_id)
+    unstorable = next((name for name, text in row._asdict().items() if text and not _is_storable(text)), None)
+    if unstorable is not None:
+        return Failure(FailureKind.ENCODING, f"its {unstorable} holds a zero byte or half a character")
+    return row
+
+
+def _is_storable(text: str) -> bool:
+    """Whether the server can take it as text."""
+    if "\0" in text:
+        return False
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _as_json(message: Incoming) -> str:

@@ -126,7 +126,9 @@ class Bells:
             for conn in (hearing, session):
                 if conn is not None:
                     await conn.close()
+            # What was told while nobody heard is looked for.
             for listener in self._listeners.values():
+                listener.has_letters = True
                 listener.rouse()
 
     async def _attend(self, hearing: AsyncConnection[Any]) -> None:
@@ -170,7 +172,9 @@ class Bells:
         while True:
             await asyncio.sleep(_REARM_SECONDS if self._may_ring else DEAF_SWEEP_SECONDS)
             asleep = {name: listener for name, listener in self._listeners.items() if listener.seen is not None}
-            if self._session is None or not asleep:
+            if self._session is None or self._session.closed:
+                raise psycopg.OperationalError("the session that holds the bells has ended")
+            if not asleep:
                 continue
             async with self._asking:
                 if self._may_ring:

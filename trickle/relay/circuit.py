@@ -46,8 +46,6 @@ class Circuit:
         pause = backoff_seconds(self.failures, base=self.backoff, cap=self.half_open_seconds, draw=draw)
         self.retry_at = now + max(pause, retry_after or 0.0)
 
-    def succeeded(self) -> bool:
-        """It answered; whether it had not before."""
-        had_failed = self.failures > 0
+    def succeeded(self) -> None:
+        """It answered."""
         self.failures, self.opened, self.retry_at = 0, False, float("-inf")
-        return had_failed

@@ -9,11 +9,13 @@ given in order, one may follow another of its key without an answer to the first
 without a key is bound to no other.
 
 Who is to blame? A message that the destination refuses as such is. One that fails in passing again and again is, when
-others were accepted meanwhile. Otherwise it is the destination, and nothing is buried for its sake.
+between any two of its failures others were accepted. Otherwise it is the destination, and nothing is buried for its
+sake; nor for being asked to come later.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from trickle.relay.message import Message, Outgoing
 class Retry:
     """How a message that failed in passing is tried again."""
 
-    max_attempts: int = 5  # after so many it is buried, if others are accepted meanwhile
+    max_attempts: int = 5  # after so many for which it is to blame it is buried
     backoff_seconds: float = 0.1
     max_backoff_seconds: float = 30.0
 
@@ -35,11 +37,26 @@ class Retry:
 class _Lane:
     """A key whose messages wait for one of them."""
 
-    __slots__ = ("first", "queue")
+    __slots__ = ("_queue", "first")
 
     def __init__(self, first: Item) -> None:
         self.first = first  # on its way, ready, to be tried later, or to be buried
-        self.queue: deque[Item] = deque()
+        self._queue: list[tuple[int, Item]] = []  # a heap by number: answers come in any order
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def put(self, item: Item) -> None:
+        heapq.heappush(self._queue, (item.number, item))
+
+    def next(self) -> Item:
+        return heapq.heappop(self._queue)[1]
+
+    def empty(self) -> list[Item]:
+        """All that wait, in order."""
+        items = [item for _, item in sorted(self._queue)]
+        self._queue.clear()
+        return items
 
 
 class Delivery:
@@ -84,9 +101,12 @@ class Delivery:
         """One more message, which cannot even be made ready to go."""
         return Burial(self._add(None, message, None, place), failure)
 
-    def take(self, limit: int, now: float) -> list[Item]:
-        """What goes next, in order; it is on its way until it is answered."""
-        batch = self._due(limit, now) if self._later else []
+    def take(self, limit: int, now: float, is_probe: bool = False) -> list[Item]:
+        """What goes next, in order; it is on its way until it is answered.
+
+        A probe is a message that has not failed, if there is one: else a bad one alone could speak for the destination.
+        """
+        batch = self._due(limit, now) if self._later and not is_probe else []
         while self._ready and len(batch) < limit:
             batch.append(self._ready.popleft())
         waiting, lanes, keeps_order = self._waiting, self._lanes, self.keeps_order
@@ -96,11 +116,13 @@ class Delivery:
             if lane is not None:
                 blocked = lanes.get(lane)
                 if blocked is not None:
-                    blocked.queue.append(item)
+                    blocked.put(item)
                     continue
                 if not keeps_order:
                     lanes[lane] = _Lane(item)
             batch.append(item)
+        if is_probe and not batch:
+            batch = self._due(limit, now)
         for item in batch:
             self._flying[item.number] = item
         return batch
@@ -126,6 +148,11 @@ class Delivery:
                 self._block(item, now + self._pause(item, failure, draw))
         return burials
 
+    def again(self, items: Iterable[Item], moment: float) -> None:
+        """These could not be buried: they are tried again."""
+        for item in items:
+            self._block(item, moment)
+
     def buried(self, items: Iterable[Item]) -> None:
         """These are set aside for good."""
         for item in items:
@@ -136,8 +163,7 @@ class Delivery:
         again = {item.number: item for item in (*self._flying.values(), *self._ready, *self._waiting)}
         again.update((number, item) for number, (item, _) in self._later.items())
         for lane in self._lanes.values():
-            again.update((item.number, item) for item in lane.queue)
-            lane.queue.clear()
+            again.update((item.number, item) for item in lane.empty())
         self._flying.clear()
         self._ready.clear()
         self._later.clear()
@@ -158,12 +184,14 @@ class Delivery:
     def _is_to_blame(self, item: Item, failure: Failure) -> bool:
         if not failure.kind.is_of_destination:
             return True
+        item.attempts += 1
         if failure.kind is FailureKind.THROTTLED:
             return False  # it was asked for less, not for something else
-        item.attempts += 1
-        if item.attempts == 1:
-            item.accepted_before = self._accepted
-        return item.attempts >= self._retry.max_attempts and self._accepted > item.accepted_before
+        if item.blamed == 0 or self._accepted > item.accepted_before:
+            item.blamed += 1
+        item.accepted_before = self._accepted
+        # The first failure alone says nothing about whose it is.
+        return item.blamed >= max(2, self._retry.max_attempts)
 
     def _pause(self, item: Item, failure: Failure, draw: float) -> float:
         exponential = self._retry.backoff_seconds * 2.0 ** min(item.attempts - 1, 30)
@@ -177,11 +205,11 @@ class Delivery:
             if retry_at is None:
                 return
             if item.number > lane.first.number:
-                lane.queue = deque(sorted((*lane.queue, item), key=lambda queued: queued.number))
+                lane.put(item)
                 return
             # An earlier one of the key fails after a later one did: it goes first.
             if self._later.pop(lane.first.number, None) is not None:
-                lane.queue.appendleft(lane.first)
+                lane.put(lane.first)
             lane.first = item
         elif lane is None and item.lane is not None:
             self._lanes[item.lane] = _Lane(item)
@@ -203,13 +231,13 @@ class Delivery:
         lane = self._lanes.get(name)
         if lane is None or lane.first is not item:
             return
-        if lane.queue and not self.keeps_order:
-            lane.first = lane.queue.popleft()
+        if lane and not self.keeps_order:
+            lane.first = lane.next()
             self._ready.append(lane.first)
             return
         del self._lanes[name]
         # The others of its key were read before anything that waits.
-        self._waiting.extendleft(reversed(lane.queue))
+        self._waiting.extendleft(reversed(lane.empty()))
 
     def _add(self, lane: str | None, message: Message, part: Outgoing | None, place: Place | None) -> Item:
         item = Item(self._next_number, lane, message, part, place)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,6 +24,7 @@ from trickle.relay.standing import Standing, State
 log = logging.getLogger(__name__)
 
 SECRETS_SECONDS = 10.0
+_STEADY_SECONDS = 60.0
 
 
 class Runner(Protocol):
@@ -109,17 +111,15 @@ class Engine:
         place = self._places[name]
         failures = 0
         while not place.wants.is_set():
+            began = time.monotonic()
             try:
-                assembled = self._assemble(place.row, place.standing)
+                await self._run(place, self._assemble(place.row, place.standing))
             except TrickleError as error:
                 if place.standing.turn(State.FAILED, str(error)):
                     event(log, logging.ERROR, "a pipeline cannot be carried", pipeline=name, why=str(error))
                 await _wait(place.wants, SECRETS_SECONDS)
-                continue
-            try:
-                await self._run(place, assembled)
             except Exception:
-                failures += 1
+                failures = failures + 1 if time.monotonic() - began < _STEADY_SECONDS else 1
                 log.exception("a pipeline crashed", extra={"fields": {"pipeline": name}})
                 place.standing.turn(State.HELD, "it crashed; the log of the relay says why")
                 await _wait(place.wants, backoff_seconds(failures, base=0.5, cap=30.0, draw=0.5))

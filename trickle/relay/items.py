@@ -27,7 +27,18 @@ class Place:
 class Item:
     """One message in hand, or one part of it."""
 
-    __slots__ = ("accepted_before", "attempts", "is_done", "lane", "message", "number", "outgoing", "place", "size")
+    __slots__ = (
+        "accepted_before",
+        "attempts",
+        "blamed",
+        "is_done",
+        "lane",
+        "message",
+        "number",
+        "outgoing",
+        "place",
+        "size",
+    )
 
     def __init__(
         self, number: int, lane: str | None, message: Message, outgoing: Outgoing | None, place: Place | None
@@ -39,6 +50,7 @@ class Item:
         self.place = place  # reached when it and all before it are done; None: more of the same message follows
         self.size = len(message.payload) + (len(outgoing.body) if outgoing is not None else 0)
         self.attempts = 0
+        self.blamed = 0  # attempts that failed in passing while others were accepted, and the first
         self.accepted_before = 0
         self.is_done = False
 

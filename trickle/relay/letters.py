@@ -6,7 +6,8 @@ or a destination was mended.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ from trickle.relay.message import Incoming, Message
 from trickle.sql import load
 
 _AT_ONCE = 100
+# An index entry holds no more than about 2700 bytes.
+_LONGEST_ID = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class DeadLetters:
             await conn.execute(load("queries/relay_letters_refused"), parameters)
 
     async def expire(self, days: int) -> None:
-        """Remove those that nobody has asked for in so many days."""
+        """Remove some of those that nobody has asked for in so many days; 0 keeps them all."""
+        if not days:
+            return
         async with self._pool.connection() as conn:
             await conn.execute(load("queries/relay_letters_expired"), {"name": self._pipeline, "days": days})
 
@@ -108,13 +113,13 @@ def _letter(burial: Burial) -> dict[str, Any]:
         "is_jsonb": message.is_jsonb,
     }
     return {
-        "event_id": burial.item.event_id,
-        "key": message.key,
-        "content_type": message.content_type,
-        "headers": dict(message.headers),
+        "event_id": _event_id(burial.item.event_id),
+        "key": _storable(message.key),
+        "content_type": _storable(message.content_type),
+        "headers": _headers(message.headers),
         "facts": facts,
         "kind": failure.kind.value,
-        "reason": failure.reason,
+        "reason": _storable(failure.reason),
         "attempts": max(1, burial.item.attempts),
     }
 
@@ -138,13 +143,13 @@ def _read(row: tuple[Any, ...]) -> Letter:
 
 def _incoming_letter(message: Incoming, failure: Failure) -> dict[str, Any]:
     return {
-        "event_id": message.event_id,
-        "key": message.key,
-        "content_type": message.content_type,
-        "headers": dict(message.headers),
-        "facts": {"event_type": message.event_type, "source": message.source},
+        "event_id": _event_id(message.event_id),
+        "key": _storable(message.key),
+        "content_type": _storable(message.content_type),
+        "headers": _headers(message.headers),
+        "facts": {"event_type": _storable(message.event_type), "source": _storable(message.source)},
         "kind": failure.kind.value,
-        "reason": failure.reason,
+        "reason": _storable(failure.reason),
         "attempts": 1,
     }
 
@@ -155,3 +160,22 @@ def _read_incoming(row: tuple[Any, ...]) -> IncomingLetter:
         event_id, facts["event_type"], facts["source"], key, bytes(payload), content_type, headers, token=None
     )
     return IncomingLetter(letter_id, message)
+
+
+def _headers(headers: Mapping[str, str]) -> dict[str | None, str | None]:
+    return {_storable(name): _storable(value) for name, value in headers.items()}
+
+
+def _event_id(text: str) -> str | None:
+    """Of any length, yet apart from every other."""
+    if len(text) > _LONGEST_ID:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        text = f"{text[: _LONGEST_ID - len(digest)]}{digest}"
+    return _storable(text)
+
+
+def _storable(text: str | None) -> str | None:
+    """What a server's text cannot hold, a zero byte or half a character, is told by a mark: a letter is always kept."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -4,8 +4,8 @@ An outbox is read window by window. A window is what one snapshot sees and the o
 ids; so a transaction that commits late is in a later window, is never skipped, and nobody waits for it. The place of a
 pipeline is a window and an id in it.
 
-Whoever begins to carry a pipeline gives its place a new number. A checkpoint bears that number, and one of an earlier
-carrier moves nothing: `Superseded`.
+Whoever begins to carry a pipeline gives its place a new number, which takes the claim: one that has lost it without
+knowing cannot begin. A checkpoint bears that number, and one of an earlier carrier moves nothing: `Superseded`.
 
 A large delta of a stream table is read in parts, each a message of its own, so that memory does not grow with it.
 """
@@ -24,6 +24,7 @@ from trickle.db.pool import AsyncPool
 from trickle.errors import TryAgain
 from trickle.relay.items import Place, Window
 from trickle.relay.message import Message
+from trickle.relay.protocol import Claim
 from trickle.sql import load
 
 ROWS_IN_A_PART = 1000
@@ -60,12 +61,13 @@ class _Claim:
 class Outbox:
     """The outbox of one pipeline, after `begin`."""
 
-    def __init__(self, pool: AsyncPool, pipeline: str, group: str) -> None:
+    def __init__(self, pool: AsyncPool, pipeline: str, group: str, claim: Claim | None = None) -> None:
         self.table = ""
         self.stream_table: str | None = None  # whose deltas it holds; they are in order, one and all
         self._pool = pool
         self._pipeline = pipeline
         self._group = group
+        self._claimed = claim
         self._delta_table = ""
         self._epoch = 0
         self._window = Window("1:1:", "1:1:")
@@ -79,9 +81,18 @@ class Outbox:
         return self._window.cur
 
     async def begin(self) -> None:
-        """Take over the place of the pipeline. Raises psycopg.Error, with what to do when there is no such outbox."""
+        """Take over the place of the pipeline.
+
+        Raises psycopg.Error: there is no such outbox, and what to do; or the claim is not ours any more.
+        """
+        claim = self._claimed
+        parameters = {
+            "name": self._pipeline,
+            "group_id": claim.group_id if claim is not None else None,
+            "backend_pid": claim.backend_pid if claim is not None else None,
+        }
         async with self._pool.connection() as conn:
-            row = await _one(conn, "queries/relay_begin", {"name": self._pipeline})
+            row = await _one(conn, "queries/relay_begin", parameters)
         self.table, self._delta_table, self.stream_table, prev, cur, self._after_id, self._epoch = row
         self._window = Window(prev, cur)
         self._ahead.clear()

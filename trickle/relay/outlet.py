@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from trickle.errors import TrickleError
 from trickle.logs import event
@@ -74,6 +75,8 @@ class Outlet:
         self._sink: Sink | None = None
         self._circuit = Circuit(limits.failure_threshold, limits.half_open_seconds, limits.retry.backoff_seconds)
         self._bucket = Bucket(limits.messages_per_second, max(1.0, limits.burst))
+        self._opening: asyncio.Task[Sink] | None = None
+        self._must_accept = False  # it failed while it was open: only what it accepts says that it has recovered
         self._sends: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] = []
 
@@ -91,28 +94,31 @@ class Outlet:
 
     def next_moment(self, now: float, has_more: bool) -> float | None:
         """When to try again without anything having happened."""
+        if self._opening is not None:
+            return None
         if self._sink is None or not self._circuit.may_try(now):
             return self._circuit.retry_at
-        return self._bucket.next_at(now) if has_more and not self._sends else None
+        return self._bucket.next_at(now) if has_more and len(self._sends) < self._width(now) else None
 
-    async def open(self, now: float) -> bool:
-        """Connect, when it is closed and may be tried; whether it has just been opened."""
-        if self._sink is not None or not self._circuit.may_try(now):
+    def reconnect(self, now: float) -> None:
+        """Begin to connect, when it is closed and may be tried."""
+        if self._sink is None and self._opening is None and self._circuit.may_try(now):
+            self._opening = asyncio.create_task(_open(self._make_sink))
+            self._opening.add_done_callback(lambda _: self._wake.set())
+
+    def has_connected(self, now: float) -> bool:
+        """Whether it is open that was not."""
+        opening = self._opening
+        if opening is None or not opening.done():
             return False
-        sink: Sink | None = None
-        try:
-            sink = self._make_sink()
-            async with asyncio.timeout(OPEN_SECONDS):
-                await sink.open()
-        except Exception as error:
-            if sink is not None:
-                await _close(sink)
-            if isinstance(error, TimeoutError):
-                error = ConnectorError(FailureKind.TIMEOUT, f"no answer within {OPEN_SECONDS:g} s")
-            self.failed(error, now)
+        self._opening = None
+        error = opening.exception()
+        if error is not None:
+            self._refused(error, now)
             return False
-        self._sink = sink
-        self._standing.turn(Word.RUNNING)
+        self._sink = opening.result()
+        if not self._must_accept:
+            self._recovered()
         return True
 
     def send(self, delivery: Delivery, now: float) -> None:
@@ -121,9 +127,9 @@ class Outlet:
         if sink is None or not self._circuit.may_try(now):
             return
         is_probe = self._circuit.state(now) is not State.CLOSED
-        while len(self._sends) < (1 if is_probe else SENDS_AT_ONCE):
+        while len(self._sends) < self._width(now):
             limit = self._bucket.available(now, 1 if is_probe else self._limits.batch_size)
-            items = delivery.take(limit, now) if limit else []
+            items = delivery.take(limit, now, is_probe) if limit else []
             if not items:
                 return
             self._bucket.spend(len(items))
@@ -146,15 +152,47 @@ class Outlet:
         for failure in answer.failures.values():
             self._standing.failures[failure.kind.value] += 1
         if len(of_destination) < len(answer.items):
-            self._circuit.succeeded()
-            self._standing.turn(Word.RUNNING)
-            self._standing.circuit = State.CLOSED
+            self._recovered()
             return
+        self._must_accept = True
         worst = max(of_destination, key=lambda failure: failure.retry_after or 0.0)
         self._held(worst, now)
 
-    def failed(self, error: Exception, now: float) -> None:
-        """It could not be opened, or its connection is lost."""
+    def lost(self, error: BaseException, now: float) -> None:
+        """Its connection is lost."""
+        self._must_accept = True
+        self._refused(error, now)
+
+    async def close(self) -> None:
+        """Let go of the sink; what is on its way has no answer."""
+        under_way: set[asyncio.Task[Any]] = {*self._sends, *([self._opening] if self._opening is not None else [])}
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way, timeout=_CLOSE_SECONDS)
+        self._sends.clear()
+        opening, self._opening = self._opening, None
+        sink, self._sink = self._sink, None
+        if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
+            sink = opening.result()
+        if sink is not None:
+            await _close(sink)
+
+    async def _deliver(self, sink: Sink, items: Sequence[Item]) -> None:
+        messages = [item.outgoing for item in items if item.outgoing is not None]
+        try:
+            answer = Answer(items, self._clean(await sink.send(messages)))
+        except Exception as error:
+            answer = Answer(items, NO_FAILURES, error)
+        # One that comes after all hope for it was given up is nobody's any more: its messages go again.
+        if self._sink is sink:
+            self._answers.append(answer)
+        self._wake.set()
+
+    def _clean(self, failures: Mapping[int, Failure]) -> Mapping[int, Failure]:
+        return {i: replace(failure, reason=self._limits.clean(failure.reason)) for i, failure in failures.items()}
+
+    def _refused(self, error: BaseException, now: float) -> None:
         if isinstance(error, ConnectorError):
             failure = error.failure
         elif isinstance(error, TrickleError):
@@ -165,28 +203,15 @@ class Outlet:
         self._standing.failures[failure.kind.value] += 1
         self._held(failure, now)
 
-    async def close(self) -> None:
-        """Let go of the sink; what is on its way has no answer."""
-        for task in self._sends:
-            task.cancel()
-        if self._sends:
-            await asyncio.wait(self._sends, timeout=_CLOSE_SECONDS)
-        self._sends.clear()
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            await _close(sink)
+    def _width(self, now: float) -> int:
+        """How many batches may be on their way."""
+        return SENDS_AT_ONCE if self._circuit.state(now) is State.CLOSED else 1
 
-    async def _deliver(self, sink: Sink, items: Sequence[Item]) -> None:
-        messages = [item.outgoing for item in items if item.outgoing is not None]
-        try:
-            failures = await sink.send(messages)
-            self._answers.append(Answer(items, self._clean(failures)))
-        except Exception as error:
-            self._answers.append(Answer(items, NO_FAILURES, error))
-        self._wake.set()
-
-    def _clean(self, failures: Mapping[int, Failure]) -> Mapping[int, Failure]:
-        return {i: replace(failure, reason=self._limits.clean(failure.reason)) for i, failure in failures.items()}
+    def _recovered(self) -> None:
+        self._must_accept = False
+        self._circuit.succeeded()
+        self._standing.turn(Word.RUNNING)
+        self._standing.circuit = State.CLOSED.value
 
     def _held(self, failure: Failure, now: float) -> None:
         reason = self._limits.clean(failure.reason)
@@ -204,6 +229,21 @@ class Outlet:
                 retry_seconds=round(self._circuit.retry_at - now, 2),
                 circuit=state.value,
             )
+
+
+async def _open(make_sink: Callable[[], Sink]) -> Sink:
+    """A sink that is connected; one that could not be connected is closed."""
+    sink = make_sink()
+    try:
+        async with asyncio.timeout(OPEN_SECONDS):
+            await sink.open()
+    except TimeoutError as error:
+        await _close(sink)
+        raise ConnectorError(FailureKind.TIMEOUT, f"no answer within {OPEN_SECONDS:g} s") from error
+    except BaseException:
+        await _close(sink)
+        raise
+    return sink
 
 
 async def _close(sink: Sink) -> None:

@@ -16,6 +16,14 @@ from trickle.relay.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What shows that a pipeline is ours: a lock of this session, under the name of the pipeline in this group."""
+
+    group_id: str
+    backend_pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineRow:
     """A pipeline as the catalog has it."""
 
@@ -26,6 +34,7 @@ class PipelineRow:
     inbox: str | None
     connector: Mapping[str, Any]
     options: Mapping[str, Any]
+    claim: Claim | None = None  # None: nobody asks for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,5 +239,5 @@ class Reverse:
 
 
 def _is_about_data(error: psycopg.Error) -> bool:
-    """Whether one row may be to blame: a value or a constraint, not the table or our rights."""
-    return (error.sqlstate or "")[:2] in ("22", "23", "P0")
+    """Whether one row may be to blame: a value, its size, or a constraint; not the table or our rights."""
+    return (error.sqlstate or "")[:2] in ("22", "23", "54", "P0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
@@ -23,8 +24,9 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Standing:
-    """One pipeline, since its process began."""
+    """One pipeline, since it was started, changed, or its process began."""
 
+    began: float = field(default_factory=time.time)  # tells one from the one before
     state: State = State.STARTING
     reason: str | None = None
     published: int = 0  # accepted by the destination

@@ -10,6 +10,7 @@ from typing import Any
 from trickle.db.pool import AsyncPool, make_pool
 from trickle.errors import ConfigurationError
 from trickle.relay.assemble import Plain, plain
+from trickle.relay.connector import Sink
 from trickle.relay.failures import Failure
 from trickle.relay.message import Message, Outgoing
 from trickle.relay.outbox import Outbox
@@ -71,9 +72,9 @@ async def replay(url: str, row: PipelineRow, first: int, last: int, *, dry_run: 
             async for messages in _through(outbox, last):
                 parts, unencodable = _encoded(made, messages)
                 refused += unencodable
-                failures = await sink.send(parts) if sink is not None and parts else {}
-                sent += len(parts) - len(failures)
-                refused += [(parts[index].event_id, failure.reason) for index, failure in failures.items()]
+                not_taken = await _sent_in_order(sink, parts) if sink is not None else []
+                sent += len(parts) - len(not_taken)
+                refused += not_taken
         finally:
             if sink is not None:
                 await sink.close()
@@ -122,6 +123,30 @@ def _encoded(made: Plain, messages: Sequence[Message]) -> tuple[list[Outgoing], 
         else:
             parts.extend(encoded)
     return parts, refused
+
+
+async def _sent_in_order(sink: Sink, parts: Sequence[Outgoing]) -> list[Refusal]:
+    """Send them, one of a key after the other where the sink needs that; those that were not taken."""
+    refused: list[Refusal] = []
+    waiting = list(parts)
+    while waiting:
+        now, later = (waiting, []) if sink.keeps_order else _one_of_each_key(waiting)
+        failures = await sink.send(now)
+        refused += [(now[index].event_id, failure.reason) for index, failure in failures.items()]
+        waiting = later
+    return refused
+
+
+def _one_of_each_key(parts: Sequence[Outgoing]) -> tuple[list[Outgoing], list[Outgoing]]:
+    """The first of each key with those that have none, and the others."""
+    now: list[Outgoing] = []
+    later: list[Outgoing] = []
+    taken: set[str] = set()
+    for part in parts:
+        (later if part.key in taken else now).append(part)
+        if part.key is not None:
+            taken.add(part.key)
+    return now, later
 
 
 async def _through(outbox: Outbox, last: int) -> AsyncIterator[Sequence[Message]]:

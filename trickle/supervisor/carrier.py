@@ -36,6 +36,7 @@ class CarrierOptions:
     url: str
     role: str = "relay"  # of its sessions, in their names
     connections: int = 4  # beside the two that hear the bells
+    direct_url: str | None = None  # for those two, when `url` leads through a pooler
 
 
 def main(options: CarrierOptions, pipe: Pipe, channel: ChildChannel | None, parent_pid: int) -> None:
@@ -62,7 +63,7 @@ def main(options: CarrierOptions, pipe: Pipe, channel: ChildChannel | None, pare
 
 
 async def _live(options: CarrierOptions, pipe: Pipe) -> None:
-    bells = Bells(options.url, options.role)
+    bells = Bells(options.direct_url or options.url, options.role)
     async with make_pool(options.url, role=options.role, most=options.connections) as pool:
         assembly = Assembly(pool, bells, options.url)
         engine = Engine(assembly.assemble, assembly.fingerprint, lambda name: pipe.send(Stopped(frozenset((name,)))))

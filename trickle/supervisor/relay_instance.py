@@ -3,14 +3,15 @@
     pipelines + members ──claims.assign──▶ share ──decide──▶ take / release on the lock session
     what is claimed ──▶ carriers, which say when they have let go of a pipeline; only then its claim goes
 
-Losing the lock session loses all claims: the carriers are told to let go of everything at once, and what they still
-store is fenced off by the number that the next carrier gives the pipeline.
+Losing the lock session loses all claims: the carriers are told to let go of everything at once. What they still store
+is fenced off by the number that the next carrier gives the pipeline, and without the claim they cannot begin anew.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from psycopg import Connection
 
 from trickle.clock import Clock
 from trickle.logs import event
-from trickle.relay.protocol import PipelineRow
+from trickle.relay.protocol import Claim, PipelineRow
 from trickle.relay.standing import Standing
 from trickle.sql import load
 from trickle.supervisor import claims, observe
@@ -104,7 +105,8 @@ class RelayInstance:
             event(
                 log, logging.INFO, "claims changed", held=len(after), gained=len(after - held), lost=len(held - after)
             )
-        self._carriers.carry(self.pipelines[name] for name in sorted(self.owned))
+        claim = Claim(self._options.group_id, self._link.locks.backend_pid)
+        self._carriers.carry(replace(self.pipelines[name], claim=claim) for name in sorted(self.owned))
 
     def beat(self) -> None:
         """A heartbeat, when one is due."""

@@ -31,11 +31,15 @@ class RelayReport(Collector):
 
     def publish(self, standings: Mapping[str, Standing], directions: Mapping[str, str], owned: frozenset[str]) -> None:
         """What the carriers say now. One that begins anew counts from nought: what it had is kept."""
-        for name, told in self._now.items():
-            new = standings.get(name)
-            if new is None or new.consumed < told.consumed:
-                self._before[name] = _sum(self._before.get(name), told)
-        self._now, self._directions, self._owned = dict(standings), directions, owned
+        ended = {
+            name: _sum(self._before.get(name), told)
+            for name, told in self._now.items()
+            if name not in standings or standings[name].began != told.began
+        }
+        # Replaced, never changed: another thread may be reading them.
+        self._before = {**self._before, **ended}
+        self._directions = {**self._directions, **directions}
+        self._now, self._owned = dict(standings), owned
 
     def collect(self) -> Iterator[Metric]:
         labels = ("pipeline", "direction")

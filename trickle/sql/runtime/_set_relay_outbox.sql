@@ -10,7 +10,8 @@ BEGIN
         RAISE EXCEPTION 'consumer group % is that of pipeline %', reader, taken
             USING ERRCODE = '55006', HINT = 'Two pipelines that should both carry everything need a group each.';
     ELSIF other <> box.outbox_name THEN
-        RAISE EXCEPTION 'consumer group % reads outbox %, not %', reader, other, box.outbox_name USING ERRCODE = '22023';
+        RAISE EXCEPTION 'consumer group % reads outbox %, not %', reader, other, box.outbox_name
+            USING ERRCODE = '22023', HINT = 'Name another group, or delete the pipeline first: its place is one in that outbox.';
     ELSIF other IS NULL THEN
         PERFORM pgtrickle._create_consumer_group(reader, box, 'earliest');
     END IF;

@@ -1,4 +1,5 @@
--- How each pipeline fares: who carries it, what waits, what was set aside. What waits is counted up to 10000 messages.
+-- How each pipeline fares: who carries it, what waits, what was set aside. What waits is counted up to 10000 messages. A relay
+-- tells of its pipelines every ten seconds: one that has not done so for thirty carries none.
 CREATE FUNCTION pgtrickle.relay_status()
 RETURNS TABLE (name text, direction text, enabled boolean, state text, reason text, since timestamptz, instance_id text,
                outbox text, inbox text, connector text, delivered_id bigint, lag bigint, oldest_age_seconds double precision,
@@ -12,10 +13,12 @@ DECLARE
     made     text;
     behind   bigint;
     oldest   timestamptz;
+    is_alone boolean;
 BEGIN
     FOR pipeline IN SELECT p.* FROM pgtrickle.pgt_relay_pipelines p ORDER BY p.pipeline_name LOOP
         SELECT s.* INTO told FROM pgtrickle.pgt_relay_states s WHERE s.pipeline_name = pipeline.pipeline_name;
         SELECT g.* INTO here FROM pgtrickle.pgt_consumer_groups g WHERE g.group_name = pipeline.group_name;
+        is_alone := told.told_at IS NULL OR told.told_at < clock_timestamp() - interval '30 s';
         made := (SELECT o.outbox_table_name FROM pgtrickle.pgt_outbox_config o WHERE o.outbox_name = here.outbox_name);
         behind := NULL;
         oldest := NULL;
@@ -28,8 +31,10 @@ BEGIN
         END IF;
         RETURN QUERY SELECT
             pipeline.pipeline_name, pipeline.direction, pipeline.enabled,
-            CASE WHEN NOT pipeline.enabled THEN 'disabled' ELSE coalesce(told.state, 'waiting') END,
-            CASE WHEN pipeline.enabled AND told.state IS NULL THEN 'no relay has taken it yet' ELSE told.reason END,
+            CASE WHEN NOT pipeline.enabled THEN 'disabled' WHEN is_alone THEN 'waiting' ELSE told.state END,
+            CASE WHEN NOT pipeline.enabled THEN NULL
+                 WHEN told.state IS NULL THEN 'no relay has taken it yet'
+                 WHEN is_alone THEN 'no relay carries it, since ' || told.told_at::timestamptz(0) ELSE told.reason END,
             told.since, told.instance_id, pipeline.outbox_name, pipeline.inbox_name, pipeline.connector ->> 'type',
             here.delivered_id, behind, extract(epoch FROM clock_timestamp() - oldest)::double precision,
             (SELECT count(*) FROM pgtrickle.pgt_relay_dead_letters d WHERE d.pipeline_name = pipeline.pipeline_name);
