@@ -46,12 +46,12 @@ class Assembly:
         pipeline = resolved.options
         clean = partial(secrets.redact, secrets=resolved.secrets)
         if isinstance(pipeline, ForwardPipeline):
-            return Assembled(self._forward(pipeline, row.claim, standing, clean), resolved.fingerprint)
-        return Assembled(self._reverse(pipeline, standing, clean), resolved.fingerprint)
+            return Assembled(self._forward(pipeline, row.claim, standing, clean), _seal(resolved))
+        return Assembled(self._reverse(pipeline, standing, clean), _seal(resolved))
 
-    def fingerprint(self, row: PipelineRow) -> str:
+    def fingerprint(self, row: PipelineRow) -> str | None:
         """Of the secrets as they are now. Raises TrickleError when one is missing."""
-        return _resolved(row).fingerprint
+        return _seal(_resolved(row))
 
     def _forward(
         self, pipeline: ForwardPipeline, claim: Claim | None, standing: Standing, clean: Callable[[str], str]
@@ -170,6 +170,10 @@ def _as_json(message: Incoming) -> str:
         return written(message.payload.decode()).decode()
     except UnicodeDecodeError:
         return written({"base64": base64.b64encode(message.payload).decode()}).decode()
+
+
+def _seal(resolved: secrets.Resolved[Pipeline]) -> str | None:
+    return resolved.fingerprint if resolved.secrets else None
 
 
 def _resolved(row: PipelineRow) -> secrets.Resolved[Pipeline]:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "pgtrickle_outbox"
 SWEEP_SECONDS = 5.0  # between two looks at all quiet outboxes that ring
 DEAF_SWEEP_SECONDS = 0.1  # where publishers may not notify
+_DEAF_SECONDS_EACH = 0.002  # so that many outboxes do not take much more of the server than few
 _REARM_SECONDS = 1.0
 _STEADY_SECONDS = 10.0
 
@@ -170,7 +171,8 @@ class Bells:
         """Look at whoever sleeps: for what was missed, and where nobody may ring."""
         last = 0.0
         while True:
-            await asyncio.sleep(_REARM_SECONDS if self._may_ring else DEAF_SWEEP_SECONDS)
+            deaf = max(DEAF_SWEEP_SECONDS, len(self._listeners) * _DEAF_SECONDS_EACH)
+            await asyncio.sleep(_REARM_SECONDS if self._may_ring else deaf)
             asleep = {name: listener for name, listener in self._listeners.items() if listener.seen is not None}
             if self._session is None or self._session.closed:
                 raise psycopg.OperationalError("the session that holds the bells has ended")
