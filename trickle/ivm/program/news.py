@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trickle.ivm.program.changes import BUFFERS, NEW
 from trickle.ivm.program.parts import Target
-from trickle.ivm.program.quote import ident, literal
+from trickle.ivm.program.quote import ident
 
 
 def read_frontier(target: Target) -> str:
@@ -22,23 +22,16 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id}"""
 
 
 def how_many_new(buffers: Sequence[int], enough: int) -> str:
-    """How many captured rows there are to read, as far as it matters whether there are more than enough.
+    """How many captured rows there are to read; counting ends where the change is known to be large.
 
-    Every captured row has a number of one sequence. So there are no more new rows than numbers were given since the
-    frontier, and those that come late, which are counted. Only when these are too many are all counted, up to where the
-    change is known to be large; planned as the reading of the statement is: else it would scan what a slower reader
-    keeps in the buffer.
+    Planned as the reading of the statement is: else it would scan what a slower reader keeps in the buffer.
     """
-    began_since, late = ([_count(buffer, condition, enough) for buffer in buffers] for condition in NEW)
-    since = f"nextval({literal(f'{BUFFERS}.change_seq')}) - __pgt_own_seq"
-    return (
-        f"CASE WHEN {' + '.join([since, *late])} > {enough}\n  THEN {' + '.join([*began_since, *late])}\n  ELSE 0 END"
+    return " + ".join(
+        f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
+        f" ORDER BY b.xid LIMIT {enough + 1}) x)"
+        for buffer in buffers
+        for condition in NEW
     )
-
-
-def _count(buffer: int, condition: str, enough: int) -> str:
-    table = ident(BUFFERS, f"changes_{buffer}")
-    return f"(SELECT count(*) FROM (SELECT FROM {table} b WHERE {condition} ORDER BY b.xid LIMIT {enough + 1}) x)"
 
 
 def new_markers(output: str, ids: str) -> str:
