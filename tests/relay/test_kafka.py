@@ -111,6 +111,21 @@ async def test_what_is_sent_arrives_with_its_id_and_headers_in_order(kafka: Clus
 
 
 @in_loop
+async def test_a_tombstone_has_no_value_and_an_empty_message_has_one(kafka: Cluster) -> None:
+    topic = new_topic()
+    messages = [
+        outgoing(0, key="k", body=b""),
+        outgoing(1, key="k", body=b"")._replace(content_type=""),
+        outgoing(2, key="k", body=b"x")._replace(content_type=""),
+    ]
+    async with sink_of(kafka, topic=topic, linger_ms=1) as sink:
+        assert not await sink.send(messages)
+    found = await asyncio.to_thread(stored, kafka, topic)
+    assert [record.value() for record in found] == [b"", None, b"x"]
+    assert {record.key() for record in found} == {b"k"}
+
+
+@in_loop
 async def test_calls_under_way_together_arrive_in_their_order(kafka: Cluster) -> None:
     topic = new_topic()
     async with sink_of(kafka, topic=topic) as sink:

@@ -71,6 +71,11 @@ class Broker:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
+    def resume(self) -> None:
+        """SIGCONT: it reads what was sent to it meanwhile."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _is_up(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:

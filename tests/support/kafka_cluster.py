@@ -37,6 +37,10 @@ class Cluster:
         """SIGSTOP: it keeps its connections and says nothing."""
         self._process.send_signal(signal.SIGSTOP)
 
+    def resume(self) -> None:
+        """SIGCONT: it reads what was sent to it meanwhile."""
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait(30)

@@ -64,15 +64,24 @@ class Rabbitmq:
                 self._process.stdin.close()
             until(lambda: not self._port_answers(), seconds=30, what="RabbitMQ is dead")
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Its processes keep their connections and say nothing."""
+    def pause(self) -> None:
+        """SIGSTOP: its processes keep their connections and say nothing."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: they read what was sent to them meanwhile."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Paused until the block ends."""
+        self.pause()
         try:
             yield
         finally:
-            os.killpg(self._process.pid, signal.SIGCONT)
+            self.resume()
 
     def ask(self, *words: str) -> None:
         """rabbitmqctl."""
