@@ -175,7 +175,9 @@ def _relay_rate(
     """Several pipelines, one for each process, each with the whole outbox."""
     names = [f"bench_{number}" for number in range(processes)]
     for name in names:
-        _declare(conn, name, "bench", destination.sink)
+        # A file has one writer.
+        own = {"path": f"{destination.sink['path']}.{name}"} if "path" in destination.sink else {}
+        _declare(conn, name, "bench", destination.sink | own)
     asked = "SELECT coalesce(sum(delivered_id), 0) FROM pgtrickle.pgt_consumer_groups WHERE outbox_name = 'bench'"
     with relay(database, folder, processes):
         seconds = _seconds_for(conn, asked, messages * processes)
