@@ -109,7 +109,7 @@ class Engine:
     async def _live(self, name: str) -> None:
         """One pipeline as long as it is wanted as it is."""
         place = self._places[name]
-        failures = 0
+        failures = mistakes = 0
         while not place.wants.is_set():
             began = time.monotonic()
             try:
@@ -117,7 +117,8 @@ class Engine:
             except TrickleError as error:
                 if place.standing.turn(State.FAILED, str(error)):
                     event(log, logging.ERROR, "a pipeline cannot be carried", pipeline=name, why=str(error))
-                await _wait(place.wants, SECRETS_SECONDS)
+                mistakes += 1
+                await _wait(place.wants, backoff_seconds(mistakes, base=0.5, cap=SECRETS_SECONDS, draw=0.5))
             except Exception:
                 failures = failures + 1 if time.monotonic() - began < _STEADY_SECONDS else 1
                 log.exception("a pipeline crashed", extra={"fields": {"pipeline": name}})
