@@ -16,6 +16,7 @@ from benchmarks import (
     operators,
     pool,
     refresh,
+    relay,
     restore,
     scale,
     suite,
@@ -48,6 +49,7 @@ _COLUMNS = {
     "scale": scale.COLUMNS,
     "pool": pool.COLUMNS,
     "restore": restore.COLUMNS,
+    "relay": relay.COLUMNS,
 }
 
 
@@ -97,6 +99,8 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         sizes = pool.QUICK_SIZES if options.quick else pool.STATED_SIZES
         seconds = options.seconds or (pool.QUICK_SECONDS if options.quick else pool.STATED_SECONDS)
         return pool.run(made, (options.tables or (tables,))[0], sizes, seconds, options.plot, _say)
+    if options.name == "relay":
+        return relay.run(made, options.shapes, _say, quick=options.quick)
     for queries in (tpch.SUITE, nexmark.SUITE):
         if options.name == queries.name:
             size = options.sf or (_QUICK_SCALE if options.quick else _SCALE)

@@ -28,6 +28,7 @@ def test_the_verbs() -> None:
         "explain",
         "verify",
         "worker",
+        "relay",
     }
     assert promised | {"doctor", "demo", "pg", "errors", "settings"} == set(VERBS)
 

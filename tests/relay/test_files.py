@@ -109,7 +109,8 @@ def test_the_id_of_a_line() -> None:
     hashed = {named(text) for text in (b'{"id": null}', b'{"id": ""}', b'{"id": true}', b"{}", b"[]", b"x", b"\xff")}
     assert len(hashed) == 7 and all(one.startswith("sha256:") for one in hashed)
     assert named(b"x") == named(b"x") != named(b"x", 2)
-    assert incoming(b"{", 1, "s", "", None).content_type == "application/octet-stream"
+    for text in (b"{", b"[NaN]", '"a"'.encode("utf-16-le"), b"\xff"):
+        assert incoming(text, 1, "s", "", None).content_type == "application/octet-stream"
     assert incoming(b"{}", 1, "s", "", None).content_type == "application/json"
 
 

@@ -23,8 +23,9 @@ from support.loops import in_loop
 
 from trickle.relay.brokers.kafka import kind_of, may_be_topic
 from trickle.relay.failures import ConnectorError, FailureKind
+from trickle.relay.positions import Position
 from trickle.relay.sinks.kafka import KafkaSink, KafkaSinkOptions
-from trickle.relay.sources.kafka import KafkaSource, KafkaSourceOptions, Position
+from trickle.relay.sources.kafka import KafkaSource, KafkaSourceOptions
 
 _numbers = itertools.count()
 
@@ -110,10 +111,25 @@ async def test_what_is_sent_arrives_with_its_id_and_headers_in_order(kafka: Clus
 
 
 @in_loop
+async def test_a_tombstone_has_no_value_and_an_empty_message_has_one(kafka: Cluster) -> None:
+    topic = new_topic()
+    messages = [
+        outgoing(0, key="k", body=b""),
+        outgoing(1, key="k", body=b"")._replace(content_type=""),
+        outgoing(2, key="k", body=b"x")._replace(content_type=""),
+    ]
+    async with sink_of(kafka, topic=topic, linger_ms=1) as sink:
+        assert not await sink.send(messages)
+    found = await asyncio.to_thread(stored, kafka, topic)
+    assert [record.value() for record in found] == [b"", None, b"x"]
+    assert {record.key() for record in found} == {b"k"}
+
+
+@in_loop
 async def test_calls_under_way_together_arrive_in_their_order(kafka: Cluster) -> None:
     topic = new_topic()
     async with sink_of(kafka, topic=topic) as sink:
-        batches = [[outgoing(n, key="one", body=b"x" * 5000) for n in range(s, s + 100)] for s in range(0, 1000, 100)]
+        batches = [[outgoing(n, key="one", body=b"x" * 2000) for n in range(s, s + 100)] for s in range(0, 1000, 100)]
         assert all(not failures for failures in await asyncio.gather(*map(sink.send, batches)))
     found = await asyncio.to_thread(stored, kafka, topic)
     assert [id_of(record) for record in found] == [f"event-{n}" for n in range(1000)]
@@ -153,6 +169,22 @@ async def test_brokers_that_die_are_an_error_and_nothing_overtakes(start_kafka: 
     other = start_kafka()
     async with sink_of(other, topic="t") as sink:
         assert not await sink.send([outgoing(n, key="k") for n in range(3)])
+
+
+@in_loop
+async def test_brokers_that_stand_still_are_given_up(start_kafka: Callable[[], Cluster]) -> None:
+    cluster = start_kafka()
+    async with sink_of(cluster, topic="t", timeout_seconds=1.0) as sink:
+        assert not await sink.send([outgoing(0)])
+        async with source_of(cluster, "t", timeout_seconds=1.0) as source:
+            await take(source, 1)
+            cluster.pause()
+            async with asyncio.timeout(20):
+                with pytest.raises(ConnectorError) as caught:
+                    await sink.send([outgoing(n) for n in range(100)])
+                assert caught.value.failure.kind.passes
+                await sink.close()
+                await source.close()
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def names(numbers: Sequence[int] | range) -> list[str]:
 
 def refused(url: str, **options: Any) -> Failure:
     async def run() -> None:
-        async with sink(url, connect_seconds=5, **options):
+        async with sink(url, connect_timeout_seconds=5, **options):
             pass
 
     started = time.monotonic()
@@ -82,7 +82,7 @@ def refused(url: str, **options: Any) -> Failure:
 def test_a_message_arrives_with_all_that_belongs_to_it(mosquitto: Mosquitto) -> None:
     async def run() -> None:
         async with source(mosquitto.url) as there, sink(mosquitto.url, username=USER, password=PASSWORD) as here:
-            about = {"event_type": "made", "ä": "ö", "event_id": "forged"}
+            about = {"ce-type": "made", "ä": "ö", "trickle-event-id": "forged"}
             messages = [
                 outgoing(1, key="k", headers=about),
                 outgoing(2, address="a/b", body=b"\xff", content_type="x/y"),
@@ -90,7 +90,7 @@ def test_a_message_arrives_with_all_that_belongs_to_it(mosquitto: Mosquitto) -> 
             assert await here.send(messages) == {}
             one, two = await take(there, 2)
             assert one[:6] == ("event-1", "made", "mqtt:t", "k", b'{"n": 1}', "application/json")
-            assert one.headers == {"event_type": "made", "ä": "ö"}
+            assert one.headers == {"ce-type": "made", "ä": "ö"}
             assert two[:6] == ("event-2", None, "mqtt:a/b", None, b"\xff", "x/y")
             await there.acknowledge([one, two])
 
@@ -169,7 +169,7 @@ def test_who_is_not_known_or_not_there_is_said_at_once(mosquitto: Mosquitto) -> 
 
 
 def test_tls(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    trusted = {"tls_ca_file": str(mosquitto.certificates.authority)}
+    trusted = {"tls_ca_cert": str(mosquitto.certificates.authority)}
 
     async def run() -> None:
         async with source(mosquitto.tls_url, **trusted) as there, sink(mosquitto.tls_url, **trusted) as here:
@@ -178,7 +178,7 @@ def test_tls(mosquitto: Mosquitto, tmp_path: Path) -> None:
 
     asyncio.run(run())
     assert refused(mosquitto.tls_url).kind is FailureKind.TLS
-    assert refused(mosquitto.tls_url, tls_ca_file=str(tmp_path / "none")).kind is FailureKind.TLS
+    assert refused(mosquitto.tls_url, tls_ca_cert=str(tmp_path / "none")).kind is FailureKind.TLS
 
 
 @pytest.mark.parametrize("url", ["localhost:1883", "http://localhost", "mqtt://u:p@localhost", "mqtt://localhost:x"])
@@ -193,7 +193,7 @@ def test_a_peer_that_takes_the_call_and_says_nothing() -> None:
 
         async def run() -> FailureKind:
             with pytest.raises(ConnectorError) as caught:
-                async with sink(url, connect_seconds=0.3):
+                async with sink(url, connect_timeout_seconds=0.3):
                     pass
             return caught.value.failure.kind
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 
-from trickle.relay.brokers.nats import read_header, write_header
+from trickle.relay.brokers.nats_headers import read_header, write_header
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.nats import NatsSink, NatsSinkOptions
 from trickle.relay.sources.nats import NatsSource, NatsSourceOptions
@@ -185,6 +186,22 @@ async def test_what_answers_and_is_no_stream_is_a_wrong_destination(nats: Broker
 
 
 @in_loop
+async def test_a_stream_without_a_leader_is_away_and_not_missing(start_nats: Callable[..., Broker]) -> None:
+    """A server without JetStream, and a client that knows of a stream: so a cluster answers that is choosing."""
+    broker = start_nats(jetstream=False)
+    async with client_of(broker) as client, sink_of(broker) as sink:
+
+        async def answer(message: Any) -> None:
+            known = ["S"] if b"S.known" in message.data else None
+            await message.respond(json.dumps({"streams": known}).encode())
+
+        await client.subscribe("$JS.API.STREAM.NAMES", cb=answer)
+        await client.flush()
+        messages = [outgoing(1, address="S.known"), outgoing(2, address="S.unknown"), outgoing(3, address="S.known")]
+        assert kinds(await sink.send(messages)) == {0: "unavailable", 1: "invalid_destination", 2: "unavailable"}
+
+
+@in_loop
 async def test_no_answer_is_a_timeout(nats: Broker) -> None:
     async with client_of(nats) as client, sink_of(nats, timeout_seconds=0.3) as sink:
         stream = await make_stream(client, no_ack=True)
@@ -196,6 +213,8 @@ async def test_no_answer_is_a_timeout(nats: Broker) -> None:
 _USERS = """authorization { users = [
   {user: "boss", password: "p"},
   {user: "writer", password: "w", permissions: {publish: ["Sx.open.>"], subscribe: ["_INBOX.>"]}},
+  {user: "mute", password: "m", permissions: {publish: {deny: ["$JS.ACK.>"]}}},
+  {user: "dumb", password: "d", permissions: {publish: {deny: ["$JS.API.CONSUMER.MSG.NEXT.>"]}}},
   {user: "deaf", password: "d", permissions: {subscribe: ["none"]}},
 ] }"""
 
@@ -224,6 +243,24 @@ async def test_who_may_what(start_nats: Callable[..., Broker]) -> None:
         assert (await error_of(NatsSource(source))).failure.kind is FailureKind.AUTHORIZATION
 
 
+@in_loop
+async def test_a_source_that_may_not_ask_or_answer_says_so(start_nats: Callable[..., Broker]) -> None:
+    broker = start_nats(_USERS)
+    async with client_of(broker, user="boss", password="p") as client:
+        stream = await make_stream(client)
+        await client.jetstream().publish(f"{stream}.a", b"x")
+        async with source_of(broker, stream=stream, consumer="c", user="mute", password="m") as source:
+            taken = await take(source, 1)
+            for answer in (source.acknowledge, source.release):
+                with pytest.raises(ConnectorError, match="permissions violation") as caught:
+                    await answer(taken)
+                assert caught.value.failure.kind is FailureKind.AUTHORIZATION
+        async with source_of(broker, stream=stream, consumer="c", user="dumb", password="d") as source:
+            with pytest.raises(ConnectorError) as caught:
+                await source.receive(1, 0.2)
+            assert caught.value.failure.kind is FailureKind.AUTHORIZATION
+
+
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
@@ -232,6 +269,8 @@ async def test_who_may_what(start_nats: Callable[..., Broker]) -> None:
         ({"url": "nats://nowhere.invalid:4222"}, FailureKind.UNAVAILABLE),
         ({"url": " , "}, FailureKind.DESTINATION),
         ({"url": "nats://127.0.0.1:{port}", "tls_enabled": True, "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
+        ({"url": "nats://127.0.0.1:{port}", "tls_enabled": True, "password": "p"}, FailureKind.TLS),
+        ({"url": "tls://127.0.0.1:{port}"}, FailureKind.TLS),
         ({"url": "nats://127.0.0.1:{port}", "credentials": "/nowhere"}, FailureKind.AUTHENTICATION),
         ({"url": "nats://127.0.0.1:{port}", "nkey": "SUSECRET"}, FailureKind.AUTHENTICATION),
     ],
@@ -321,6 +360,22 @@ async def source_of_new_stream(broker: Broker) -> AsyncIterator[NatsSource]:
         stream = await make_stream(client)
     async with source_of(broker, stream=stream, consumer="c") as source:
         yield source
+
+
+@in_loop
+async def test_a_server_that_stands_still_is_given_up(start_nats: Callable[..., Broker]) -> None:
+    """Even when it reads nothing any more, and the client waits to write."""
+    broker = start_nats()
+    async with source_of_new_stream(broker) as source, sink_of(broker, subject="S.a", timeout_seconds=0.5) as sink:
+        broker.pause()
+        async with asyncio.timeout(10):
+            sending = [sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)]) for _ in range(3)]
+            for answer in await asyncio.gather(*sending, return_exceptions=True):
+                assert isinstance(answer, ConnectorError)
+                assert answer.failure.kind is FailureKind.TIMEOUT
+            await nothing_comes(source)
+            await sink.close()
+            await source.close()
 
 
 @in_loop

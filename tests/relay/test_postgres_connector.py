@@ -275,6 +275,18 @@ def test_many_calls_arrive_in_their_order(db: Database) -> None:
     assert rows(db, "SELECT array_agg(event_id ORDER BY n) FROM t") == [([f"event-{n}" for n in range(1000)],)]
 
 
+def test_an_encoding_that_the_environment_asks_for_is_not_ours(
+    inbox: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    assert (
+        send(f"{inbox.url}&client_encoding=SQL_ASCII", [outgoing(1, key="€", body='"語"'.encode())], inbox="orders")
+        == {}
+    )
+    monkeypatch.delenv("PGCLIENTENCODING")
+    assert rows(inbox, "SELECT aggregate_id, payload FROM pgtrickle.orders") == [("€", "語")]
+
+
 def test_behind_a_transaction_pooler(inbox: Database, pooler: Pooler) -> None:
     for _ in range(3):
         assert send(pooler.url(inbox), [outgoing(n) for n in range(5)], inbox="orders") == {}

@@ -11,11 +11,13 @@ from typing import Any
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 from support.brokers import free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 from support.rabbitmq_server import Rabbitmq
 
+from trickle.relay.brokers.rabbitmq import kind_of
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.rabbitmq import RabbitmqSink, RabbitmqSinkOptions
 from trickle.relay.sources.rabbitmq import RabbitmqSource, RabbitmqSourceOptions
@@ -188,6 +190,7 @@ async def test_an_exchange_deleted_under_a_sink_is_an_error(rabbitmq: Rabbitmq) 
         ),
         ({"url": "amqps://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
         ({"url": "amqps://127.0.0.1:{port}"}, FailureKind.TLS),
+        ({"url": "amqp://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
     ],
 )
 @in_loop
@@ -196,6 +199,23 @@ async def test_what_cannot_be_reached_says_why(rabbitmq: Rabbitmq, options: dict
     error = await error_of(RabbitmqSink(RabbitmqSinkOptions(**{**options, "url": url})))
     assert error.failure.kind is kind, error
     assert "SECRET" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind"),
+    [
+        (406, "PRECONDITION_FAILED - message size 9 is larger than configured max size 8", FailureKind.TOO_LARGE),
+        (406, "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'", FailureKind.DESTINATION),
+        (406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out", FailureKind.UNAVAILABLE),
+        (404, "NOT_FOUND - no queue 'q' in vhost '/'", FailureKind.DESTINATION),
+        (403, "ACCESS_REFUSED - access to queue 'q' refused", FailureKind.AUTHORIZATION),
+        (405, "RESOURCE_LOCKED - cannot obtain exclusive access", FailureKind.UNAVAILABLE),
+        (541, "INTERNAL_ERROR", FailureKind.UNAVAILABLE),
+    ],
+)
+def test_what_a_broker_says_when_it_closes_is_judged(code: int, text: str, kind: FailureKind) -> None:
+    assert kind_of(ChannelClosedByBroker(code, text)) is kind
+    assert kind_of(ConnectionClosedByBroker(code, text)) is kind
 
 
 @in_loop
@@ -208,6 +228,20 @@ async def test_a_silent_server_is_given_up() -> None:
         port = server.sockets[0].getsockname()[1]
         options = RabbitmqSinkOptions(url=f"amqp://127.0.0.1:{port}", connect_timeout_seconds=0.3)
         assert (await error_of(RabbitmqSink(options))).failure.kind is FailureKind.TIMEOUT
+
+
+@in_loop
+async def test_a_node_that_stands_still_is_given_up(rabbitmq: Rabbitmq) -> None:
+    queue = make_queue(rabbitmq)
+    async with sink_of(rabbitmq, routing_key=queue, timeout_seconds=0.5) as sink, source_of(rabbitmq, queue) as source:
+        with rabbitmq.paused():
+            async with asyncio.timeout(10):
+                with pytest.raises(ConnectorError) as caught:
+                    await sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)])
+                assert caught.value.failure.kind is FailureKind.TIMEOUT
+                await nothing_comes(source)
+                await sink.close()
+                await source.close()
 
 
 @in_loop

@@ -147,10 +147,11 @@ async def test_a_stream_is_cut(redis: Broker) -> None:
         assert 10 <= await client.xlen(stream) < 500
 
 
+@pytest.mark.parametrize("dedup_seconds", [0, 60])
 @in_loop
-async def test_a_server_out_of_memory_has_taken_nothing(start_redis: Callable[..., Broker]) -> None:
+async def test_a_server_out_of_memory_has_taken_nothing(start_redis: Callable[..., Broker], dedup_seconds: int) -> None:
     broker = start_redis("--maxmemory-policy", "noeviction")
-    async with client_of(broker) as client, sink_of(broker, stream="s") as sink:
+    async with client_of(broker) as client, sink_of(broker, stream="s", dedup_seconds=dedup_seconds) as sink:
         await client.config_set("maxmemory", 1)
         with pytest.raises(ConnectorError) as caught:
             await sink.send([outgoing(n) for n in range(10)])
@@ -186,6 +187,7 @@ async def test_who_may_what(start_redis: Callable[..., Broker]) -> None:
         ({"url": "http://127.0.0.1"}, FailureKind.DESTINATION),
         ({"url": "redis://127.0.0.1:{port}/99999"}, FailureKind.DESTINATION),
         ({"url": "rediss://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
+        ({"url": "redis://127.0.0.1:{port}", "tls_ca_cert": "/nowhere"}, FailureKind.TLS),
     ],
 )
 @in_loop
@@ -235,6 +237,25 @@ async def test_a_server_that_stands_still_is_given_up(redis: Broker) -> None:
         assert caught.value.failure.kind is FailureKind.TIMEOUT
         with pytest.raises(ConnectorError, match="not connected"):
             await sink.send([outgoing(1)])
+
+
+@in_loop
+async def test_a_server_that_reads_nothing_is_given_up(start_redis: Callable[..., Broker]) -> None:
+    broker = start_redis()
+    async with (
+        source_of(broker, "s", timeout_seconds=0.5) as source,
+        sink_of(broker, stream="s", timeout_seconds=0.5) as sink,
+    ):
+        broker.pause()
+        async with asyncio.timeout(10):
+            sending = [sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)]) for _ in range(3)]
+            answers = await asyncio.gather(*sending, return_exceptions=True)
+            assert all(isinstance(answer, ConnectorError) and answer.failure.kind.passes for answer in answers)
+            with pytest.raises(ConnectorError) as caught:
+                await source.receive(1, 0.1)
+            assert caught.value.failure.kind is FailureKind.TIMEOUT
+            await sink.close()
+            await source.close()
 
 
 @pytest.mark.parametrize("dedup_seconds", [0, 600])

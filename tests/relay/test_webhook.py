@@ -63,7 +63,9 @@ def refused(url: str, **options: Any) -> Failure:
 
 
 def test_a_message_arrives_as_it_is() -> None:
-    message = outgoing(1, body=b'{ "a":1.0 }', headers={"X-Tenant": "t7", "Host": "elsewhere", "webhook-id": "forged"})
+    message = outgoing(
+        1, key="k", body=b'{ "a":1.0 }', headers={"X-Tenant": "t7", "Host": "elsewhere", "webhook-id": "forged"}
+    )
     server, failures = delivered([message], path="/in?x=1", headers={"X-Fixed": "f"}, bearer_token="token of mine")
     (request,) = server.seen
     assert failures == {}
@@ -74,6 +76,7 @@ def test_a_message_arrives_as_it_is() -> None:
         "Idempotency-Key": "event-1",
         "X-Tenant": "t7",
         "X-Fixed": "f",
+        "Trickle-Key": "k",
         "Authorization": "Bearer token of mine",
     }
     assert wanted.items() <= request.headers.items()
@@ -406,12 +409,12 @@ def test_tls(tmp_path: Path) -> None:
 
     async def run() -> None:
         async with receiver(tls=made.server_context()) as server:
-            assert await send(server.url, [outgoing(1)], tls_ca_file=str(made.authority), allow_http=False) == {}
+            assert await send(server.url, [outgoing(1)], tls_ca_cert=str(made.authority), allow_http=False) == {}
             with pytest.raises(ConnectorError) as caught:
                 await send(server.url, [outgoing(1)], allow_http=False)
             assert caught.value.failure.kind is FailureKind.TLS
             with pytest.raises(ConnectorError) as caught:
-                await send(server.url, [outgoing(1)], tls_ca_file=str(tmp_path / "none.pem"))
+                await send(server.url, [outgoing(1)], tls_ca_cert=str(tmp_path / "none.pem"))
             assert caught.value.failure.kind is FailureKind.TLS
 
     asyncio.run(run())

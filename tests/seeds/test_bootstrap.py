@@ -94,13 +94,15 @@ def shell(command: str, server: embedded.Server) -> None:
     """Run a command of the page where `mydb` and `replica_db` are what it says."""
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PG")},
-        "PATH": f"{embedded.bindir()}:{os.environ['PATH']}",
+        "PATH": f"{Path(embedded.tool('pg_dump')).parent}:{os.environ['PATH']}",
         "PGHOST": str(server.socket_dir),
         "PGPORT": str(server.port),
         "PGUSER": OWNER,
     }
     made = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=environment, capture_output=True, text=True)
-    assert made.returncode == 0 and "ERROR" not in made.stderr, made.stderr
+    # A newer pg_dump sets a parameter that servers before 17 do not know.
+    errors = [line for line in made.stderr.splitlines() if "ERROR" in line and "transaction_timeout" not in line]
+    assert made.returncode == 0 and not errors, made.stderr
 
 
 def test_a_replica_is_bootstrapped_as_printed(primary: embedded.Server) -> None:

@@ -299,3 +299,9 @@ def test_history_is_removed_in_batches_from_its_oldest_end(shop: Connection) -> 
     shop.execute("SELECT pgtrickle.set_config('history_retention_days', '0')")
     shop.execute("UPDATE pgtrickle.pgt_refresh_history SET start_time = now() - interval '9 years'")
     assert one(shop, "SELECT pgtrickle._prune_history(100)") == 0
+
+
+def test_a_relay_refreshes_nothing(shop: Connection) -> None:
+    for group, status in (("relay:default", "STOPPED"), ("default", "STARTING")):
+        shop.execute("INSERT INTO pgtrickle.pgt_instances (group_id, instance_id) VALUES (%s, 'one')", (group,))
+        assert one(shop, "SELECT pgtrickle._scheduler_status()") == status

@@ -17,7 +17,7 @@ def base_backup(primary: embedded.Server, directory: Path, *options: str) -> Pat
     data = next(directory.rglob("PG_VERSION")).parent
     owner = data.stat()
     shutil.rmtree(data)
-    backup = [str(embedded.bindir() / "pg_basebackup"), "-d", primary.url(), "-D", str(data), "-X", "stream"]
+    backup = [str(embedded.tool("pg_basebackup")), "-d", primary.url(), "-D", str(data), "-X", "stream"]
     subprocess.run([*backup, "-c", "fast", *options], check=True, capture_output=True)
     give_to(data, owner)
     return data

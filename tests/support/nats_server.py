@@ -22,10 +22,10 @@ def _binary() -> str:
     return str(found)
 
 
-def _prepare(folder: Path, settings: str) -> Broker:
+def _prepare(folder: Path, settings: str, *, jetstream: bool = True) -> Broker:
     port = free_port()
-    store = folder / "store"
-    text = f'listen: "127.0.0.1:{port}"\njetstream {{ store_dir: "{store}" }}\n{settings}\n'
+    stores = f'jetstream {{ store_dir: "{folder / "store"}" }}' if jetstream else ""
+    text = f'listen: "127.0.0.1:{port}"\n{stores}\n{settings}\n'
     (folder / "nats.conf").write_text(text, encoding="utf-8")
     return Broker([_binary(), "-c", str(folder / "nats.conf")], port, folder)
 
@@ -45,10 +45,10 @@ def start_nats(tmp_path: Path) -> Iterator[StartNats]:
     """Servers of one test's own, with lines for their configuration."""
     started: list[Broker] = []
 
-    def start(settings: str = "") -> Broker:
+    def start(settings: str = "", *, jetstream: bool = True) -> Broker:
         folder = tmp_path / f"nats{len(started)}"
         folder.mkdir()
-        broker = _prepare(folder, settings)
+        broker = _prepare(folder, settings, jetstream=jetstream)
         started.append(broker)
         broker.start()
         return broker

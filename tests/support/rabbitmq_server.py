@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,25 @@ class Rabbitmq:
             if self._process.stdin is not None:
                 self._process.stdin.close()
             until(lambda: not self._port_answers(), seconds=30, what="RabbitMQ is dead")
+
+    def pause(self) -> None:
+        """SIGSTOP: its processes keep their connections and say nothing."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT: they read what was sent to them meanwhile."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Paused until the block ends."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def ask(self, *words: str) -> None:
         """rabbitmqctl."""

@@ -60,7 +60,7 @@ def _carry_out(conn: Connection[Any], step: Any) -> None:
     if step.deed is Deed.DELETE:
         pipelines.delete(conn, step.name)
     elif step.deed in (Deed.CREATE, Deed.CHANGE):
-        stored = to_stored(step.pipeline)
+        stored = to_stored(step.wanted)
         if stored.direction == "forward":
             group = stored.group or stored.name
             pipelines.set_forward(

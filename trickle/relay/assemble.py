@@ -46,12 +46,12 @@ class Assembly:
         pipeline = resolved.options
         clean = partial(secrets.redact, secrets=resolved.secrets)
         if isinstance(pipeline, ForwardPipeline):
-            return Assembled(self._forward(pipeline, row.claim, standing, clean), resolved.fingerprint)
-        return Assembled(self._reverse(pipeline, standing, clean), resolved.fingerprint)
+            return Assembled(self._forward(pipeline, row.claim, standing, clean), _seal(resolved))
+        return Assembled(self._reverse(pipeline, standing, clean), _seal(resolved))
 
-    def fingerprint(self, row: PipelineRow) -> str:
+    def fingerprint(self, row: PipelineRow) -> str | None:
         """Of the secrets as they are now. Raises TrickleError when one is missing."""
-        return _resolved(row).fingerprint
+        return _seal(_resolved(row))
 
     def _forward(
         self, pipeline: ForwardPipeline, claim: Claim | None, standing: Standing, clean: Callable[[str], str]
@@ -98,10 +98,10 @@ def plain(row: PipelineRow, url: str) -> Plain:
     """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
     pipeline = _resolved(row).options
     if isinstance(pipeline, ForwardPipeline):
-        connector, options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
-        return Plain(pipeline, compile_outgoing(pipeline), lambda: connector.make(options))
-    origin, options = find(Kind.SOURCE, pipeline.source.type), _with_url(pipeline.source.options, url)
-    return Plain(pipeline, lambda message: (), lambda: origin.make(options))
+        sink, sink_options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
+        return Plain(pipeline, compile_outgoing(pipeline), lambda: sink.make(sink_options))
+    source, source_options = find(Kind.SOURCE, pipeline.source.type), _with_url(pipeline.source.options, url)
+    return Plain(pipeline, lambda message: (), lambda: source.make(source_options))
 
 
 def _with_url(options: Any, url: str) -> Any:
@@ -170,6 +170,10 @@ def _as_json(message: Incoming) -> str:
         return written(message.payload.decode()).decode()
     except UnicodeDecodeError:
         return written({"base64": base64.b64encode(message.payload).decode()}).decode()
+
+
+def _seal(resolved: secrets.Resolved[Pipeline]) -> str | None:
+    return resolved.fingerprint if resolved.secrets else None
 
 
 def _resolved(row: PipelineRow) -> secrets.Resolved[Pipeline]:

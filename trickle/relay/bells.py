@@ -17,6 +17,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from trickle.clock import backoff_seconds
 from trickle.db.session import session_arguments
 from trickle.logs import event
 from trickle.sql import load
@@ -33,8 +36,9 @@ log = logging.getLogger(__name__)
 CHANNEL = "pgtrickle_outbox"
 SWEEP_SECONDS = 5.0  # between two looks at all quiet outboxes that ring
 DEAF_SWEEP_SECONDS = 0.1  # where publishers may not notify
+_DEAF_SECONDS_EACH = 0.002  # so that many outboxes do not take much more of the server than few
 _REARM_SECONDS = 1.0
-_RECONNECT_SECONDS = 0.5
+_STEADY_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -94,13 +98,17 @@ class Bells:
 
     async def run(self) -> None:
         """Until cancelled. Without a session everybody looks for themselves."""
+        failures = 0
         while True:
+            began = time.monotonic()
             try:
                 async with self._sessions() as hearing:
                     await self._attend(hearing)
             except psycopg.Error as error:
-                event(log, logging.WARNING, "the bells of outboxes are not heard", error=str(error).strip())
-            await asyncio.sleep(_RECONNECT_SECONDS)
+                failures = 1 if time.monotonic() - began > _STEADY_SECONDS else failures + 1
+                if failures == 1:
+                    event(log, logging.WARNING, "the bells of outboxes are not heard", error=str(error).strip())
+            await asyncio.sleep(backoff_seconds(failures, base=0.1, cap=2.0, draw=random.random()))
 
     @contextlib.asynccontextmanager
     async def _sessions(self) -> AsyncIterator[AsyncConnection[Any]]:
@@ -163,7 +171,8 @@ class Bells:
         """Look at whoever sleeps: for what was missed, and where nobody may ring."""
         last = 0.0
         while True:
-            await asyncio.sleep(_REARM_SECONDS if self._may_ring else DEAF_SWEEP_SECONDS)
+            deaf = max(DEAF_SWEEP_SECONDS, len(self._listeners) * _DEAF_SECONDS_EACH)
+            await asyncio.sleep(_REARM_SECONDS if self._may_ring else deaf)
             asleep = {name: listener for name, listener in self._listeners.items() if listener.seen is not None}
             if self._session is None:
                 continue

@@ -186,7 +186,7 @@ class Delivery:
             return True
         item.attempts += 1
         if failure.kind is FailureKind.THROTTLED:
-            return False
+            return False  # it was asked for less, not for something else
         if item.blamed == 0 or self._accepted > item.accepted_before:
             item.blamed += 1
         item.accepted_before = self._accepted

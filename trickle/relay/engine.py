@@ -42,11 +42,11 @@ class Assembled:
     """A pipeline that could be made from its row."""
 
     runner: Runner
-    fingerprint: str  # of the secrets that it was made with
+    fingerprint: str | None  # of the secrets that it was made with; None when it needs none
 
 
 Assemble = Callable[[PipelineRow, Standing], Assembled]
-Fingerprint = Callable[[PipelineRow], str]
+Fingerprint = Callable[[PipelineRow], str | None]
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class Engine:
         running = asyncio.create_task(assembled.runner.run())
         try:
             while not running.done():
-                await asyncio.wait({running}, timeout=SECRETS_SECONDS)
+                await asyncio.wait({running}, timeout=None if assembled.fingerprint is None else SECRETS_SECONDS)
                 if not running.done() and self._has_other_secrets(place, assembled):
                     event(log, logging.INFO, "secrets of a pipeline have changed", pipeline=place.row.name)
                     assembled.runner.stop()

@@ -22,7 +22,8 @@ CONTENT_TYPE = "Content-Type"
 UNKNOWN_CONTENT = "application/octet-stream"
 
 _OURS = frozenset(name.lower() for name in (EVENT_ID, KEY, CONTENT_TYPE))
-_EVENT_TYPES = (EVENT_TYPE.lower(), "ce-type", "ce_type")
+# The last two are what messages of an outbox usually have.
+_EVENT_TYPES = (EVENT_TYPE.lower(), "ce-type", "ce_type", "event_type", "type")
 
 
 class Arrival(NamedTuple):

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trickle.relay.failures import Failure
 from trickle.relay.message import Message, Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What one snapshot of an outbox sees and the one before it did not, in the words of the server."""
 
     prev: str
     cur: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """So far an outbox is read, or done: all earlier windows, and this one through an id."""
 
     window: Window

@@ -13,10 +13,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from trickle.relay.failures import Failure, FailureKind
+from trickle.relay.formats.format import JSON
+from trickle.relay.headers import UNKNOWN_CONTENT
 from trickle.relay.message import Incoming, Outgoing
+from trickle.relay.view import Unusable, is_json, parsed
 
 LAYOUTS = ("json", "envelope", "raw")
 # JSON has line breaks between its tokens only, where a blank says the same.
@@ -25,12 +28,12 @@ _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 
 def line(message: Outgoing, layout: str) -> bytes | Failure:
     """The message with a line break behind it, or why it cannot be one line."""
-    is_json = "json" in message.content_type
+    body_is_json = is_json(message.content_type)
     if layout == "raw":
         if b"\n" in message.body or b"\r" in message.body:
             return Failure(FailureKind.ENCODING, "the body has a line break in it, and would be two raw lines")
         return message.body + b"\n"
-    if layout == "json" and is_json:
+    if layout == "json" and body_is_json:
         return message.body.translate(_BREAKS) + b"\n"
     about = {
         "event_id": message.event_id,
@@ -40,7 +43,7 @@ def line(message: Outgoing, layout: str) -> bytes | Failure:
         "headers": dict(message.headers),
         "content_type": message.content_type,
     }
-    if is_json:
+    if body_is_json:
         # The body is put in as it is: nothing is parsed, no number changes its looks.
         head = json.dumps(about, ensure_ascii=False).encode("utf-8", "replace")
         return head[:-1] + b', "payload": ' + message.body.translate(_BREAKS) + b"}\n"
@@ -95,7 +98,10 @@ class Splitter:
 
 def incoming(text: bytes, place: int, source: str, id_field: str, token: object) -> Incoming:
     """The message of a line without its line break; `place` is its number or where it begins."""
-    value = _parsed(text)
+    try:
+        value, content_type = parsed(text), JSON
+    except Unusable:
+        value, content_type = None, UNKNOWN_CONTENT
     found = value.get(id_field) if id_field and isinstance(value, dict) else None
     is_id = isinstance(found, str | int) and not isinstance(found, bool) and found != ""
     return Incoming(
@@ -104,17 +110,7 @@ def incoming(text: bytes, place: int, source: str, id_field: str, token: object)
         source=source,
         key=None,
         payload=text,
-        content_type="application/octet-stream" if value is _NOT_JSON else "application/json",
+        content_type=content_type,
         headers={},
         token=token,
     )
-
-
-_NOT_JSON = object()
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return _NOT_JSON

@@ -13,7 +13,6 @@ A large delta of a stream table is read in parts, each a message of its own, so 
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -42,10 +41,7 @@ class Read(NamedTuple):
     place: Place | None
 
 
-class _Row(NamedTuple):
-    message: Message
-    place: Place
-    is_claim: bool
+_Row = tuple[Any, ...]  # the fields of a message, and whether it is a claim check
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class Outbox:
         self._epoch = 0
         self._window = Window("1:1:", "1:1:")
         self._after_id = 0
-        self._ahead: deque[_Row] = deque()  # fetched, and not given out because of a large delta before it
+        self._ahead: list[_Row] = []  # fetched, and not given out because of a large delta before it
         self._claim: _Claim | None = None
 
     @property
@@ -112,17 +108,14 @@ class Outbox:
         """The next messages, in order: at most so many, and no more than so many stored bytes but for the first."""
         if self._claim is not None:
             return [await self._next_part(self._claim)]
-        if not self._ahead:
-            self._ahead.extend(await self._fetch(most, most_bytes))
-        reads = []
-        while self._ahead and not self._ahead[0].is_claim:
-            row = self._ahead.popleft()
-            reads.append(Read(row.message, row.place))
-        if not reads and self._ahead:
-            row = self._ahead.popleft()
-            self._claim = _Claim(row.message, row.place, 0, 0)
-            return [await self._next_part(self._claim)]
-        return reads
+        rows = self._ahead or await self._fetch(most, most_bytes)
+        plain = next((number for number, row in enumerate(rows) if row[-1]), len(rows))
+        self._ahead = rows[plain:]
+        if plain or not rows:
+            return self._reads(rows[:plain])
+        (head,) = self._reads([self._ahead.pop(0)])
+        self._claim = _Claim(head.message, Place(self._window, head.message.outbox_id), 0, 0)
+        return [await self._next_part(self._claim)]
 
     async def checkpoint(self, place: Place) -> None:
         """Everything up to there is done. Raises Superseded."""
@@ -165,18 +158,33 @@ class Outbox:
         }
         cursor = conn.cursor(binary=True)
         await cursor.execute(load("queries/relay_read"), parameters)
-        rows = [self._row(row, window) for row in await cursor.fetchall()]
+        rows = await cursor.fetchall()
         if rows:
-            self._after_id = rows[-1].place.through_id
+            self._after_id = rows[-1][0]
         return rows
 
-    def _row(self, row: tuple[Any, ...], window: Window) -> _Row:
-        outbox_id, event_id, created_at, key, payload, content_type, headers, came, went, is_jsonb, is_claim = row
+    def _reads(self, rows: Sequence[_Row]) -> list[Read]:
+        """What was fetched from the window that is being read."""
         # The deltas of a stream table follow each other, wherever they go: they are messages of one key.
-        key = key if self.stream_table is None else self.stream_table
-        told = _NO_HEADERS if headers is None else _texts(json.loads(headers))
-        message = Message(outbox_id, event_id, created_at, key, payload, content_type, told, came, went, is_jsonb)
-        return _Row(message, Place(window, outbox_id), is_claim)
+        window, stream_table = self._window, self.stream_table
+        return [
+            Read(
+                Message(
+                    outbox_id,
+                    event_id,
+                    created_at,
+                    stream_table or key,
+                    payload,
+                    content_type,
+                    _NO_HEADERS if headers is None else _texts(json.loads(headers)),
+                    came,
+                    went,
+                    is_jsonb,
+                ),
+                Place(window, outbox_id),
+            )
+            for outbox_id, event_id, created_at, key, payload, content_type, headers, came, went, is_jsonb, _ in rows
+        ]
 
     async def _next_part(self, claim: _Claim) -> Read:
         parameters = {

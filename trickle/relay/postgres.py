@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
-from trickle.db.session import KEEPALIVES
+from trickle.db.session import session_arguments
 from trickle.errors import ConfigurationError
 from trickle.relay.failures import ConnectorError, FailureKind
 
@@ -62,23 +62,17 @@ _WORDS = (
 )
 
 
-async def connect(url: str, *, name: str, seconds: float) -> Connection:
-    """A session in autocommit, named `pg_trickle_<name>`. Raises ConnectorError, ConfigurationError."""
+async def connect(url: str, *, role: str, seconds: float) -> Connection:
+    """A session in autocommit, named `pg_trickle_<role>`. Raises ConnectorError, ConfigurationError."""
     try:
-        given = psycopg.conninfo.conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        # The driver's words may hold what was given, with the password.
+        settings = session_arguments(url, role=role)
+    except ConfigurationError:
+        # Its words may hold what was given, with the password.
         raise ConfigurationError(
             "the connection string is not valid", hint="use postgresql://user@host:port/database"
         ) from None
-    settings = {key: value for key, value in KEEPALIVES.items() if key not in given}
-    opening = AsyncConnection.connect(
-        url,
-        autocommit=True,
-        prepare_threshold=None,
-        application_name=f"pg_trickle_{name}",
-        **settings,  # type: ignore[arg-type]
-    )
+    # In any other encoding, which a url or the environment may ask for, there are texts that cannot be sent.
+    opening = AsyncConnection.connect(url, autocommit=True, client_encoding="UTF8", **settings)
     try:
         return await asyncio.wait_for(opening, seconds)
     except TimeoutError:

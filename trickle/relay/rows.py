@@ -1,6 +1,7 @@
 """Messages as rows of a table: which part of a message goes into which column, and the statement for a batch. Pure.
 
-Parts are event_id, key, payload, content_type, headers, address, created_at, outbox_id; headers.<name> is one header.
+Parts are event_id, event_type, key, payload, content_type, headers, address, created_at, outbox_id; headers.<name> is
+one header.
 
 A batch is one INSERT ... SELECT FROM unnest(arrays), with one array for each column. Everything travels as text and is
 cast to the column's type in the server, but for a payload into bytea.
@@ -17,10 +18,11 @@ from psycopg import sql
 
 from trickle.errors import ConfigurationError
 from trickle.relay.failures import Failure, FailureKind
+from trickle.relay.headers import inbound
 from trickle.relay.message import Outgoing
 from trickle.sql import load
 
-PARTS = ("event_id", "key", "payload", "content_type", "headers", "address", "created_at", "outbox_id")
+PARTS = ("event_id", "event_type", "key", "payload", "content_type", "headers", "address", "created_at", "outbox_id")
 _ONE_HEADER = "headers."
 
 
@@ -105,6 +107,8 @@ def _value(field: Field, message: Outgoing) -> bytes | str | None:
             return message.body if field.is_binary else message.body.decode()
         case "event_id":
             return message.event_id
+        case "event_type":
+            return inbound(message.headers).event_type if message.headers else None
         case "key":
             return message.key
         case "content_type":

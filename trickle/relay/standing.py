@@ -41,6 +41,12 @@ class Standing:
     latency: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS) + 1))
     latency_sum: float = 0.0
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """The same as long as nothing about it is new."""
+        counts = (self.published, self.consumed, self.filtered, self.duplicates, self.buried, self.redriven)
+        return (self.began, self.state, self.reason, self.in_hand, self.circuit, self.failures.total(), *counts)
+
     def turn(self, state: State, reason: str | None = None) -> bool:
         """Whether that is new."""
         is_new = (self.state, self.reason) != (state, reason)

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from trickle.relay.failures import Failure, FailureKind
+from trickle.relay.headers import outbound
 from trickle.relay.message import Outgoing
 from trickle.relay.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
+from trickle.relay.view import is_json
 
 _CLOUDEVENT = "application/cloudevents+json"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -105,12 +107,10 @@ def url_of(url: str, address: str) -> str:
 
 def fault_of(message: Outgoing, *, batched: bool) -> Failure | None:
     """Why this message cannot be brought into a request at all."""
-    for name, value in (("Idempotency-Key", message.event_id), *message.headers.items()):
+    for name, value in (("Idempotency-Key", message.event_id), *outbound(message).items()):
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             return Failure(FailureKind.ENCODING, f"the header {name!r} has a name or value that HTTP does not allow")
-    if not _VALUE.fullmatch(message.content_type):
-        return Failure(FailureKind.ENCODING, "the content type has characters that HTTP does not allow")
-    if batched and "json" not in message.content_type:
+    if batched and not is_json(message.content_type):
         return Failure(FailureKind.ENCODING, "only JSON can be sent in batches, as the elements of an array")
     try:
         url_of("https://host/", message.address)
@@ -137,7 +137,7 @@ def id_of(messages: Sequence[Outgoing]) -> str:
 
 def headers_of(messages: Sequence[Outgoing], body: bytes, timestamp: int, keys: Sequence[bytes]) -> Mapping[str, str]:
     """What the message itself brings (one of a batch brings nothing), its id, and the signature of all of it."""
-    own = messages[0].headers if len(messages) == 1 else {}
+    own = outbound(messages[0]) if len(messages) == 1 else {}
     headers = {name: value for name, value in own.items() if name.lower() not in _RESERVED}
     event_id = id_of(messages)
     headers |= {"Idempotency-Key": event_id, ID_HEADER: event_id, TIMESTAMP_HEADER: str(timestamp)}

@@ -6,11 +6,9 @@ It never decides what is its own: the instance holds the claims and says so. Whe
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 
@@ -20,7 +18,6 @@ from trickle.relay.assemble import Assembly
 from trickle.relay.bells import Bells
 from trickle.relay.engine import Engine
 from trickle.relay.protocol import Carry, Leave, Report, Stopped
-from trickle.relay.standing import Standing
 from trickle.worker import exits
 from trickle.worker.isolate import die_with_parent, drop_descriptors, ignore_signals
 
@@ -91,17 +88,19 @@ async def _obey(engine: Engine, pipe: Pipe) -> None:
                         engine.carry(rows)
                     case Leave():
                         await engine.leave()
-                        pipe.send(Report(_copies(engine)))
+                        pipe.send(Report(engine.standings))
                         return
     finally:
         loop.remove_reader(pipe.fileno())
 
 
 async def _report(engine: Engine, pipe: Pipe) -> None:
+    """Only what is new: most pipelines of many have nothing to do."""
+    told: dict[str, tuple[object, ...]] = {}
     while True:
         await asyncio.sleep(REPORT_SECONDS)
-        pipe.send(Report(_copies(engine)))
-
-
-def _copies(engine: Engine) -> Mapping[str, Standing]:
-    return {name: copy.deepcopy(standing) for name, standing in engine.standings.items()}
+        facts = {name: standing.facts for name, standing in engine.standings.items()}
+        new = {name: engine.standings[name] for name, fact in facts.items() if told.get(name) != fact}
+        told = facts
+        if new:
+            pipe.send(Report(new))

@@ -138,9 +138,10 @@ class Carriers:
             while running.pipe.poll():
                 match running.pipe.recv():
                     case Stopped(names):
+                        running.standings = {n: told for n, told in running.standings.items() if n not in names}
                         running.in_hand -= names - {row.name for row in running.told}
                     case Report(standings):
-                        running.standings = standings
+                        running.standings = {**running.standings, **standings}
         except (EOFError, OSError):
             self._died(slot, running)
 

@@ -31,7 +31,7 @@ class KafkaConnection:
     sasl_mechanism: str = option("How to authenticate; not at all if empty.", default="", choices=("", *_MECHANISMS))
     sasl_username: str = option("User name.", default="")
     sasl_password: str = option("Password.", default="", secret=True)
-    tls_enabled: bool = option("Connect with TLS.", default=False)
+    tls_enabled: bool = option("Connect with TLS, as a certificate here does.", default=False)
     tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
     tls_client_cert: str = option("Path of the client's certificate.", default="")
     tls_client_key: str = option("Path of the client's key.", default="")
@@ -68,11 +68,11 @@ class Troubles:
 def settings(options: KafkaConnection, troubles: Troubles) -> dict[str, Any]:
     """What producer and consumer have in common."""
     milliseconds = int(options.timeout_seconds * 1000)
+    has_tls = options.tls_enabled or bool(options.tls_ca_cert or options.tls_client_cert)
     made: dict[str, Any] = {
         "bootstrap.servers": options.brokers,
         "client.id": "trickle",
-        "security.protocol": ("SASL_" if options.sasl_mechanism else "")
-        + ("SSL" if options.tls_enabled else "PLAINTEXT"),
+        "security.protocol": ("SASL_" if options.sasl_mechanism else "") + ("SSL" if has_tls else "PLAINTEXT"),
         "socket.timeout.ms": max(1000, milliseconds),
         "socket.connection.setup.timeout.ms": max(1000, int(options.connect_timeout_seconds * 1000)),
         "socket.keepalive.enable": True,
@@ -87,7 +87,7 @@ def settings(options: KafkaConnection, troubles: Troubles) -> dict[str, Any]:
             "sasl.username": options.sasl_username,
             "sasl.password": options.sasl_password,
         }
-    if options.tls_enabled:
+    if has_tls:
         files = {
             "ssl.ca.location": options.tls_ca_cert,
             "ssl.certificate.location": options.tls_client_cert,

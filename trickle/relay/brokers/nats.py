@@ -8,27 +8,28 @@ connection is an error instead, for whoever waits on it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import math
-import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import nats.errors
 from nats.aio.client import Client
 
 from trickle.relay.brokers import tls
+from trickle.relay.brokers.nats_headers import PLAIN, read_block
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.options import option
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
 _CLOSE_SECONDS = 1.0  # a peer that does not say goodbye is not waited for
-_PLAIN_HEADERS = b"NATS/1.0\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class NatsConnection:
     token: str = option("Token, where the server wants one instead of a user.", default="", secret=True)
     nkey: str = option("Seed of an nkey (SU…).", default="", secret=True)
     credentials: str = option("Path of a credentials file (.creds), which holds a JWT and a seed.", default="")
-    tls_enabled: bool = option("Insist on TLS even where the server does not.", default=False)
+    tls_enabled: bool = option("Insist on TLS, as a certificate here or tls:// in the url do.", default=False)
     tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
     tls_client_cert: str = option("Path of the client's certificate.", default="")
     tls_client_key: str = option("Path of the client's key.", default="")
@@ -51,15 +52,26 @@ class NatsConnection:
 
 
 class _Client(Client):
-    """Reads headers as they are on the wire: the client's own reader drops all of them when one is not ASCII."""
+    """Insists on TLS if told to, and reads headers as they are on the wire.
+
+    The client itself speaks TLS only where the server requires it, and sends a password in the clear elsewhere. And it
+    drops all headers of a message when one is not ASCII.
+    """
+
+    insists_on_tls = False
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if self.insists_on_tls and initial_connection:
+            if not info.get("tls_required") and not info.get("tls_available"):
+                raise ssl.SSLError("the server does not offer TLS")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        if not headers or not headers.startswith(_PLAIN_HEADERS):
+        if not headers or not headers.startswith(PLAIN):
             answer: dict[str, str] | None = await super()._process_headers(headers)  # a status
             return answer
-        lines = headers[len(_PLAIN_HEADERS) :].decode("utf-8", "replace").split("\r\n")
-        parts = (line.partition(":") for line in lines if line)
-        return {name.strip(): value.strip() for name, _, value in parts}
+        return read_block(headers)
 
 
 class Link:
@@ -71,7 +83,8 @@ class Link:
         self._error: BaseException | None = None  # why it is lost
         self._is_open = False
         self._is_closed = False
-        self.client: Client = _Client()
+        self.client = _Client()
+        self.client.insists_on_tls = _wants_tls(options)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # done when it is lost
 
     async def open(self) -> None:
@@ -135,9 +148,16 @@ class Link:
             client._status = Client.DISCONNECTED
             client._pending_data_size = 0
         reading = client._reading_task
-        with contextlib.suppress(Exception):
+        try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await client.close()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Otherwise nobody cancelled this: what the client waits for was cancelled with its own task.
+        except Exception as error:
+            log.debug("closing NATS: %s", error_text(error))
         if reading is not None and reading.done() and not reading.cancelled():
             reading.exception()  # known already
 
@@ -175,7 +195,9 @@ def _servers(options: NatsConnection) -> list[str]:
 def _arguments(options: NatsConnection) -> dict[str, Any]:
     if options.credentials:
         Path(options.credentials).read_bytes()  # the client would look for it only when a server asks
-    wants_tls = options.tls_enabled or "tls://" in options.url or options.tls_ca_cert or options.tls_client_cert
+    trust = None
+    if _wants_tls(options):
+        trust = tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key)
     return {
         "name": "trickle",
         "user": options.user or None,
@@ -183,7 +205,7 @@ def _arguments(options: NatsConnection) -> dict[str, Any]:
         "token": options.token or None,
         "nkeys_seed_str": options.nkey or None,
         "user_credentials": options.credentials or None,
-        "tls": tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key) if wants_tls else None,
+        "tls": trust,
         "tls_hostname": options.tls_hostname or None,
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,  # each server is tried twice, then connecting has failed
@@ -192,6 +214,11 @@ def _arguments(options: NatsConnection) -> dict[str, Any]:
         "flush_timeout": options.timeout_seconds,
         "ping_interval": 10,
     }
+
+
+def _wants_tls(options: NatsConnection) -> bool:
+    files = options.tls_ca_cert or options.tls_client_cert
+    return options.tls_enabled or bool(files) or "tls://" in options.url
 
 
 def hosts(options: NatsConnection) -> str:
@@ -238,20 +265,6 @@ def error_text(error: BaseException | None) -> str:
     return (
         str(error).removeprefix("nats: ") or type(error).__name__ if error is not None else "the connection is closed"
     )
-
-
-_FOREIGN = re.compile(r"[^\x20-\x7e]|^ | $|%[0-9A-Fa-f]{2}")
-_PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
-
-
-def write_header(value: str) -> str:
-    """A header may hold printable ASCII only: anything else is percent-encoded, and so is what would look like it."""
-    return quote(value, safe=_PLAIN) if _FOREIGN.search(value) else value
-
-
-def read_header(value: str) -> str:
-    """What `write_header` was given."""
-    return unquote(value) if "%" in value else value
 
 
 _KINDS = {

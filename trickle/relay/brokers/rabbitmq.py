@@ -24,6 +24,7 @@ from trickle.relay.options import option
 
 Answer = TypeVar("Answer")
 
+_CLOSE_SECONDS = 1.0  # a peer that does not say goodbye is not waited for; missing heartbeats end what is left
 SHORT = 255  # bytes of what AMQP calls a short string
 
 
@@ -131,7 +132,7 @@ class Link:
         with contextlib.suppress(Exception):
             connection.close()
             if was_open:
-                async with asyncio.timeout(self._options.connect_timeout_seconds):
+                async with asyncio.timeout(_CLOSE_SECONDS):
                     await asyncio.shield(self.gone)
 
     def _lost(self, _: object, error: BaseException) -> None:
@@ -153,6 +154,8 @@ def _parameters(options: RabbitmqConnection) -> pika.URLParameters:
     if parameters.ssl_options is not None:
         context = tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key)
         parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+    elif options.tls_ca_cert or options.tls_client_cert:
+        raise ConnectorError(FailureKind.TLS, "certificates are for TLS: give the url like amqps://host:5671/vhost")
     parameters.connection_attempts = 1
     parameters.socket_timeout = options.connect_timeout_seconds
     parameters.stack_timeout = options.connect_timeout_seconds
@@ -173,8 +176,12 @@ _BY_CODE = {
     403: FailureKind.AUTHORIZATION,
     404: FailureKind.DESTINATION,
     405: FailureKind.UNAVAILABLE,  # somebody else has the queue for himself
-    406: FailureKind.DESTINATION,  # declared otherwise than we do
     530: FailureKind.AUTHORIZATION,
+}
+_BY_PRECONDITION = {
+    "message size": FailureKind.TOO_LARGE,
+    "inequivalent arg": FailureKind.DESTINATION,  # declared otherwise than we do
+    "invalid arg": FailureKind.DESTINATION,
 }
 
 
@@ -192,8 +199,10 @@ def kind_of(error: BaseException | None) -> FailureKind:
                 code, text = cause.reply_code, cause.reply_text
                 if code == 530 and "not found" in text:
                     return FailureKind.DESTINATION
-                if code == 406 and "message size" in text:
-                    return FailureKind.TOO_LARGE
+                if code == 406:
+                    return next(
+                        (kind for word, kind in _BY_PRECONDITION.items() if word in text), FailureKind.UNAVAILABLE
+                    )
                 return _BY_CODE.get(code, FailureKind.UNAVAILABLE)
             case TimeoutError() | errors.AMQPHeartbeatTimeout():
                 return FailureKind.TIMEOUT

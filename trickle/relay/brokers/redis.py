@@ -120,6 +120,8 @@ def _connection(options: RedisConnection) -> AbstractConnection:
         arguments["ssl_ca_certs"] = options.tls_ca_cert or None
         arguments["ssl_certfile"] = options.tls_client_cert or None
         arguments["ssl_keyfile"] = options.tls_client_key or None
+    elif options.tls_ca_cert or options.tls_client_cert:
+        raise ConnectorError(FailureKind.TLS, "certificates are for TLS: give the url like rediss://host:6379/0")
     made: AbstractConnection = kind(
         **arguments,
         protocol=2,

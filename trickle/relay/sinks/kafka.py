@@ -7,6 +7,9 @@ The record's key is the message's, or else its event id: messages of one key are
 producer lives, what it sends again takes its place and appears once. What a new producer sends again appears twice;
 its header `Trickle-Event-Id` tells.
 
+A body that is empty and of no type is a tombstone: a record without a value, which compaction takes as "this key is
+gone".
+
 When the producer gives a message up though it might be accepted later, those that wait behind it are taken back: it
 would be overtaken. Then all of them are sent again, by a new producer.
 """
@@ -170,7 +173,7 @@ class KafkaSink:
                 try:
                     producer.produce(
                         topic,
-                        message.body,
+                        _value(message),
                         (message.event_id if message.key is None else message.key).encode(),
                         on_delivery=partial(call.report, index),
                         headers=[(name, value.encode()) for name, value in _headers(message).items()],
@@ -207,6 +210,11 @@ class KafkaSink:
 
 def _headers(message: Outgoing) -> dict[str, str]:
     return {EVENT_ID: message.event_id, **outbound(message)}
+
+
+def _value(message: Outgoing) -> bytes | None:
+    """None, not an empty value, for a tombstone: compaction keeps the record of an empty value for ever."""
+    return message.body if message.body or message.content_type else None
 
 
 def _unfit(topic: str) -> Failure | None:

@@ -16,10 +16,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from trickle.relay.brokers.mqtt import MqttConnection, Presence, Session, kind_of
 from trickle.relay.connector import SinkConnector
 from trickle.relay.failures import Failure, FailureKind
+from trickle.relay.headers import CONTENT_TYPE, EVENT_ID, outbound
 from trickle.relay.message import Outgoing
-from trickle.relay.mqtt import BrokerOptions, Presence, Session, kind_of
 from trickle.relay.options import option
 
 _FIXED_BYTES = 64  # of a packet, beside topic, properties and body; rather too many
@@ -27,7 +28,7 @@ _LONGEST_TEXT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttOptions(BrokerOptions):
+class MqttOptions(MqttConnection):
     """What to publish where."""
 
     topic: str = option("Topic of messages without an address.", default="", template=True)
@@ -128,10 +129,9 @@ def fault_of(topic: str, message: Outgoing, largest_packet: int) -> Failure | No
 
 
 def _user_properties(message: Outgoing) -> list[tuple[str, str]]:
-    own = [("event_id", message.event_id)]
-    if message.key is not None:
-        own.append(("key", message.key))
-    return own + [(name, value) for name, value in message.headers.items() if name not in ("event_id", "key")]
+    headers = {**outbound(message), EVENT_ID: message.event_id}
+    del headers[CONTENT_TYPE]  # which MQTT has a place for
+    return list(headers.items())
 
 
 CONNECTOR = SinkConnector(
@@ -139,7 +139,7 @@ CONNECTOR = SinkConnector(
     options=MqttOptions,
     make=MqttSink,
     address="topic",
-    identity="the user property event_id",
+    identity="the user property Trickle-Event-Id",
     boundary="the broker has acknowledged it (PUBACK, or PUBCOMP with QoS 2)",
     extra="mqtt",
 )

@@ -22,9 +22,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import nats.errors
 from nats.aio.msg import Msg
 
-from trickle.relay.brokers.nats import Link, NatsConnection, judge, refusal, write_header
+from trickle.relay.brokers.nats import Link, NatsConnection, judge, refusal
+from trickle.relay.brokers.nats_headers import write_header
 from trickle.relay.connector import NO_FAILURES, SinkConnector
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.headers import CONTENT_TYPE, KEY
@@ -35,6 +37,9 @@ _ID = "Nats-Msg-Id"
 _OURS = frozenset(name.lower() for name in (_ID, KEY, CONTENT_TYPE))
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOBODY = "503"  # a status of the server: nobody listens
+_MOST_LOOKS = 10
+_LOOK_SECONDS = 2.0
 _ACCEPTED = b'{"stream"'
 _MANY_SUBJECTS = 10_000
 _HEADER_FRAME = len("NATS/1.0\r\n\r\n")
@@ -56,6 +61,7 @@ class _Call:
         self.messages = messages
         self.missing = set(range(len(messages)))
         self.failures: dict[int, Failure] = {}
+        self.unheard: list[int] = []  # what nobody took
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def answer(self, index: int, failure: Failure | None) -> None:
@@ -102,6 +108,8 @@ class NatsSink:
             await self._link.wait(call.answered, self._options.timeout_seconds, "acknowledgement")
         finally:
             del self._calls[number]
+        if call.unheard:
+            await self._look_for_streams(self._link, call)
         return call.failures
 
     async def close(self) -> None:
@@ -116,7 +124,7 @@ class NatsSink:
         publish, limit, task = link.client.publish, link.client.max_payload, asyncio.current_task()
         inbox = f"{self._inbox}{number}-"
         for index, message in enumerate(call.messages):
-            subject = message.address or self._options.subject
+            subject = self._subject(message)
             headers = self._headers(message)
             failure = self._unfit(subject, headers, message.body, limit)
             if failure is not None:
@@ -167,24 +175,53 @@ class NatsSink:
         number, _, index = message.subject[len(self._inbox) :].partition("-")
         call = self._calls.get(number)
         if call is not None:
-            accepted = message.data.startswith(_ACCEPTED)
-            call.answer(int(index), None if accepted else _failure(message, call.messages[int(index)], self._options))
+            place = int(index)
+            if message.data.startswith(_ACCEPTED):
+                call.answer(place, None)
+                return
+            if message.headers and message.headers.get("Status") == _NOBODY:
+                call.unheard.append(place)
+            call.answer(place, _failure(message, self._subject(call.messages[place])))
+
+    async def _look_for_streams(self, link: Link, call: _Call) -> None:
+        """Nobody answers either where there is no stream, or while a cluster is choosing who leads the stream."""
+        by_subject: dict[str, list[int]] = {}
+        for index in call.unheard:
+            by_subject.setdefault(self._subject(call.messages[index]), []).append(index)
+        for subject in list(by_subject)[:_MOST_LOOKS]:
+            if await _has_stream(link, subject, min(_LOOK_SECONDS, self._options.timeout_seconds)):
+                failure = Failure(
+                    FailureKind.UNAVAILABLE, f"the stream that has the subject {subject!r} does not answer"
+                )
+                call.failures |= dict.fromkeys(by_subject[subject], failure)
+
+    def _subject(self, message: Outgoing) -> str:
+        return message.address or self._options.subject
 
     def _forbidden(self, said: str) -> None:
         """The server refuses to publish, in words only: whatever has that subject will not be answered."""
         for call in self._calls.values():
             for index in sorted(call.missing):
-                subject = call.messages[index].address or self._options.subject
+                subject = self._subject(call.messages[index])
                 if f'"{subject.lower()}"' in said:
                     call.answer(
                         index, Failure(FailureKind.AUTHORIZATION, f"publishing to {subject!r} is not permitted")
                     )
 
 
-def _failure(answer: Msg, message: Outgoing, options: NatsSinkOptions) -> Failure:
+async def _has_stream(link: Link, subject: str, seconds: float) -> bool:
+    """Whether JetStream knows a stream for it; not if it does not say."""
+    request = json.dumps({"subject": subject}).encode()
+    try:
+        answer = await link.client.request("$JS.API.STREAM.NAMES", request, timeout=seconds)
+        return bool(json.loads(answer.data).get("streams"))
+    except (nats.errors.Error, OSError, ValueError, AttributeError):
+        return False
+
+
+def _failure(answer: Msg, subject: str) -> Failure:
     """What an answer that is no acknowledgement means."""
-    subject = message.address or options.subject
-    if answer.headers and answer.headers.get("Status") == "503":
+    if answer.headers and answer.headers.get("Status") == _NOBODY:
         return Failure(FailureKind.DESTINATION, f"no stream takes the subject {subject!r}")
     try:
         error = json.loads(answer.data)["error"]

@@ -31,7 +31,7 @@ Answer = TypeVar("Answer")
 # What an inbox has columns for; those that it does not have are left out.
 _INBOX_COLUMNS = {
     "event_id": "event_id",
-    "headers.event_type": "event_type",
+    "event_type": "event_type",
     "headers.source": "source",
     "key": "aggregate_id",
     "payload": "payload",
@@ -49,11 +49,11 @@ class PostgresOptions:
     inbox: str = option("An inbox there.", default="")
     table: str = option("Or a table, `schema.table`; the column of the event id is unique.", default="")
     columns: dict[str, str] = option(
-        "From part of the message (event_id, key, payload, headers, headers.<name>, content_type, address, created_at, "
-        "outbox_id) to column, in place of the usual ones.",
+        "From part of the message (event_id, event_type, key, payload, headers, headers.<name>, content_type, address, "
+        "created_at, outbox_id) to column, in place of the usual ones.",
         default={},
     )
-    connect_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
+    connect_timeout_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
     timeout_seconds: float = option("For one batch.", default=30.0, unit="s", minimum=0.1)
     default_url: str = field(default="", repr=False)  # of the relay's own database
 
@@ -77,7 +77,9 @@ class PostgresSink:
     async def open(self) -> None:
         options = self._options
         self._broken = None
-        self._conn = await connect(options.url or options.default_url, name="relay", seconds=options.connect_seconds)
+        self._conn = await connect(
+            options.url or options.default_url, role="relay", seconds=options.connect_timeout_seconds
+        )
         await self._guarded(self._find(self._conn, ""))
 
     async def send(self, messages: Sequence[Outgoing]) -> Mapping[int, Failure]:
@@ -182,7 +184,7 @@ def _of_inbox(
     given: Mapping[str, str], id_column: str, event_type_column: str | None, aggregate_column: str | None
 ) -> tuple[dict[str, str], set[str]]:
     """The columns of an inbox, and the parts that it must have a column for."""
-    named = {"headers.event_type": event_type_column, "key": aggregate_column}
+    named = {"event_type": event_type_column, "key": aggregate_column}
     wanted = {**_INBOX_COLUMNS, **{part: column for part, column in named.items() if column}, **given}
     return {**wanted, "event_id": id_column}, {"event_id", "payload", *given}
 

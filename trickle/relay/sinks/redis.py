@@ -105,17 +105,25 @@ class RedisSink:
 
     async def _add(self, commands: Mapping[int, Command]) -> tuple[dict[int, Failure], bool]:
         """What was refused, and whether the others were added. Raises ConnectorError."""
-        barrier = self._barrier()
-        answers = await self._wire.ask([("MULTI",), *commands.values(), ("EXEC",), *barrier])
-        queued, executed = answers[1 : len(commands) + 1], answers[len(commands) + 1]
+        guard = self._guard(commands)
+        answers = await self._wire.ask([("MULTI",), *guard, *commands.values(), ("EXEC",), *self._barrier()])
+        end = 1 + len(guard) + len(commands)
+        queued, executed = answers[1:end], answers[end]
         if isinstance(executed, list):
-            refused = _refused(zip(commands, executed, strict=True), self._wire)
-            self._check_barrier(answers[len(commands) + 2 :])
+            refused = _refused(zip(commands, executed[len(guard) :], strict=True), self._wire)
+            self._check_barrier(answers[end + 1 :])
             return refused, True
-        refused = _refused(zip(commands, queued, strict=True), self._wire)
+        refused = _refused(zip(commands, queued[len(guard) :], strict=True), self._wire)
         if not refused or any(failure.kind.passes for failure in refused.values()):
             raise self._wire.refusal(next((a for a in queued if isinstance(a, Exception)), executed))
         return refused, False
+
+    def _guard(self, commands: Mapping[int, Command]) -> list[Command]:
+        """A command that does nothing, but is refused where entries would be: nobody looks into a script before."""
+        if not self._options.dedup_seconds:
+            return []
+        mark = next(iter(commands.values()))[4]
+        return [("XADD", mark, "NOMKSTREAM", "*", "nothing", "")]
 
     def _barrier(self) -> list[Command]:
         options = self._options

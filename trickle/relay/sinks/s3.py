@@ -70,7 +70,7 @@ class S3Options:
         choices=LAYOUTS,
     )
     path_style: bool = option("Whether the bucket stands in the path and not in the host name.", default=False)
-    connect_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
+    connect_timeout_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
     timeout_seconds: float = option("For an answer.", default=30.0, unit="s", minimum=0.1)
 
 
@@ -181,7 +181,7 @@ def _kind_of_status(status: int) -> FailureKind:
 
 def _client(options: S3Options) -> Any:
     config = Config(
-        connect_timeout=options.connect_seconds,
+        connect_timeout=options.connect_timeout_seconds,
         read_timeout=options.timeout_seconds,
         # Whoever called tries again, and knows for how long.
         retries={"total_max_attempts": 1},
@@ -224,7 +224,7 @@ CONNECTOR = SinkConnector(
     name="s3",
     options=S3Options,
     make=S3Sink,
-    address="prefix of the object's name",
+    address="prefix",
     identity="the object's name: the same batch replaces itself",
     boundary="the store has taken the object",
     extra="s3",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ import aiohttp
 from yarl import URL
 
 from trickle.errors import ConfigurationError
+from trickle.relay.brokers import tls
 from trickle.relay.connector import SinkConnector
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
 from trickle.relay.message import Outgoing
@@ -55,13 +55,13 @@ class WebhookOptions:
     batch_bytes: int = option("And at most so much.", default=2**20, unit="bytes", minimum=1)
     max_concurrency: int = option("Requests under way at once.", default=16, minimum=1, maximum=1000)
     timeout_seconds: float = option("For a request and its answer.", default=30.0, unit="s", minimum=0.1)
-    connect_seconds: float = option("Of that, for a new connection.", default=10.0, unit="s", minimum=0.1)
+    connect_timeout_seconds: float = option("Of that, for a new connection.", default=10.0, unit="s", minimum=0.1)
     allow_http: bool = option("Whether http:// is allowed as well.", default=False)
     ssrf_protection: bool = option("Whether only public addresses are connected to.", default=True)
     allow_networks: tuple[str, ...] = option("Networks that are allowed beside the public ones.", default=())
-    tls_ca_file: str = option("Authorities to trust instead of the system's.", default="")
-    tls_cert_file: str = option("Our certificate, where the receiver wants one.", default="")
-    tls_key_file: str = option("Its key, unless it is in the same file.", default="")
+    tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
+    tls_client_cert: str = option("Path of the client's certificate.", default="")
+    tls_client_key: str = option("Path of the client's key.", default="")
 
 
 @dataclass(slots=True)
@@ -104,16 +104,20 @@ class WebhookSink:
         self._turns = asyncio.Semaphore(options.max_concurrency)
 
     async def open(self) -> None:
+        options = self._options
+        context = tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key)
         await self._check_address()
         connector = aiohttp.TCPConnector(
             limit=self._options.max_concurrency,
-            ssl=_tls(self._options) if self._url.scheme == "https" else True,
+            ssl=context,
             socket_factory=self._guard.socket_for,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
             headers={"User-Agent": "Trickle", **_authorization(self._options), **self._options.headers},
-            timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds, connect=self._options.connect_seconds),
+            timeout=aiohttp.ClientTimeout(
+                total=self._options.timeout_seconds, connect=self._options.connect_timeout_seconds
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -183,7 +187,7 @@ class WebhookSink:
         host, port = self._url.host or "", self._url.port
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._options.connect_seconds):
+            async with asyncio.timeout(self._options.connect_timeout_seconds):
                 found = await loop.getaddrinfo(host, port)
         except (OSError, TimeoutError, UnicodeError) as error:
             reason = f"the name {host} cannot be resolved: {error or 'no answer in time'}"
@@ -217,18 +221,6 @@ def _authorization(options: WebhookOptions) -> Mapping[str, str]:
         named = f"{options.username}:{options.password}".encode()
         return {"Authorization": "Basic " + base64.b64encode(named).decode()}
     return {}
-
-
-def _tls(options: WebhookOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.tls_ca_file or None)
-        if options.tls_cert_file:
-            context.load_cert_chain(options.tls_cert_file, options.tls_key_file or None)
-    except OSError as error:  # of which those of ssl are
-        raise ConnectorError(
-            FailureKind.TLS, f"the files for TLS cannot be used: {error.strerror or type(error).__name__}"
-        ) from error
-    return context
 
 
 def _broken(error: Exception, host: str) -> tuple[Failure, bool]:

@@ -29,6 +29,7 @@ from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
+from trickle.relay.positions import Position
 
 _SLICE_SECONDS = 0.25  # how long one call into the client may wait, so that closing need not
 _HARMLESS = frozenset({KafkaError._PARTITION_EOF, KafkaError._MAX_POLL_EXCEEDED})
@@ -64,33 +65,6 @@ class Place(NamedTuple):
     topic: str
     partition: int
     offset: int
-
-
-class Position:
-    """How far one partition has been read, and which of it is in hand. Pure."""
-
-    def __init__(self) -> None:
-        self._in_hand: dict[int, None] = {}  # in the order of the offsets
-        self._next = -1
-        self._committed = -1
-
-    def take(self, offset: int) -> None:
-        self._in_hand[offset] = None
-        self._next = offset + 1
-
-    def acknowledge(self, offset: int) -> None:
-        self._in_hand.pop(offset, None)
-
-    def holds(self, offset: int) -> bool:
-        return offset in self._in_hand
-
-    def to_commit(self) -> int | None:
-        """The offset before which everything is done, if it has moved."""
-        done = next(iter(self._in_hand), self._next)
-        return done if done > self._committed else None
-
-    def committed(self, offset: int) -> None:
-        self._committed = max(self._committed, offset)
 
 
 class KafkaSource:

@@ -3,7 +3,7 @@
 A message is acknowledged when it is in the inbox, and in the order of arrival, as the protocol wants it; until then it
 counts against `max_unacknowledged`, and comes again on the next connection. What is released waits here.
 
-MQTT gives a message no lasting name. Where publishers send no user property with the event id, each delivery gets a
+MQTT gives a message no lasting name. Where publishers send no user property `Trickle-Event-Id`, each delivery gets a
 name of its own: after a lost connection a message may then be twice in the inbox, and none is missing. With
 `equal_messages_are_one` it is a hash of topic and body, for publishers that never mean to say the same twice.
 """
@@ -22,16 +22,17 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from trickle.errors import ConfigurationError
+from trickle.relay.brokers.mqtt import MqttConnection, Presence, Session, kind_of
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import FailureKind
+from trickle.relay.headers import CONTENT_TYPE, UNKNOWN_CONTENT, inbound
 from trickle.relay.message import Incoming
-from trickle.relay.mqtt import BrokerOptions, Presence, Session, kind_of
 from trickle.relay.options import option
 from trickle.relay.window import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MqttOptions(BrokerOptions):
+class MqttOptions(MqttConnection):
     """What to subscribe to, and who we are: the broker keeps a session for each client identifier."""
 
     topics: tuple[str, ...] = option("Topics or filters; `$share/<group>/<filter>` shares with others.")
@@ -42,9 +43,6 @@ class MqttOptions(BrokerOptions):
     max_unacknowledged: int = option(
         "So many messages the broker lends us at once.", default=1000, minimum=1, maximum=65_535
     )
-    id_property: str = option("User property with the event id.", default="event_id")
-    key_property: str = option("User property with the key.", default="key")
-    event_type_property: str = option("User property with the event type.", default="event_type")
     equal_messages_are_one: bool = option("Whether messages without id are known by what is in them.", default=False)
 
 
@@ -79,7 +77,7 @@ class MqttSource:
         if code is not MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
             raise self._session.give_up(FailureKind.UNAVAILABLE, "the connection ended before the subscription")
         try:
-            async with asyncio.timeout(self._options.connect_seconds):
+            async with asyncio.timeout(self._options.connect_timeout_seconds):
                 reason = await self._session.expect(mid)
         except TimeoutError:
             raise self._session.give_up(FailureKind.TIMEOUT, "the broker does not answer the subscription") from None
@@ -113,16 +111,16 @@ class MqttSource:
     def _arrived(self, message: MQTTMessage) -> None:
         found = message.properties.json() if message.properties is not None else {}
         headers = {str(name): str(value) for name, value in found.get("UserProperty", [])}
-        own = (self._options.id_property, self._options.key_property)
+        arrival = inbound({**headers, CONTENT_TYPE: str(found.get("ContentType", UNKNOWN_CONTENT))})
         made = partial(
             Incoming,
-            headers.get(self._options.id_property) or self._name(message),
-            headers.get(self._options.event_type_property),
+            arrival.event_id or self._name(message),
+            arrival.event_type,
             f"mqtt:{message.topic}",
-            headers.get(self._options.key_property),
+            arrival.key,
             bytes(message.payload),
-            str(found.get("ContentType", "application/octet-stream")),
-            {name: value for name, value in headers.items() if name not in own},
+            arrival.content_type,
+            arrival.headers,
         )
         self._window.put((message.mid, message.qos), made)
 

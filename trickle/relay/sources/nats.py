@@ -27,13 +27,15 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, read_header, refusal
+from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, refusal
+from trickle.relay.brokers.nats_headers import read_header
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
 
+_CLOSE_SECONDS = 2.0  # what is not given back by then comes again when the server has waited long enough
 _ID = "nats-msg-id"
 _NO_SUCH_STREAM = 10059
 _STARTS = {"all": DeliverPolicy.ALL, "new": DeliverPolicy.NEW, "last": DeliverPolicy.LAST}
@@ -87,8 +89,7 @@ class NatsSource:
                 raise self._error(FailureKind.UNAVAILABLE, "JetStream does not answer: is it enabled?") from None
             raise self._error(kind or failure.kind, failure.reason) from None
         except (nats.errors.Error, OSError, ValueError) as error:
-            if self._forbidden:
-                raise self._error(FailureKind.AUTHORIZATION, self._forbidden) from None
+            self._check_rights()
             if isinstance(error, ValueError):
                 raise self._error(FailureKind.DESTINATION, str(error)) from None
             raise refusal(self._options, error) from None
@@ -107,6 +108,7 @@ class NatsSource:
             if self._trouble is not None:
                 raise self._trouble
             if not self._arrived:
+                self._check_rights()
                 link.check()
         taken = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
         return [self._incoming(message) for message in taken]
@@ -125,7 +127,7 @@ class NatsSource:
             return
         link, self._link = self._link, None
         with contextlib.suppress(ConnectorError, nats.errors.Error, OSError, TimeoutError):
-            async with asyncio.timeout(self._options.connect_timeout_seconds):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 link.check()
                 for reply in self._held:
                     await link.client.publish(reply, b"-NAK")
@@ -193,6 +195,7 @@ class NatsSource:
         for reply in replies:
             await self._publish(link, reply, word)
         await link.round_trip()
+        self._check_rights()
         self._held.difference_update(replies)
 
     async def _publish(self, link: Link, subject: str, body: bytes, reply: str = "") -> None:
@@ -225,6 +228,11 @@ class NatsSource:
 
     def _domain(self) -> dict[str, Any]:
         return {"domain": self._options.domain} if self._options.domain else {}
+
+    def _check_rights(self) -> None:
+        """What the server refuses to be told it does not answer."""
+        if self._forbidden:
+            raise self._error(FailureKind.AUTHORIZATION, self._forbidden)
 
     def _forbid(self, said: str) -> None:
         self._forbidden = said

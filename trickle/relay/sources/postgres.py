@@ -24,6 +24,7 @@ from psycopg import sql
 from trickle.errors import ConfigurationError
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
+from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
 from trickle.relay.postgres import Connection, connect, connector_error, within
@@ -52,7 +53,7 @@ class PostgresOptions:
         maximum=86_400,
     )
     poll_seconds: float = option("How often to look for new messages.", default=0.5, unit="s", minimum=0.01)
-    connect_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
+    connect_timeout_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
     timeout_seconds: float = option("For one statement.", default=30.0, unit="s", minimum=0.1)
     default_url: str = field(default="", repr=False)  # of the relay's own database
 
@@ -74,7 +75,9 @@ class PostgresSource:
     async def open(self) -> None:
         options = self._options
         self._broken, self._window = None, Window()
-        self._conn = await connect(options.url or options.default_url, name="relay", seconds=options.connect_seconds)
+        self._conn = await connect(
+            options.url or options.default_url, role="relay", seconds=options.connect_timeout_seconds
+        )
         await self._run(self._join)
         self._extending = asyncio.create_task(self._extend())
 
@@ -158,15 +161,16 @@ class PostgresSource:
             ):
                 if is_claim_check:
                     payload = await self._large_delta(conn, outbox_id, headers)
+                named = {name: _text(value) for name, value in (headers or {}).items()}
                 made = partial(
                     Incoming,
                     event_id,
-                    _text(headers["event_type"]) if headers and "event_type" in headers else None,
+                    inbound(named).event_type,
                     f"postgres:{self._options.outbox}",
                     key,
                     (payload or "null").encode() if body is None else bytes(body),
                     content_type or "application/json",
-                    {name: _text(value) for name, value in (headers or {}).items()},
+                    named,
                 )
                 self._window.put(outbox_id, made)
 

@@ -31,9 +31,11 @@ from aiohttp import web
 from trickle.errors import ConfigurationError
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
+from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
 from trickle.relay.options import option
 from trickle.relay.signatures import ID_HEADER, Scheme, Verifier, keys
+from trickle.relay.view import is_json
 
 _CHUNK_BYTES = 64 * 1024
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -55,8 +57,6 @@ class WebhookOptions:
     signature_header: str = option("Header of the signature, where it is not that of the scheme.", default="")
     tolerance_seconds: float = option("How far a signed time may be from ours.", default=300.0, unit="s", minimum=1.0)
     id_header: str = option("Header with the event id, before all others.", default="")
-    event_type_header: str = option("Header with the event type.", default="")
-    key_header: str = option("Header with the key of the message.", default="")
     max_body_bytes: int = option("Larger bodies are refused with 413.", default=2**20, unit="bytes", minimum=1)
     max_waiting: int = option("With more requests in hand, new ones are told to come later.", default=1000, minimum=1)
     body_seconds: float = option("A body has to be here within this time.", default=10.0, unit="s", minimum=0.1)
@@ -64,9 +64,9 @@ class WebhookOptions:
         "A request that is not in the inbox by then is told to come later.", default=25.0, unit="s", minimum=0.1
     )
     retry_after_seconds: int = option("When to come again.", default=5, unit="s", minimum=1)
-    tls_cert_file: str = option("Certificate of this server; without one it speaks plain HTTP.", default="")
-    tls_key_file: str = option("Its key, unless it is in the same file.", default="")
-    tls_client_ca_file: str = option("Authorities one of which must have signed the sender's certificate.", default="")
+    tls_cert: str = option("Path of this server's certificate; without one it speaks plain HTTP.", default="")
+    tls_key: str = option("Path of its key, unless it is in the same file.", default="")
+    tls_client_ca_cert: str = option("Path of the authorities that senders' certificates are checked by.", default="")
 
 
 @dataclass(slots=True, eq=False)
@@ -187,17 +187,17 @@ class WebhookSource:
         raise _hanging_up(web.HTTPRequestEntityTooLarge(limit, len(body), text=f"a body may have {limit} bytes\n"))
 
     def _incoming(self, headers: Mapping[str, str], body: bytes, waiting: _Waiting) -> Incoming:
-        options = self._options
+        options, scheme, arrival = self._options, self._verifier.scheme, inbound(headers)
         return Incoming(
-            event_id=event_id(headers, body, self._verifier.scheme, options.id_header),
-            event_type=_event_type(headers, self._verifier.scheme, options.event_type_header),
+            event_id=event_id(headers, body, scheme, options.id_header),
+            event_type=arrival.event_type or (headers.get("x-github-event") if scheme is Scheme.GITHUB else None),
             source=f"webhook:{options.path}",
-            key=headers.get(options.key_header.lower()) if options.key_header else None,
+            key=arrival.key,
             payload=body,
-            content_type=headers.get("content-type", "application/octet-stream"),
+            content_type=arrival.content_type,
             headers={
                 name: value
-                for name, value in headers.items()
+                for name, value in arrival.headers.items()
                 if name not in _PRIVATE_HEADERS and name != self._verifier.signature_header
             },
             token=waiting,
@@ -214,7 +214,7 @@ def fault_of(headers: Mapping[str, str], body: bytes) -> str | None:
         "".join((*headers, *headers.values())).encode()
     except UnicodeEncodeError:
         return "a header is not UTF-8"
-    if "json" not in headers.get("content-type", ""):
+    if not is_json(headers.get("content-type", "")):
         return None
     try:
         # Numbers stay text: a large one is no fault, and not to be computed.
@@ -248,11 +248,6 @@ def _stripe_id(body: bytes) -> str | None:
         return None
     found = event.get("id") if isinstance(event, dict) else None
     return found if isinstance(found, str) else None
-
-
-def _event_type(headers: Mapping[str, str], scheme: Scheme, header: str) -> str | None:
-    name = header.lower() or ("x-github-event" if scheme is Scheme.GITHUB else "")
-    return headers.get(name) if name else None
 
 
 def _headers(request: web.Request) -> dict[str, str]:
@@ -290,13 +285,13 @@ def _verifier(options: WebhookOptions) -> Verifier:
 
 
 def _tls(options: WebhookOptions) -> ssl.SSLContext | None:
-    if not options.tls_cert_file:
+    if not options.tls_cert:
         return None
     try:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(options.tls_cert_file, options.tls_key_file or None)
-        if options.tls_client_ca_file:
-            context.load_verify_locations(options.tls_client_ca_file)
+        context.load_cert_chain(options.tls_cert, options.tls_key or None)
+        if options.tls_client_ca_cert:
+            context.load_verify_locations(options.tls_client_ca_cert)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:  # of which those of ssl are
         reason = f"the files for TLS cannot be used: {error.strerror or type(error).__name__}"

@@ -5,16 +5,26 @@ CREATE FUNCTION pgtrickle._relay_read(
 RETURNS TABLE (outbox_id bigint, event_id text, created_at timestamptz, key text, payload bytea, content_type text, headers text,
                inserted_count bigint, deleted_count bigint, is_jsonb boolean, is_claim_check boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+DECLARE
+    sizes constant text := format(
+        'SELECT m.id, 64 + coalesce(pg_column_size(m.body), 0) + coalesce(pg_column_size(m.payload), 0) AS bytes '
+        'FROM pgtrickle.%I m WHERE m.id > $1 AND pg_visible_in_snapshot(m.xid, $2) AND NOT pg_visible_in_snapshot(m.xid, $3) '
+        'ORDER BY m.id LIMIT $4', outbox_table);
+    last_id bigint;
+    bytes   bigint;
 BEGIN
+    EXECUTE 'SELECT max(s.id), sum(s.bytes) FROM (' || sizes || ') s' INTO last_id, bytes USING after_id, cur, prev, most;
+    IF bytes > most_bytes THEN
+        EXECUTE 'SELECT max(t.id) FROM (SELECT s.id, sum(s.bytes) OVER (ORDER BY s.id) AS total, row_number() OVER (ORDER BY s.id) AS n '
+                'FROM (' || sizes || ') s) t WHERE t.total <= $5 OR t.n = 1'
+        INTO last_id USING after_id, cur, prev, most, most_bytes;
+    END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT r.id, r.pgt_id::text, r.created_at, r.key, coalesce(r.body, convert_to(r.payload::text, ''UTF8''), ''''), '
-        'coalesce(r.content_type, ''application/json''), CASE WHEN r.headers <> ''{}'' THEN r.headers::text END, '
-        'r.inserted_count, r.deleted_count, r.body IS NULL, r.is_claim_check '
-        'FROM (SELECT m.*, sum(64 + coalesce(pg_column_size(m.body), 0) + coalesce(pg_column_size(m.payload), 0)) '
-        'OVER (ORDER BY m.id ROWS UNBOUNDED PRECEDING) AS bytes, row_number() OVER (ORDER BY m.id) AS n FROM ('
-        'SELECT * FROM pgtrickle.%I m WHERE m.id > $1 AND pg_visible_in_snapshot(m.xid, $2) '
-        'AND NOT pg_visible_in_snapshot(m.xid, $3) ORDER BY m.id LIMIT $4) m) r '
-        'WHERE r.bytes <= $5 OR r.n = 1 ORDER BY r.id', outbox_table)
-    USING after_id, cur, prev, most, most_bytes;
+        'SELECT m.id, m.pgt_id::text, m.created_at, m.key, coalesce(m.body, convert_to(m.payload::text, ''UTF8''), ''''), '
+        'coalesce(m.content_type, ''application/json''), CASE WHEN m.headers <> ''{}'' THEN m.headers::text END, '
+        'm.inserted_count, m.deleted_count, m.body IS NULL, m.is_claim_check '
+        'FROM pgtrickle.%I m WHERE m.id > $1 AND m.id <= $5 AND pg_visible_in_snapshot(m.xid, $2) '
+        'AND NOT pg_visible_in_snapshot(m.xid, $3) ORDER BY m.id LIMIT $4', outbox_table)
+    USING after_id, cur, prev, most, last_id;
 END
 $fn$;

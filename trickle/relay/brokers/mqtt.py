@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from trickle.errors import ConfigurationError
+from trickle.relay.brokers import tls
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.options import option
 from trickle.relay.threads import in_thread
@@ -52,16 +53,16 @@ _KINDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerOptions:
-    """How to reach a broker, and as whom."""
+class MqttConnection:
+    """How a broker is reached."""
 
-    url: str = option("mqtt://host:port, or mqtts:// with TLS.")
-    username: str = option("User.", default="")
+    url: str = option("Server: mqtt://host:1883, or mqtts://host:8883 with TLS.")
+    username: str = option("User name.", default="")
     password: str = option("Password.", default="", secret=True)
-    tls_ca_file: str = option("Authorities to trust instead of the system's.", default="")
-    tls_cert_file: str = option("Our certificate, where the broker wants one.", default="")
-    tls_key_file: str = option("Its key, unless it is in the same file.", default="")
-    connect_seconds: float = option("For a new connection.", default=10.0, unit="s", minimum=0.1)
+    tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
+    tls_client_cert: str = option("Path of the client's certificate.", default="")
+    tls_client_key: str = option("Path of the client's key.", default="")
+    connect_timeout_seconds: float = option("How long connecting may take.", default=10.0, unit="s", minimum=0.1)
     keepalive_seconds: int = option(
         "After so long without a word the broker is asked whether it lives.", default=15, unit="s", minimum=1
     )
@@ -81,7 +82,7 @@ class Presence:
 class Session:
     """One connection."""
 
-    def __init__(self, options: BrokerOptions, presence: Presence) -> None:
+    def __init__(self, options: MqttConnection, presence: Presence) -> None:
         self._host, self._port, self._with_tls = _place(options.url)
         self._options = options
         self._presence = presence
@@ -202,11 +203,12 @@ class Session:
             manual_ack=self._presence.manual_ack,
         )
         client.max_inflight_messages_set(0)  # the slots are for that, by the broker's own word
-        client.connect_timeout = self._options.connect_seconds
+        client.connect_timeout = self._options.connect_timeout_seconds
         if self._options.username:
             client.username_pw_set(self._options.username, self._options.password or None)
         if self._with_tls:
-            client.tls_set_context(_tls(self._options))
+            options = self._options
+            client.tls_set_context(tls.context(options.tls_ca_cert, options.tls_client_cert, options.tls_client_key))
         return client
 
     async def _start(self, client: paho.Client, connected: asyncio.Future[None]) -> None:
@@ -230,7 +232,7 @@ class Session:
         self._client = client
         client.loop_start()
         try:
-            async with asyncio.timeout(self._options.connect_seconds):
+            async with asyncio.timeout(self._options.connect_timeout_seconds):
                 await connected
         except TimeoutError:
             raise ConnectorError(FailureKind.UNAVAILABLE, f"{self._host}: the broker does not answer") from None
@@ -284,14 +286,3 @@ def _place(url: str) -> tuple[str, int, bool]:
             "mqtt: the url has a user or password in it", hint="use the keys username and password"
         )
     return parts.hostname, port or _PORTS[parts.scheme], parts.scheme == "mqtts"
-
-
-def _tls(options: BrokerOptions) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.tls_ca_file or None)
-        if options.tls_cert_file:
-            context.load_cert_chain(options.tls_cert_file, options.tls_key_file or None)
-    except OSError as error:  # of which those of ssl are
-        reason = f"the files for TLS cannot be used: {error.strerror or type(error).__name__}"
-        raise ConnectorError(FailureKind.TLS, reason) from error
-    return context
