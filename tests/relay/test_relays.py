@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from support.databases import Database
+from support.pooler import Pooler
 from support.relaying import asked, publish
 from support.waiting import until
 
@@ -253,6 +254,31 @@ def answer(port: int, path: str) -> tuple[int, str]:
 def value(port: int, series: str) -> float | None:
     found = [line for line in answer(port, "/metrics")[1].splitlines() if line.startswith(series + " ")]
     return float(found[0].rpartition(" ")[2]) if found else None
+
+
+def test_behind_a_pooler_the_bells_are_heard_directly(
+    db: Database, pooler: Pooler, start_relay: StartRelay, tmp_path: Path
+) -> None:
+    """A pooler in transaction mode passes no notification on, and would leave the locks of a session to others."""
+    asked(db, "SELECT pgtrickle.set_config('event_driven_wake', 'on')")
+    declare(db, "one", to_file(tmp_path / "one"))
+    relay = start_relay("--postgres-url", pooler.url(db), "--direct-url", db.url)
+    until(lambda: bells_held(db) == 1)
+    for n in range(5):
+        publish(db, [n])
+        until(lambda n=n: lines(tmp_path / "one") == list(range(n + 1)))  # type: ignore[misc]
+    relay.send(signal.SIGTERM)
+    assert relay.wait() == 0
+    assert bells_held(db) == 0
+
+
+def bells_held(db: Database) -> int:
+    question = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted "
+        "AND classid::int = pgtrickle._outbox_bell_class() "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return int(asked(db, question)[0][0])
 
 
 _PG_TIDE = (sys.executable, "-c", "from trickle.cli.relay import pg_tide; pg_tide()")
