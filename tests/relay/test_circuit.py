@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trickle.relay.circuit import Circuit, State
@@ -12,8 +12,10 @@ from trickle.relay.rate import Bucket
 
 DRAWS = st.floats(0, 1, exclude_max=True)
 PAUSES = st.floats(0, 100)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@PATIENT
 @given(st.integers(1, 10), st.lists(st.tuples(DRAWS, PAUSES), min_size=1, max_size=40))
 def test_so_many_failures_in_a_row_open_it(threshold: int, failures: list[tuple[float, float]]) -> None:
     circuit, now = Circuit(threshold, 30.0, 0.1), 0.0
@@ -26,6 +28,7 @@ def test_so_many_failures_in_a_row_open_it(threshold: int, failures: list[tuple[
         assert circuit.state(now) is expected
 
 
+@PATIENT
 @given(st.lists(DRAWS, max_size=40), st.floats(0, 1000))
 def test_an_answer_closes_it_at_once(failures: list[float], now: float) -> None:
     circuit = Circuit(3)
@@ -38,6 +41,7 @@ def test_an_answer_closes_it_at_once(failures: list[float], now: float) -> None:
     assert not circuit.opened
 
 
+@PATIENT
 @given(st.lists(DRAWS, min_size=2, max_size=40))
 def test_pauses_grow_to_their_limit(draws: list[float]) -> None:
     circuit, pauses = Circuit(5, half_open_seconds=30.0, backoff=0.1), []
@@ -49,6 +53,7 @@ def test_pauses_grow_to_their_limit(draws: list[float]) -> None:
     assert max(pauses) <= 30.0
 
 
+@PATIENT
 @given(st.floats(0, 500))
 def test_it_waits_as_long_as_the_destination_asks(asked: float) -> None:
     circuit = Circuit(5, half_open_seconds=30.0)
@@ -56,6 +61,7 @@ def test_it_waits_as_long_as_the_destination_asks(asked: float) -> None:
     assert circuit.retry_at >= 10.0 + asked
 
 
+@PATIENT
 @given(
     st.floats(0.1, 10_000),
     st.floats(1, 5_000),
@@ -72,6 +78,7 @@ def test_never_more_goes_than_the_rate_and_one_burst(rate: float, burst: float, 
         assert gone <= burst + rate * now + 1e-6 * (1 + gone)
 
 
+@PATIENT
 @given(st.floats(0.1, 10_000), st.floats(1, 100), st.integers(1, 200))
 def test_whoever_waits_until_the_next_moment_gets_on(rate: float, burst: float, wanted: int) -> None:
     """Without busy waiting: at the moment that it names, or a rounding error later, a message may go."""
@@ -84,6 +91,7 @@ def test_whoever_waits_until_the_next_moment_gets_on(rate: float, burst: float, 
     assert now <= wanted / rate + 1.0
 
 
+@PATIENT
 @given(st.integers(0, 10_000))
 def test_no_rate_is_no_limit(wanted: int) -> None:
     bucket = Bucket()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.delivery import outgoing
@@ -198,7 +198,9 @@ class Destination(RuleBasedStateMachine):
             assert firsts == sorted(firsts)
 
 
-Destination.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Destination.TestCase.settings = settings(
+    max_examples=300, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 TestDestination = Destination.TestCase
 
 

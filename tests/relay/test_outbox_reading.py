@@ -120,7 +120,9 @@ def declare(db: Database, name: str) -> None:
         owner.execute('SELECT pgtrickle.set_relay_outbox(%s, %s, sink => \'{"type": "stdout"}\')', (name, name))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(deeds=st.lists(_DEEDS, max_size=40))
 def test_what_is_committed_is_read_once_whenever_it_commits(db: Database, deeds: list[tuple[str, int]]) -> None:
     name, clock = f"box_{next(_numbers)}", itertools.count()
