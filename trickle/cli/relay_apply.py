@@ -11,6 +11,7 @@ from psycopg import Connection
 from trickle.catalog import pipelines
 from trickle.cli import output, target
 from trickle.cli.options import PostgresUrl
+from trickle.cli.relay_extra import require_relay
 from trickle.errors import TrickleError
 
 
@@ -25,6 +26,7 @@ def apply(
 
     Mistakes in the file are told all at once, and then nothing is done. Secrets are references and are not looked up.
     """
+    require_relay()
     from trickle.relay import declare, diff
 
     wanted = declare.read_file(file)

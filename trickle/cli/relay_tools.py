@@ -10,6 +10,7 @@ import typer
 from trickle.catalog import pipelines
 from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
+from trickle.cli.relay_extra import require_relay
 from trickle.errors import NotFound
 
 Pipeline = Annotated[str, typer.Argument(help="Name of a pipeline.", show_default=False)]
@@ -40,6 +41,7 @@ def tail(
     postgres_url: PostgresUrl = None,
 ) -> None:
     """Print the messages of a forward pipeline as it sends them, from now on, without touching it."""
+    require_relay()
     from trickle.relay import watching
 
     row, url = _found(context, postgres_url, pipeline)
@@ -55,6 +57,7 @@ def tail(
 
 def test(context: typer.Context, pipeline: Pipeline, postgres_url: PostgresUrl = None) -> None:
     """Connect to the other end of a pipeline and check the credentials, without sending or taking anything."""
+    require_relay()
     from trickle.relay import watching
 
     row, url = _found(context, postgres_url, pipeline)
@@ -71,6 +74,7 @@ def replay(
     postgres_url: PostgresUrl = None,
 ) -> None:
     """Send a range of messages again, in order and with their ids, without touching the pipeline's own place."""
+    require_relay()
     from trickle.relay import watching
 
     row, url = _found(context, postgres_url, pipeline)
