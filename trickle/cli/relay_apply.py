@@ -30,7 +30,7 @@ def apply(
     from trickle.relay import declare, diff
 
     wanted = declare.read_file(file)
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         conn = client.connection
         plan = diff.plan(_current(conn), wanted, prune=prune)
         typer.echo(diff.render(plan))

@@ -44,7 +44,7 @@ def tail(
     require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
 
     def show(message: dict[str, Any]) -> None:
         typer.echo(output.json_line(message))
@@ -60,7 +60,7 @@ def test(context: typer.Context, pipeline: Pipeline, postgres_url: PostgresUrl =
     require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
     asyncio.run(watching.try_connection(url, row))
     output.note(f"{pipeline}: connected to {row.connector['type']}")
 
@@ -77,9 +77,9 @@ def replay(
     require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
     sent, refused = asyncio.run(watching.replay(url, row, first, last, dry_run=dry_run))
-    output.note(f"{sent} messages {'would be ' if dry_run else ''}sent")
+    output.note(f"{'would send' if dry_run else 'sent'}: {sent}")
     for event_id, reason in refused:
         output.note(f"  {event_id} was refused: {reason}")
     if refused:
@@ -89,7 +89,7 @@ def replay(
 def _show(
     context: typer.Context, postgres_url: str | None, as_json: bool, columns: tuple[str, ...], directions: str
 ) -> None:
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         found = [row for row in pipelines.status(client.connection) if row["direction"] in directions.split()]
     if as_json:
         output.print_json(found)
