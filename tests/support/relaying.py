@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,14 +145,19 @@ async def hearing(db: Database) -> AsyncIterator[Bells]:
 
 @asynccontextmanager
 async def carried(
-    db: Database, post: Post, *, bells: Bells | None = None, name: str = "box", encode: Encode = plainly, **limits: Any
+    db: Database,
+    post: Post,
+    *,
+    bells: Bells | None = None,
+    name: str = "box",
+    outbox: str = "",
+    encode: Encode = plainly,
+    **limits: Any,
 ) -> AsyncIterator[Carried]:
-    """A forward pipeline, until the end of the block."""
-    async with make_pool(db.url, role="relay", most=4) as pool:
-        if bells is None:
-            async with hearing(db) as own, carried(db, post, bells=own, name=name, encode=encode, **limits) as made:
-                yield made
-            return
+    """A forward pipeline, until the end of the block; its outbox has its name unless it is said."""
+    async with AsyncExitStack() as until_then:
+        heard = bells if bells is not None else await until_then.enter_async_context(hearing(db))
+        pool = await until_then.enter_async_context(make_pool(db.url, role="relay", most=4))
         standing = Standing()
         forward = Forward(
             name,
@@ -161,8 +166,8 @@ async def carried(
             post.make,
             encode,
             Limits(**limits),
-            bells,
-            name,
+            heard,
+            outbox or name,
             standing,
         )
         made = Carried(forward, standing, asyncio.create_task(forward.run()))

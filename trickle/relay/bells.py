@@ -174,19 +174,19 @@ class Bells:
             deaf = max(DEAF_SWEEP_SECONDS, len(self._listeners) * _DEAF_SECONDS_EACH)
             await asyncio.sleep(_REARM_SECONDS if self._may_ring else deaf)
             asleep = {name: listener for name, listener in self._listeners.items() if listener.seen is not None}
-            if self._session is None or self._session.closed:
-                raise psycopg.OperationalError("the session that holds the bells has ended")
-            if not asleep:
+            if self._session is None:
                 continue
             async with self._asking:
                 if self._may_ring:
-                    borrowed = {listener.bell for listener in asleep.values()} - self._ours - {-1}
+                    # A session that has ended holds no bell, and says so only when it is asked.
+                    await self._session.execute("SELECT 1")
+                    # Somebody else's bell may have been nobody's for a while: whoever relies on one looks each time.
+                    borrowed = {name: one for name, one in asleep.items() if one.bell not in self._ours}
                     if borrowed:
-                        await self._try(self._session, sorted(borrowed))
+                        await self._try(self._session, sorted({one.bell for one in borrowed.values()}))
                     now = asyncio.get_running_loop().time()
-                    lost = {name: one for name, one in asleep.items() if one.bell not in self._armed}
                     if now - last < SWEEP_SECONDS:
-                        asleep = lost
+                        asleep = borrowed
                     else:
                         last = now
                 await self._look(self._session, asleep)

@@ -5,7 +5,9 @@ DECLARE
     before pgtrickle.pgt_relay_pipelines;
 BEGIN
     SELECT p.* INTO before FROM pgtrickle.pgt_relay_pipelines p WHERE p.pipeline_name = wanted.pipeline_name FOR UPDATE;
-    IF before.direction <> wanted.direction THEN
+    IF wanted.enabled IS NULL THEN
+        RAISE EXCEPTION 'relay.invalid_config: pipeline % is enabled or it is not', wanted.pipeline_name USING ERRCODE = '22004';
+    ELSIF before.direction <> wanted.direction THEN
         RAISE EXCEPTION 'relay.invalid_config: pipeline % goes the other way', wanted.pipeline_name
             USING ERRCODE = '42710', HINT = 'Choose another name, or pgtrickle.delete_relay(name) first.';
     END IF;
