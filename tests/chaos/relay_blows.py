@@ -86,10 +86,9 @@ class Blows:
     def await_progress(self) -> None:
         """Every pipeline moves."""
         before = self._places()
-        until(
+        self.until(
             lambda: all(now != then for now, then in zip(self._places(), before, strict=True)),
-            seconds=_PATIENCE_SECONDS,
-            what=f"all pipelines go on after {', '.join(self.done)}\n{self.story()}",
+            f"all pipelines go on, which were at {before}",
         )
 
     def kill_carrier(self) -> None:
@@ -161,17 +160,29 @@ class Blows:
 
     def kill_with_place_stored(self) -> None:
         before = self._places()[0]
-        until(lambda: self._places()[0] != before, seconds=_PATIENCE_SECONDS, what="the place moves")
+        self.until(lambda: self._places()[0] != before, "the place moves")
         self.kill_carrier()
 
-    def story(self) -> str:
-        """What can be told when something did not happen."""
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait for something; if it does not happen, tell the whole story."""
+        try:
+            until(condition, seconds=_PATIENCE_SECONDS, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._story()}") from None
+
+    def _story(self) -> str:
         with self.connect() as conn:
             states = conn.execute(
                 "SELECT name, state, reason, instance_id, lag FROM pgtrickle.relay_status()"
             ).fetchall()
-        logs = "\n".join(f"{name}: {relay.log.read_text()[-1500:]}" for name, relay in self.relays.items())
-        return f"{self.done}\n{states}\n{logs}"
+            sessions = conn.execute(
+                "SELECT application_name, state, wait_event, left(query, 100) FROM pg_stat_activity"
+                " WHERE datname = current_database()"
+            ).fetchall()
+        told = [f"done: {', '.join(self.done)}", f"{self.load.alive} writers, failures: {self.load.failures[:3]}"]
+        told += [str(row) for row in (*states, *sessions)]
+        told += [f"{name}: {relay.log.read_text()[-1500:]}" for name, relay in self.relays.items()]
+        return "\n".join(told)
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, autocommit=True)
@@ -183,19 +194,13 @@ class Blows:
                 "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
                 " AND datname = current_database()"
             )
-            until(
-                lambda: conn.execute(asked, (waiting,)).fetchone(),
-                seconds=_PATIENCE_SECONDS,
-                what=f"{pipeline} waits for what is held",
-            )
+            self.until(lambda: conn.execute(asked, (waiting,)).fetchone(), f"{pipeline} waits for what is held")
             for carrier in self._owner(pipeline).children():
                 carrier.kill()
 
     def _await_unread(self) -> None:
-        until(
-            lambda: unread_bytes(self.end.ports) >= _ENOUGH_BYTES,
-            seconds=_PATIENCE_SECONDS,
-            what="messages wait for the broker that stands still",
+        self.until(
+            lambda: unread_bytes(self.end.ports) >= _ENOUGH_BYTES, "messages wait for the broker that stands still"
         )
 
     def _owner(self, pipeline: str | None = None) -> Instance:

@@ -191,7 +191,7 @@ def kafka(request: pytest.FixtureRequest, _: Path) -> End:
     reached = {"type": "kafka", "brokers": cluster.brokers, "topic": NAME, **QUICKLY}
     return End(
         sink=reached,
-        source={**reached, "group_id": NAME, "session_timeout_seconds": 6.0},
+        source={**reached, "group_id": NAME, "session_timeout_seconds": 2.0},
         arrivals=stored,
         pausable=cluster,
         ports=[int(broker.rpartition(":")[2]) for broker in cluster.brokers.split(",")],
@@ -218,6 +218,9 @@ def mqtt(request: pytest.FixtureRequest, _: Path) -> End:
     from paho.mqtt.properties import Properties
 
     broker = request.getfixturevalue("mosquitto")
+    broker.stop()
+    broker.forget_rights()
+    broker.start()
     heard: list[Told] = []
     subscribed: list[bool] = []
 

@@ -69,6 +69,11 @@ class Load:
         for thread in self._threads:
             thread.join(60)
 
+    @property
+    def alive(self) -> int:
+        """How many writers are at work."""
+        return sum(thread.is_alive() for thread in self._threads)
+
     @contextmanager
     def without_server(self) -> Iterator[None]:
         """Meanwhile, and for sessions from before, a lost connection is nobody's fault."""
@@ -100,7 +105,7 @@ class Load:
                 made.add(self._publish(conn, draw, numbers))
             with conn.transaction(force_rollback=draw.random() < 0.3) as inner:
                 (gone if inner.force_rollback else made).add(self._publish(conn, draw, numbers))
-        self._note(made, gone, is_undone=is_undone)
+        self._note(conn, made, gone, is_undone=is_undone)
         self._stop.wait(draw.uniform(0, 0.02))
 
     def _late(self, conn: psycopg.Connection[Any], draw: random.Random, numbers: dict[str, int]) -> None:
@@ -108,7 +113,7 @@ class Load:
         with conn.transaction(force_rollback=is_undone):
             made = {self._publish(conn, draw, numbers) for _ in range(3)}
             self._stop.wait(draw.uniform(0.05, 0.8))
-        self._note(made, set(), is_undone=is_undone)
+        self._note(conn, made, set(), is_undone=is_undone)
 
     def _publish(self, conn: psycopg.Connection[Any], draw: random.Random, numbers: dict[str, int]) -> str:
         key = draw.choice(list(numbers))
@@ -120,8 +125,10 @@ class Load:
         assert row is not None
         return str(row[0])
 
-    def _note(self, made: set[str], gone: set[str], *, is_undone: bool) -> None:
+    def _note(self, conn: psycopg.Connection[Any], made: set[str], gone: set[str], *, is_undone: bool) -> None:
         """After the end of a transaction; of one whose end was cut off nobody knows."""
+        if conn.broken:  # which psycopg tells nobody when it was lost while something was rolled back
+            raise psycopg.OperationalError("the session has ended in the middle of a transaction")
         (self.rolled_back if is_undone else self.committed).update(made)
         self.rolled_back.update(gone)
 

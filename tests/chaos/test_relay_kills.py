@@ -109,6 +109,7 @@ def blows(battered: embedded.Server, url: str, end: End, tmp_path: Path) -> Iter
         return started[-1]
 
     with Load(url, OUTBOX, SEED) as load:
+        print(f"seed {SEED}")
         made = Blows(battered, url, end, load, start, random.Random(SEED))
         for _ in range(2):
             made.start_relay()
@@ -125,7 +126,7 @@ def assert_lawful(blows: Blows, end: End) -> None:
     blows.load.end()
     with blows.connect() as conn:
         sent = published(conn, OUTBOX)
-        until(lambda: _is_settled(conn, end, len(sent)), seconds=120, what=f"all has arrived\n{blows.story()}")
+        blows.until(lambda: _is_settled(conn, end, len(sent)), "all has arrived")
         letters = conn.execute("SELECT count(*) FROM pgtrickle.pgt_relay_dead_letters").fetchone()
         assert letters == (0,), f"nothing is to blame, yet {letters} are dead letters"
         received = {inbox: _received(conn, inbox) for inbox in _inboxes(end)}
@@ -174,7 +175,6 @@ def test_a_round_of_kills_loses_nothing(blows: Blows, end: End) -> None:
     blows.draw.shuffle(round)
     for blow in round:
         blows.strike(blow)
-    print(f"seed {SEED}: {', '.join(blows.done)}")
     assert_lawful(blows, end)
 
 
@@ -188,5 +188,4 @@ def test_many_kills_at_every_stage_lose_nothing(blows: Blows, end: End) -> None:
             round = blows.all()
             blows.draw.shuffle(round)
         blows.strike(round.pop())
-    print(f"seed {SEED}: {', '.join(blows.done)}")
     assert_lawful(blows, end)

@@ -106,13 +106,13 @@ def test_the_connection_of_a_pipeline_is_tried(box: Database, trickle: Trickle, 
 
 def test_a_range_is_sent_again(box: Database, trickle: Trickle, tmp_path: Path) -> None:
     assert (
-        "3 messages would be sent" in trickle("relay", "replay", "one", "--from", "2", "--to", "4", "--dry-run").stderr
+        "would send: 3" in trickle("relay", "replay", "one", "--from", "2", "--to", "4", "--dry-run").stderr
     )
     assert not (tmp_path / "out").exists()
-    assert "3 messages sent" in trickle("relay", "replay", "one", "--from", "2", "--to", "4").stderr
+    assert "sent: 3" in trickle("relay", "replay", "one", "--from", "2", "--to", "4").stderr
     assert [json.loads(line)["n"] for line in (tmp_path / "out").read_text().splitlines()] == [2, 3, 4]
-    assert "0 messages sent" in trickle("relay", "replay", "one", "--from", "90", "--to", "99").stderr
-    assert "0 messages sent" in trickle("relay", "replay", "one", "--from", "4", "--to", "2").stderr
+    assert "sent: 0" in trickle("relay", "replay", "one", "--from", "90", "--to", "99").stderr
+    assert "sent: 0" in trickle("relay", "replay", "one", "--from", "4", "--to", "2").stderr
 
 
 def test_letters_are_listed_retried_and_thrown_away(box: Database, trickle: Trickle) -> None:

@@ -56,12 +56,13 @@ class Mosquitto:
         self.certificates = certificates.make(folder)
         user = "user root" if os.geteuid() == 0 else ""
         text = _CONFIGURATION.format(port=self.port, tls_port=self.tls_port, folder=folder, user=user)
-        (folder / "mosquitto.conf").write_text(text, encoding="utf-8")
+        self._configuration = folder / "mosquitto.conf"
+        self._configuration.write_text(text, encoding="utf-8")
         (folder / "rights").write_text(_RIGHTS, encoding="utf-8")
         (folder / "passwords").touch(mode=0o600)
         passwords = [str(_found("mosquitto_passwd")), "-b", str(folder / "passwords"), USER, PASSWORD]
         subprocess.run(passwords, check=True, capture_output=True)
-        self._command = [binary, "-c", str(folder / "mosquitto.conf")]
+        self._command = [binary, "-c", str(self._configuration)]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,6 +94,11 @@ class Mosquitto:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(20)
+
+    def forget_rights(self) -> None:
+        """From the next start on; with them mosquitto 2.0 does not take up subscriptions that it has written down."""
+        kept = [line for line in self._configuration.read_text(encoding="utf-8").splitlines() if "acl_file" not in line]
+        self._configuration.write_text("\n".join(kept), encoding="utf-8")
 
     def _answers(self) -> bool:
         with socket.socket() as probe:

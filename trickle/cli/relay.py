@@ -12,6 +12,7 @@ import typer
 from trickle.cli import relay_apply, relay_letters, relay_tools, target
 from trickle.cli.failures import TrickleGroup
 from trickle.cli.options import PostgresUrl, setting_option
+from trickle.cli.relay_extra import require_relay
 
 relay_app = typer.Typer(
     cls=TrickleGroup,
@@ -67,6 +68,7 @@ def relay(
 
 
 def _run(context: typer.Context, flags: target.Flags) -> int:
+    require_relay()
     # The connectors and the supervisor are for this verb alone: the others start faster without them.
     from trickle.supervisor.options import RelayOptions
     from trickle.supervisor.relay_loop import run_relay

@@ -11,6 +11,7 @@ from psycopg import Connection
 from trickle.catalog import pipelines
 from trickle.cli import output, target
 from trickle.cli.options import PostgresUrl
+from trickle.cli.relay_extra import require_relay
 from trickle.errors import TrickleError
 
 
@@ -25,10 +26,11 @@ def apply(
 
     Mistakes in the file are told all at once, and then nothing is done. Secrets are references and are not looked up.
     """
+    require_relay()
     from trickle.relay import declare, diff
 
     wanted = declare.read_file(file)
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         conn = client.connection
         plan = diff.plan(_current(conn), wanted, prune=prune)
         typer.echo(diff.render(plan))

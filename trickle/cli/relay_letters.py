@@ -36,7 +36,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the newest first."""
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         found = pipelines.dead_letters(client.connection, pipeline, most)
     if as_json:
         output.print_json(found)
@@ -56,7 +56,7 @@ def retry(
     """Have the relay try a letter again, or all of a pipeline; those that arrive are gone from the list."""
     if (letter is None) == (all_of is None):
         raise ConfigurationError("give the number of a letter, or --all PIPELINE")
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         if all_of is not None:
             output.note(f"{pipelines.retry_letters(client.connection, all_of)} are tried again")
         elif letter is not None:
@@ -66,5 +66,5 @@ def retry(
 @letters_app.command("discard")
 def discard(context: typer.Context, letter: Letter, postgres_url: PostgresUrl = None) -> None:
     """Throw a letter away for good."""
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         pipelines.discard_letter(client.connection, letter)

@@ -10,6 +10,7 @@ import typer
 from trickle.catalog import pipelines
 from trickle.cli import output, target
 from trickle.cli.options import AsJson, PostgresUrl
+from trickle.cli.relay_extra import require_relay
 from trickle.errors import NotFound
 
 Pipeline = Annotated[str, typer.Argument(help="Name of a pipeline.", show_default=False)]
@@ -40,9 +41,10 @@ def tail(
     postgres_url: PostgresUrl = None,
 ) -> None:
     """Print the messages of a forward pipeline as it sends them, from now on, without touching it."""
+    require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
 
     def show(message: dict[str, Any]) -> None:
         typer.echo(output.json_line(message))
@@ -55,9 +57,10 @@ def tail(
 
 def test(context: typer.Context, pipeline: Pipeline, postgres_url: PostgresUrl = None) -> None:
     """Connect to the other end of a pipeline and check the credentials, without sending or taking anything."""
+    require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
     asyncio.run(watching.try_connection(url, row))
     output.note(f"{pipeline}: connected to {row.connector['type']}")
 
@@ -71,11 +74,12 @@ def replay(
     postgres_url: PostgresUrl = None,
 ) -> None:
     """Send a range of messages again, in order and with their ids, without touching the pipeline's own place."""
+    require_relay()
     from trickle.relay import watching
 
-    row, url = _found(context, postgres_url, pipeline)
+    row, url = _found(context, postgres_url or context.obj, pipeline)
     sent, refused = asyncio.run(watching.replay(url, row, first, last, dry_run=dry_run))
-    output.note(f"{sent} messages {'would be ' if dry_run else ''}sent")
+    output.note(f"{'would send' if dry_run else 'sent'}: {sent}")
     for event_id, reason in refused:
         output.note(f"  {event_id} was refused: {reason}")
     if refused:
@@ -85,7 +89,7 @@ def replay(
 def _show(
     context: typer.Context, postgres_url: str | None, as_json: bool, columns: tuple[str, ...], directions: str
 ) -> None:
-    with target.client(context, postgres_url) as client:
+    with target.client(context, postgres_url or context.obj) as client:
         found = [row for row in pipelines.status(client.connection) if row["direction"] in directions.split()]
     if as_json:
         output.print_json(found)
