@@ -34,6 +34,7 @@ FORWARD, REVERSE = "kills-out", "kills-in"
 SILENT_SECONDS = 1.5
 _PATIENCE_SECONDS = 90.0
 _ENOUGH_BYTES = 500
+_LOOK_SECONDS = 2.0
 
 StartRelay = Callable[[str], Instance]
 
@@ -60,18 +61,27 @@ class Blows:
     def everyday(self) -> list[Callable[[], None]]:
         """One round of what is done at any moment."""
         blows = [self.kill_carrier, self.end_sessions, self.kill_relay]
-        return [*blows, self.kill_broker] if self.end.killable is not None else blows
+        return [*blows, self.kill_broker] if self.end.killable is not None and not self.end.starts_slowly else blows
 
     def all(self) -> list[Callable[[], None]]:
         """One round of everything."""
-        blows = [*self.everyday(), self.kill_carrier, self.freeze_relay, self.restart_server]
+        blows = [
+            self.kill_carrier,
+            self.end_sessions,
+            self.kill_relay,
+            self.kill_carrier,
+            self.freeze_relay,
+            self.restart_server,
+        ]
         blows += [self.kill_with_place_stored, self.kill_with_place_held]
         if self.end.source is not None:
             blows.append(self.kill_with_inbox_held)
+        if self.end.killable is not None:
+            blows.append(self.kill_broker)
         if self.end.pausable is not None:
             blows.append(self.kill_carrier_of_paused_broker)
-            if self.end.killable is not None:
-                blows.append(self.kill_paused_broker)
+        if self.end.pausable is not None and self.end.killable is not None:
+            blows.append(self.kill_paused_broker)
         return blows
 
     def strike(self, blow: Callable[[], None]) -> None:
@@ -135,20 +145,16 @@ class Blows:
         self.end.killable.start()
 
     def kill_paused_broker(self) -> None:
-        assert self.end.pausable is not None and self.end.killable is not None
-        self.end.pausable.pause()
-        self._await_unread()
+        assert self.end.killable is not None
+        self._pause_broker()
         self.end.killable.kill()
         self.end.killable.start()
 
     def kill_carrier_of_paused_broker(self) -> None:
         assert self.end.pausable is not None
-        self.end.pausable.pause()
-        try:
-            self._await_unread()
-            self.kill_carrier()
-        finally:
-            self.end.pausable.resume()
+        self._pause_broker()
+        self.kill_carrier()
+        self.end.pausable.resume()
 
     def kill_with_inbox_held(self) -> None:
         table = sql.SQL("LOCK TABLE pgtrickle.{} IN SHARE MODE").format(sql.Identifier(INBOX))
@@ -198,10 +204,23 @@ class Blows:
             for carrier in self._owner(pipeline).children():
                 carrier.kill()
 
-    def _await_unread(self) -> None:
-        self.until(
-            lambda: unread_bytes(self.end.ports) >= _ENOUGH_BYTES, "messages wait for the broker that stands still"
-        )
+    def _pause_broker(self) -> None:
+        """Until messages wait for it. Everything may have been on its way already; then nothing more is sent."""
+        broker = self.end.pausable
+        assert broker is not None
+
+        def is_hit() -> bool:
+            broker.pause()
+            until_then = time.monotonic() + _LOOK_SECONDS
+            while time.monotonic() < until_then:
+                if unread_bytes(self.end.ports) >= _ENOUGH_BYTES:
+                    return True
+                time.sleep(0.01)
+            broker.resume()
+            time.sleep(self.draw.uniform(0, 0.3))
+            return False
+
+        self.until(is_hit, "messages wait for the broker that stands still")
 
     def _owner(self, pipeline: str | None = None) -> Instance:
         """The relay that carries a pipeline, as far as that is known."""

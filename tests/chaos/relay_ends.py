@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +61,7 @@ class End:
     pausable: Pausable | None = None
     ports: Sequence[int] = ()  # that the pausable listens on
     sink_inbox: str | None = None  # of the same database
+    starts_slowly: bool = False  # so that it is killed in the long runs only
     recognises: bool = False  # what comes again is not there twice
     source_keeps_order: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)  # of the relays
@@ -166,6 +167,7 @@ def rabbitmq(request: pytest.FixtureRequest, _: Path) -> End:
         killable=node,
         pausable=node,
         ports=(node.port,),
+        starts_slowly=True,
         environment={"TRICKLE_TEST_PASSWORD": "guest"},
     )
 
@@ -191,11 +193,15 @@ def kafka(request: pytest.FixtureRequest, _: Path) -> End:
     reached = {"type": "kafka", "brokers": cluster.brokers, "topic": NAME, **QUICKLY}
     return End(
         sink=reached,
-        source={**reached, "group_id": NAME, "session_timeout_seconds": 2.0},
+        source={**reached, "group_id": NAME, "session_timeout_seconds": 6.0},
         arrivals=stored,
         pausable=cluster,
         ports=[int(broker.rpartition(":")[2]) for broker in cluster.brokers.split(",")],
     )
+
+
+def kafka_sink(request: pytest.FixtureRequest, folder: Path) -> End:
+    return replace(kafka(request, folder), source=None)
 
 
 @dataclass
@@ -219,7 +225,7 @@ def mqtt(request: pytest.FixtureRequest, _: Path) -> End:
 
     broker = request.getfixturevalue("mosquitto")
     broker.stop()
-    broker.forget_rights()
+    broker.keep_sessions()
     broker.start()
     heard: list[Told] = []
     subscribed: list[bool] = []
@@ -364,6 +370,7 @@ ENDS: dict[str, Make] = {
     "redis": redis,
     "rabbitmq": rabbitmq,
     "kafka": kafka,
+    "kafka sink": kafka_sink,
     "mqtt": mqtt,
     "webhook sink": webhook_sink,
     "webhook source": webhook_source,
@@ -371,3 +378,5 @@ ENDS: dict[str, Make] = {
     "file": file,
     "postgres": postgres,
 }
+# A group of Kafka takes ten seconds to notice that a member is dead.
+ONLY_LONG = frozenset({"kafka"})

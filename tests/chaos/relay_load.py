@@ -106,7 +106,7 @@ class Load:
             with conn.transaction(force_rollback=draw.random() < 0.3) as inner:
                 (gone if inner.force_rollback else made).add(self._publish(conn, draw, numbers))
         self._note(conn, made, gone, is_undone=is_undone)
-        self._stop.wait(draw.uniform(0, 0.02))
+        self._stop.wait(draw.uniform(0, 0.06))
 
     def _late(self, conn: psycopg.Connection[Any], draw: random.Random, numbers: dict[str, int]) -> None:
         is_undone = draw.random() < 0.3

@@ -29,7 +29,7 @@ from support.waiting import until
 from chaos.conftest import Instance
 from chaos.havoc import own_server
 from chaos.relay_blows import FORWARD, REVERSE, SILENT_SECONDS, Blows
-from chaos.relay_ends import ENDS, INBOX, OUTBOX, End
+from chaos.relay_ends import ENDS, INBOX, ONLY_LONG, OUTBOX, End
 from chaos.relay_laws import assert_all_and_no_others, assert_in_order, assert_once
 from chaos.relay_load import Load, Told, published, told
 from trickle import embedded
@@ -75,7 +75,7 @@ def url(battered: embedded.Server) -> Iterator[str]:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(params=list(ENDS))
+@pytest.fixture
 def end(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> End:
     """A destination, and the pipelines to it and from it."""
     made = ENDS[request.param](request, tmp_path)
@@ -170,6 +170,7 @@ def _assert_published(load: Load, sent: list[Told]) -> None:
     assert load.slowest_seconds < 10
 
 
+@pytest.mark.parametrize("end", sorted(ENDS.keys() - ONLY_LONG), indirect=True)
 def test_a_round_of_kills_loses_nothing(blows: Blows, end: End) -> None:
     round = blows.everyday()
     blows.draw.shuffle(round)
@@ -180,6 +181,7 @@ def test_a_round_of_kills_loses_nothing(blows: Blows, end: End) -> None:
 
 @pytest.mark.full
 @pytest.mark.timeout(SECONDS + 600)
+@pytest.mark.parametrize("end", sorted(ENDS), indirect=True)
 def test_many_kills_at_every_stage_lose_nothing(blows: Blows, end: End) -> None:
     until_then = time.monotonic() + SECONDS
     round: list[Any] = []

@@ -95,9 +95,13 @@ class Mosquitto:
         self._process.terminate()
         self._process.wait(20)
 
-    def forget_rights(self) -> None:
-        """From the next start on; with them mosquitto 2.0 does not take up subscriptions that it has written down."""
-        kept = [line for line in self._configuration.read_text(encoding="utf-8").splitlines() if "acl_file" not in line]
+    def keep_sessions(self) -> None:
+        """From the next start on, over proper ends: with rights to look up mosquitto 2.0 forgets subscriptions then.
+
+        They are written down at the end alone, for what is done after each change takes the longer the more there is.
+        """
+        text = self._configuration.read_text(encoding="utf-8")
+        kept = [line for line in text.splitlines() if not line.startswith(("acl_file", "autosave"))]
         self._configuration.write_text("\n".join(kept), encoding="utf-8")
 
     def _answers(self) -> bool:
