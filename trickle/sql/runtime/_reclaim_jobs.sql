@@ -1,5 +1,6 @@
--- End the attempts of runners that are gone, which is known by the lock that they held, and those whose time is over: a
--- batch at most. `me`: the runner that asks, 0 for none. Returns how many.
+-- End the attempts of runners that are gone, which is known by the lock that they held, and those whose time is over, a
+-- while after which their own runner would have ended them: a batch at most. `me`: the runner that asks, 0 for none.
+-- Returns how many.
 CREATE FUNCTION pgtrickle._reclaim_jobs(me int, most int) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $fn$
 #variable_conflict use_variable
@@ -16,7 +17,7 @@ BEGIN
            array_agg(jsonb_build_object('error', CASE WHEN l.worker_id = ANY (gone) THEN 'its worker ended' ELSE 'it took too long' END))
     INTO ids, epochs, outputs
     FROM (SELECT j.id, j.epoch, j.worker_id FROM pgtrickle.job j
-          WHERE j.state = 'active' AND (j.worker_id = ANY (gone) OR j.started_on + j.expire_in < clock_timestamp())
+          WHERE j.state = 'active' AND (j.worker_id = ANY (gone) OR j.started_on + j.expire_in + interval '5 seconds' < clock_timestamp())
           ORDER BY j.id LIMIT most) l;
     IF ids IS NULL THEN
         RETURN 0;
