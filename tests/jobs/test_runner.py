@@ -17,10 +17,12 @@ from typing import Any
 import psycopg
 import pytest
 from support.databases import Database
+from support.pooler import Pooler
 from support.runners import Conn, await_that, process, running, states
 
 import trickle
 from trickle import GiveUp, JobContext
+from trickle.errors import Refused
 from trickle.jobs.registry import Registry
 
 # The server of the tests allows prepared transactions, and then nobody rings unless told to.
@@ -381,3 +383,11 @@ def test_nothing_is_notified_while_it_is_busy(db: Database, conn: Conn, registry
         assert list(ear.notifies(timeout=0, stop_after=1)) == []
         let_go.set()
         await_that(lambda: states(conn) == {"completed": 21})
+
+
+def test_behind_a_pooler_nobody_could_know_that_it_lives(db: Database, pooler: Pooler, registry: Registry) -> None:
+    @registry.job("q")
+    async def handle(data: Any) -> None: ...
+
+    with pytest.raises(Refused, match="connection pooler"), running(pooler.url(db), registry) as runner:
+        await_that(lambda: not runner.is_alive)

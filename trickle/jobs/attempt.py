@@ -36,9 +36,11 @@ class Threads:
         """What the function returns. Daemon threads: one that never ends does not keep the process from ending."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
-        given_up = False
+        is_over = given_up = False
 
         def settle(result: Any, error: BaseException | None) -> None:
+            nonlocal is_over
+            is_over = True
             if given_up:
                 self.abandoned -= 1
             elif not ended.done():
@@ -58,8 +60,9 @@ class Threads:
         try:
             result, error = await ended
         except asyncio.CancelledError:
-            given_up = True
-            self.abandoned += 1
+            if not is_over:
+                given_up = True
+                self.abandoned += 1
             raise
         if error is not None:
             raise error

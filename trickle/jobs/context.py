@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from trickle.jobs.protocol import Lease
@@ -17,7 +16,7 @@ class JobContext:
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
-        self._cancelled = threading.Event()
+        self._is_cancelled = False
         self._progress: tuple[Any, ...] = ()
 
     @property
@@ -44,7 +43,7 @@ class JobContext:
 
         A coroutine is cancelled by itself. A function in a thread cannot be, and has to look.
         """
-        return self._cancelled.is_set()
+        return self._is_cancelled
 
     def progress(self, value: Any) -> None:
         """Tell how far it is, in anything JSON can hold; shown by pgtrickle.job_status within about a second."""
@@ -52,7 +51,7 @@ class JobContext:
 
     def cancel(self) -> None:
         """The runner wants it to stop."""
-        self._cancelled.set()
+        self._is_cancelled = True
 
     def take_progress(self) -> tuple[Any, ...]:
         """What was told since the last time: nothing, or the latest."""

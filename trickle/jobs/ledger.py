@@ -53,6 +53,7 @@ class Ledger:
                     "the session of a runner is connected through a connection pooler, which cannot keep its lock",
                     hint="give the runner a direct connection to the server",
                 )
+            await conn.execute(load("queries/jobs_session_settings"))
         except BaseException:
             await conn.close()
             raise

@@ -20,6 +20,8 @@ def encoded(value: object) -> str:
     Raises:
         PayloadError: JSON, or PostgreSQL's jsonb, cannot hold it.
     """
+    if value is None:
+        return "null"
     plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     try:
         text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
