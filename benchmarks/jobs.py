@@ -183,7 +183,7 @@ def _run_runner(url: str, batch: int, jobs: int) -> float:
         elif done == jobs:
             runner.stop()
 
-    runner = JobRunner(url, registry, RunnerOptions(concurrency=batch, batch=batch))
+    runner = JobRunner(url, registry, RunnerOptions(concurrency=2 * batch, batch=batch))
     asyncio.run(runner.run())
     return time.perf_counter() - begun[0]
 

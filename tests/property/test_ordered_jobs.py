@@ -84,7 +84,7 @@ class Jobs:
             query, more = "_fail_jobs(%s, %s, '{null}'::jsonb[], %s, %s)", ([how == "fail"], how == "retry")
         found = self.conn.execute(f"SELECT pgtrickle.{query}".encode(), ([job], [epoch], *more)).fetchone()
         assert found == ([job],)
-        if how in ("retry", "wait", "release") and not (how != "release" and job in self.cancelled):
+        if how in ("retry", "wait", "release") and job not in self.cancelled:
             self.waiting[key].add(job)
             if how == "wait":
                 self.delayed.add(job)
@@ -95,8 +95,6 @@ class Jobs:
             job = there[which % len(there)]
             self.conn.execute("SELECT pgtrickle.cancel_job(%s)", (job,))
             self.cancelled.add(job)
-            if job not in self.active:
-                self.delayed.discard(job)
 
     def due(self) -> None:
         self.conn.execute("UPDATE pgtrickle.job SET start_after = now() WHERE NOT is_ready AND state = 'retry'")

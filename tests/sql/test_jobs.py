@@ -269,6 +269,32 @@ def test_cancelling(conn: Conn) -> None:
     assert not one(conn, "SELECT pgtrickle.cancel_job(%s)", running)
 
 
+def test_no_acknowledgement_waits_for_who_cancels(db: Database, conn: Conn) -> None:
+    plain, keyed = enqueue(conn), enqueue(conn, ordering_key="a")
+    parked = enqueue(conn, ordering_key="a")
+    found = lease(conn)
+    assert ids(found) == [plain, keyed]
+    with db.connect(autocommit=False) as writer:
+        for job in (plain, keyed, parked):
+            assert one(writer, "SELECT pgtrickle.cancel_job(%s)", job)
+        conn.execute("SET lock_timeout = '10s'")
+        assert complete(conn, found[0]) == [plain] and fail(conn, found[1]) == [keyed]
+        writer.commit()
+    assert state(conn, keyed) == "retry" and lease(conn) == []
+    assert {state(conn, job) for job in (keyed, parked)} == {"cancelled"}
+    conn.execute("SELECT pgtrickle._prune_jobs(1)")
+    assert one(conn, "SELECT count(*) FROM pgtrickle.job_cancel_requests") == 0
+
+
+def test_what_is_handed_back_and_was_cancelled_is_over(conn: Conn) -> None:
+    job = enqueue(conn)
+    [mine] = lease(conn)
+    assert one(conn, "SELECT pgtrickle.cancel_job(%s)", job) and one(conn, "SELECT pgtrickle.cancel_job(%s)", job)
+    assert release(conn, mine) == [job] and state(conn, job) == "cancelled"
+    assert one(conn, "SELECT pgtrickle.retry_job(%s)", job)
+    assert complete(conn, *lease(conn)) == [job]
+
+
 def test_what_ended_goes_when_its_time_is_over(conn: Conn) -> None:
     for _ in range(5):
         enqueue(conn)

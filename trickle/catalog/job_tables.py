@@ -36,7 +36,6 @@ job = Table(
     Column("progress", JSONB),
     Column("output", JSONB),
     Column("dead_letter", Text),
-    required("cancel_requested", Boolean, "false"),
     required("keep_for", INTERVAL, "'1 day'"),
     Column("keep_until", MOMENT),
     Column("source_name", Text),
@@ -82,4 +81,11 @@ job = Table(
         unique=True,
         postgresql_where=text("ordering_key IS NOT NULL AND state = 'active'"),
     ),
+)
+
+job_cancel_requests = Table(
+    "job_cancel_requests",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    required("requested_on", MOMENT, "now()"),
 )

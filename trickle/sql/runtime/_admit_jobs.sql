@@ -36,7 +36,8 @@ BEGIN
     END LOOP;
     over := ARRAY(SELECT j.id FROM pgtrickle.job j
                   WHERE j.id = ANY (candidates) AND j.id <> ALL (refused)
-                    AND (j.cancel_requested OR (j.started_on IS NOT NULL AND j.retry_count >= j.retry_limit)));
+                    AND (EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id)
+                         OR (j.started_on IS NOT NULL AND j.retry_count >= j.retry_limit)));
     PERFORM pgtrickle._end_jobs(over, array_fill('{"error": "no attempt was left"}'::jsonb, ARRAY[cardinality(over)]));
     refused := refused || over;
     RETURN ARRAY(SELECT c.id FROM unnest(candidates) WITH ORDINALITY c(id, place) WHERE c.id <> ALL (refused) ORDER BY c.place);

@@ -13,7 +13,8 @@ BEGIN
     FOR queue IN
         WITH ended AS (
             UPDATE pgtrickle.job j
-            SET state = CASE WHEN j.cancel_requested THEN 'cancelled' ELSE 'failed' END,
+            SET state = CASE WHEN EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id)
+                             THEN 'cancelled' ELSE 'failed' END,
                 completed_on = clock_timestamp(), keep_until = clock_timestamp() + j.keep_for, worker_id = NULL,
                 output = coalesce(d.output, j.output)
             FROM unnest(ids, outputs) d(id, output) WHERE j.id = d.id
@@ -30,6 +31,7 @@ BEGIN
     LOOP
         PERFORM pgtrickle._ring_jobs(queue);
     END LOOP;
+    DELETE FROM pgtrickle.job_cancel_requests c WHERE c.job_id = ANY (ids);
     PERFORM pgtrickle._pass_job_keys(ids);
 END
 $fn$;

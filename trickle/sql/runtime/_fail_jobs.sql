@@ -15,7 +15,8 @@ BEGIN
     SELECT coalesce(array_agg(f.id), '{}'), coalesce(array_agg(f.id) FILTER (WHERE f.is_over), '{}'),
            coalesce(array_agg(f.output) FILTER (WHERE f.is_over), '{}')
     INTO ours, over, said
-    FROM (SELECT j.id, d.output, d.is_final OR j.cancel_requested OR j.retry_count >= j.retry_limit AS is_over
+    FROM (SELECT j.id, d.output, d.is_final OR j.retry_count >= j.retry_limit
+                 OR EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id) AS is_over
           FROM unnest(ids, epochs, outputs, finals) d(id, epoch, output, is_final)
           JOIN pgtrickle.job j ON j.id = d.id AND j.epoch = d.epoch AND j.state = 'active'
           ORDER BY j.id FOR UPDATE OF j) f;

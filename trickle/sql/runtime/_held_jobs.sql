@@ -5,7 +5,8 @@ SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $fn$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-        SELECT j.id, j.cancel_requested FROM unnest(ids, epochs) d(id, epoch)
+        SELECT j.id, EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id)
+        FROM unnest(ids, epochs) d(id, epoch)
         JOIN pgtrickle.job j ON j.id = d.id AND j.epoch = d.epoch AND j.state = 'active';
 END
 $fn$;

@@ -17,7 +17,7 @@ BEGIN
         -- One round is enough but for a queue that begins with jobs that must wait for others of their key.
         FOR in_round IN 1..20 LOOP
             SELECT coalesce(array_agg(c.id), '{}'), coalesce(bool_or(c.special), false) INTO found, special
-            FROM (SELECT j.id, j.ordering_key IS NOT NULL OR j.cancel_requested
+            FROM (SELECT j.id, j.ordering_key IS NOT NULL
                                OR (j.started_on IS NOT NULL AND j.retry_count >= j.retry_limit) AS special
                   FROM pgtrickle.job j
                   WHERE j.name = queue AND j.state IN ('created', 'retry') AND j.is_ready

@@ -9,6 +9,8 @@ BEGIN
     WHERE j.id IN (SELECT o.id FROM pgtrickle.job o WHERE o.keep_until < clock_timestamp()
                    ORDER BY o.keep_until LIMIT most FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS removed = ROW_COUNT;
+    DELETE FROM pgtrickle.job_cancel_requests c
+    WHERE NOT EXISTS (SELECT FROM pgtrickle.job j WHERE j.id = c.job_id AND j.state IN ('created', 'retry', 'active'));
     RETURN removed;
 END
 $fn$;

@@ -26,8 +26,9 @@ BEGIN
             expire_in, retry_limit, retry_delay, retry_backoff, singleton_key, ordering_key, dead_letter, keep_for)
     ON CONFLICT DO NOTHING
     RETURNING j.id INTO made;
-    IF made IS NOT NULL THEN
-        PERFORM pgtrickle._ring_jobs(name);
+    -- As pgtrickle._ring_jobs does it, for which a call of its own would take longer than what it does.
+    IF made IS NOT NULL AND NOT pg_try_advisory_xact_lock_shared(1885828973, hashtext(name) & 127) THEN
+        PERFORM pg_notify('pgtrickle_job', (hashtext(name) & 127)::text);
     END IF;
     RETURN made;
 END

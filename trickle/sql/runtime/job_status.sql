@@ -4,6 +4,7 @@ RETURNS TABLE (name text, state text, attempt int, attempts int, progress jsonb,
                created_on timestamptz, start_after timestamptz, started_on timestamptz, completed_on timestamptz)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
     SELECT j.name, j.state, j.retry_count + (j.started_on IS NOT NULL)::int, j.retry_limit + 1, j.progress, j.output,
-           j.cancel_requested, j.created_on, j.start_after, j.started_on, j.completed_on
+           EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id),
+           j.created_on, j.start_after, j.started_on, j.completed_on
     FROM pgtrickle.job j WHERE j.id = job_id
 $fn$;

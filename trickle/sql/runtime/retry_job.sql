@@ -6,12 +6,13 @@ DECLARE
 BEGIN
     UPDATE pgtrickle.job j
     SET state = 'retry', retry_count = 0, started_on = NULL, completed_on = NULL, keep_until = NULL, is_ready = true,
-        is_parked = false, start_after = clock_timestamp(), cancel_requested = false
+        is_parked = false, start_after = clock_timestamp()
     WHERE j.id = job_id AND j.state IN ('failed', 'cancelled')
     RETURNING j.name INTO queue;
     IF queue IS NULL THEN
         RETURN false;
     END IF;
+    DELETE FROM pgtrickle.job_cancel_requests c WHERE c.job_id = retry_job.job_id;
     PERFORM pgtrickle._ring_jobs(queue);
     RETURN true;
 EXCEPTION WHEN unique_violation THEN

@@ -29,7 +29,6 @@ CREATE TABLE pgtrickle.job (
     progress         jsonb,
     output           jsonb,
     dead_letter      text CHECK (dead_letter <> name),
-    cancel_requested boolean NOT NULL DEFAULT false,
     keep_for         interval NOT NULL DEFAULT '1 day',
     keep_until       timestamptz,
     -- Of a dead letter: the job that failed.
@@ -49,6 +48,13 @@ CREATE INDEX job_ordering_idx ON pgtrickle.job (name, ordering_key, id)
 -- Whatever goes wrong elsewhere: two of one key are never active.
 CREATE UNIQUE INDEX job_ordering_active_idx ON pgtrickle.job (name, ordering_key)
     WHERE ordering_key IS NOT NULL AND state = 'active';
+
+-- Jobs that somebody wants to stop, and that only their worker, or their turn, can end. Not a column: whoever cancels may
+-- keep a transaction open, and no acknowledgement waits for it.
+CREATE TABLE pgtrickle.job_cancel_requests (
+    job_id       bigint PRIMARY KEY,
+    requested_on timestamptz NOT NULL DEFAULT now()
+);
 
 -- Each runner has a number of its own, and holds an advisory lock on it for as long as its session lasts.
 CREATE SEQUENCE pgtrickle.job_worker_seq AS int MINVALUE 1 CYCLE OWNED BY pgtrickle.job.worker_id;
