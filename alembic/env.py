@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from trickle.catalog.message_tables import metadata
+from trickle.catalog.job_tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -11,6 +11,7 @@ from benchmarks import (
     capture,
     failover,
     immediate,
+    jobs,
     latency,
     nexmark,
     operators,
@@ -50,6 +51,7 @@ _COLUMNS = {
     "pool": pool.COLUMNS,
     "restore": restore.COLUMNS,
     "relay": relay.COLUMNS,
+    "jobs": jobs.COLUMNS,
 }
 
 
@@ -99,6 +101,8 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         sizes = pool.QUICK_SIZES if options.quick else pool.STATED_SIZES
         seconds = options.seconds or (pool.QUICK_SECONDS if options.quick else pool.STATED_SECONDS)
         return pool.run(made, (options.tables or (tables,))[0], sizes, seconds, options.plot, _say)
+    if options.name == "jobs":
+        return jobs.run(made, _say, quick=options.quick)
     if options.name == "relay":
         return relay.run(made, options.shapes, _say, quick=options.quick)
     for queries in (tpch.SUITE, nexmark.SUITE):

@@ -30,6 +30,7 @@ pipeline         outbox to sink, or source to inbox
 outbox, inbox    tables through which messages leave and enter the database
 consumer group   readers that share one outbox; offset: how far it has read; lease: rows lent to one reader
 dead letter      a message set aside because it cannot be processed
+job              work that waits in a queue; runner: does it; attempt: one try, under a lease; handler: the function
 tenant           a database among many; hot or cold, promoted and demoted
 """
 
@@ -41,8 +42,38 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trickle import errors
     from trickle.client import Client, RefreshOutcome, StreamTableStatus, VerifyResult, connect
+    from trickle.jobs.context import GiveUp, JobContext
+    from trickle.jobs.enqueue import enqueue, enqueue_async, enqueue_many
+    from trickle.jobs.registry import job
+    from trickle.jobs.runner import JobRunner, RunnerOptions
 
-__all__ = ["Client", "RefreshOutcome", "StreamTableStatus", "VerifyResult", "connect", "errors"]
+__all__ = [
+    "Client",
+    "GiveUp",
+    "JobContext",
+    "JobRunner",
+    "RefreshOutcome",
+    "RunnerOptions",
+    "StreamTableStatus",
+    "VerifyResult",
+    "connect",
+    "enqueue",
+    "enqueue_async",
+    "enqueue_many",
+    "errors",
+    "job",
+]
+
+_OF_JOBS = {
+    "GiveUp": "context",
+    "JobContext": "context",
+    "JobRunner": "runner",
+    "RunnerOptions": "runner",
+    "enqueue": "enqueue",
+    "enqueue_async": "enqueue",
+    "enqueue_many": "enqueue",
+    "job": "registry",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -50,7 +81,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "errors":
         return importlib.import_module("trickle.errors")
-    return getattr(importlib.import_module("trickle.client"), name)
+    room = f"trickle.jobs.{_OF_JOBS[name]}" if name in _OF_JOBS else "trickle.client"
+    return getattr(importlib.import_module(room), name)
 
 
 def __dir__() -> list[str]:

@@ -99,3 +99,13 @@ def test_every_alert_is_on_the_page() -> None:
     sent |= set(re.findall(r"^    SELECT '([a-z_]+)', ", lasting, re.MULTILINE))
     told = set(re.findall(r"`([a-z_]+)`", OPERATING))
     assert len(sent) > 12 and sent <= told
+
+
+def test_what_is_shown_of_jobs_works(db: Database) -> None:
+    text = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
+    with db.connect() as owner:
+        for block in re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            for statement in re.sub(r"--[^\n]*", "", block).split(";\n"):
+                if statement.strip():
+                    owner.execute(statement.encode())
+        assert owner.execute("SELECT count(*) FROM pgtrickle.job").fetchone() == (6,)

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from support.databases import Database
 
 from trickle.catalog import migrate
-from trickle.catalog.message_tables import metadata
+from trickle.catalog.job_tables import metadata
 from trickle.errors import ConfigurationError, Refused
 
 from .conftest import Connection, one

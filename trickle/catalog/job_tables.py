@@ -1,0 +1,91 @@
+"""The table of jobs, beside those of `message_tables`, and in the same metadata."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, Integer, Table, Text, text
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
+
+from trickle.catalog.message_tables import metadata
+from trickle.catalog.tables import MOMENT, required
+
+__all__ = ["metadata"]
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    required("name", Text),
+    required("priority", Integer, "0"),
+    required("data", JSONB, "'{}'"),
+    required("state", Text, "'created'"),
+    required("is_ready", Boolean, "true"),
+    required("is_parked", Boolean, "false"),
+    required("start_after", MOMENT, "now()"),
+    required("expire_in", INTERVAL, "'15 minutes'"),
+    required("retry_limit", Integer, "2"),
+    required("retry_count", Integer, "0"),
+    required("retry_delay", INTERVAL, "'1 second'"),
+    required("retry_backoff", Boolean, "true"),
+    required("epoch", BigInteger, "0"),
+    Column("worker_id", Integer),
+    required("created_on", MOMENT, "now()"),
+    Column("started_on", MOMENT),
+    Column("completed_on", MOMENT),
+    Column("singleton_key", Text),
+    Column("ordering_key", Text),
+    Column("progress", JSONB),
+    Column("output", JSONB),
+    Column("dead_letter", Text),
+    required("keep_for", INTERVAL, "'1 day'"),
+    Column("keep_until", MOMENT),
+    Column("source_name", Text),
+    Column("source_id", BigInteger),
+    CheckConstraint("name <> ''"),
+    CheckConstraint("state IN ('created', 'retry', 'active', 'completed', 'cancelled', 'failed')"),
+    CheckConstraint("expire_in > '0'"),
+    CheckConstraint("retry_limit >= 0"),
+    CheckConstraint("retry_delay >= '0'"),
+    CheckConstraint("dead_letter <> name"),
+    Index(
+        "job_ready_idx",
+        "name",
+        text("priority DESC"),
+        "id",
+        postgresql_where=text("state IN ('created', 'retry') AND is_ready"),
+    ),
+    Index(
+        "job_due_idx",
+        "start_after",
+        postgresql_where=text("state IN ('created', 'retry') AND NOT is_ready AND NOT is_parked"),
+    ),
+    Index("job_active_idx", "worker_id", postgresql_where=text("state = 'active'")),
+    Index("job_keep_until_idx", "keep_until", postgresql_where=text("keep_until IS NOT NULL")),
+    Index(
+        "job_singleton_idx",
+        "name",
+        "singleton_key",
+        unique=True,
+        postgresql_where=text("singleton_key IS NOT NULL AND state IN ('created', 'retry', 'active')"),
+    ),
+    Index(
+        "job_ordering_idx",
+        "name",
+        "ordering_key",
+        "id",
+        postgresql_where=text("ordering_key IS NOT NULL AND state IN ('created', 'retry')"),
+    ),
+    Index(
+        "job_ordering_active_idx",
+        "name",
+        "ordering_key",
+        unique=True,
+        postgresql_where=text("ordering_key IS NOT NULL AND state = 'active'"),
+    ),
+)
+
+job_cancel_requests = Table(
+    "job_cancel_requests",
+    metadata,
+    Column("job_id", BigInteger, primary_key=True, autoincrement=False),
+    required("requested_on", MOMENT, "now()"),
+)

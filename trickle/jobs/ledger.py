@@ -1,0 +1,150 @@
+"""The session with which a runner leases and acknowledges, and whose end tells everybody that it is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from trickle.db.session import PREPARE_AFTER, session_arguments
+from trickle.errors import Refused
+from trickle.jobs.protocol import Lease, Outcome
+from trickle.logs import event
+from trickle.sql import load
+
+log = logging.getLogger(__name__)
+
+_UPKEEP_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What maintenance did, and in how many seconds the next delayed job is due."""
+
+    made_ready: int
+    reclaimed: int
+    next_due_seconds: float | None
+
+
+class Ledger:
+    """One open session of a runner."""
+
+    def __init__(self, conn: AsyncConnection[Any]) -> None:
+        self._conn = conn
+        self._worker = 0
+        self._bells: set[int] = set()  # armed by this session
+
+    @classmethod
+    async def open(cls, url: str) -> Ledger:
+        """Connect; behind a transaction pooler nobody could know that we live.
+
+        Raises:
+            Refused: there is a connection pooler in between.
+        """
+        conn = await AsyncConnection.connect(url, autocommit=True, **session_arguments(url, role="jobs"))
+        ledger = cls(conn)
+        try:
+            [[pid]] = await ledger._rows("jobs_session", {})
+            if pid != conn.info.backend_pid:
+                raise Refused(
+                    "the session of a runner is connected through a connection pooler, which cannot keep its lock",
+                    hint="give the runner a direct connection to the server",
+                )
+            await conn.execute(load("queries/jobs_session_settings"))
+        except BaseException:
+            await conn.close()
+            raise
+        conn.prepare_threshold = PREPARE_AFTER
+        return ledger
+
+    async def close(self) -> None:
+        await self._conn.close()
+
+    async def sign_in(self, worker: int | None) -> int | None:
+        """Hold the lock on a runner's number, a new one for None; None while somebody takes its jobs over."""
+        [[number, is_held]] = await self._rows("jobs_sign_in", {"worker": worker})
+        self._worker = int(number)
+        return self._worker if is_held else None
+
+    async def leases(self) -> frozenset[tuple[int, int]]:
+        """Id and epoch of all that this runner holds, by the database."""
+        return frozenset((row[0], row[1]) for row in await self._rows("jobs_of_worker", {"worker": self._worker}))
+
+    async def turn(self, outcomes: Sequence[Outcome], queues: Sequence[str], most: int) -> list[Lease]:
+        """Acknowledge, and lease up to `most` of what is ready then: one transaction and one round trip."""
+        completed = sorted((o for o in outcomes if not o.has_failed), key=lambda o: o.lease.id)
+        failures = sorted((o for o in outcomes if o.has_failed), key=lambda o: o.lease.id)
+        answers, leased = [], None
+        async with self._conn.pipeline():
+            if completed:
+                answers.append(await self._conn.execute(load("queries/jobs_complete"), _columns(completed)))
+            if failures:
+                finals = {"finals": [outcome.is_final for outcome in failures]}
+                answers.append(await self._conn.execute(load("queries/jobs_fail"), _columns(failures) | finals))
+            if most > 0:
+                parameters = {"queues": list(queues), "worker": self._worker, "most": most}
+                leased = await self._conn.execute(load("queries/jobs_lease"), parameters)
+        lost = len(outcomes) - sum([len(row[0]) for answer in answers for row in await answer.fetchall()])
+        if lost > 0:
+            event(log, logging.WARNING, "jobs were done that had been given to somebody else", jobs=lost)
+        rows = [] if leased is None else await leased.fetchall()
+        return sorted((Lease(*row) for row in rows), key=lambda lease: (-lease.priority, lease.id))
+
+    async def release(self, leases: Iterable[tuple[int, int]]) -> None:
+        """Hand back what has not been done."""
+        held = sorted(leases)
+        parameters = {"ids": [job for job, _ in held], "epochs": [epoch for _, epoch in held]}
+        await self._rows("jobs_release", parameters)
+
+    async def cancelled(self, leases: Iterable[Lease]) -> tuple[frozenset[int], frozenset[int]]:
+        """Of these the ids that are still ours, and of those the ids that somebody wants to stop."""
+        held = sorted((lease.id, lease.epoch) for lease in leases)
+        parameters = {"ids": [job for job, _ in held], "epochs": [epoch for _, epoch in held]}
+        rows = await self._rows("jobs_held", parameters)
+        return frozenset(job for job, _ in rows), frozenset(job for job, wants_end in rows if wants_end)
+
+    async def progress(self, told: Sequence[tuple[Lease, str]]) -> None:
+        """Store how far attempts are, as JSON text."""
+        parameters = {
+            "ids": [lease.id for lease, _ in told],
+            "epochs": [lease.epoch for lease, _ in told],
+            "progresses": [text for _, text in told],
+        }
+        await self._rows("jobs_progress", parameters)
+
+    async def upkeep(self) -> Upkeep:
+        """Make ready what is due, reclaim what the dead held, remove what is over: a batch of each."""
+        parameters = {"worker": self._worker, "most": _UPKEEP_ROWS}
+        [[made_ready, reclaimed, _, seconds]] = await self._rows("jobs_upkeep", parameters)
+        return Upkeep(made_ready, reclaimed, None if seconds is None else float(seconds))
+
+    async def settle(self) -> None:
+        """Take up ordering keys that somebody stranded by hand."""
+        await self._rows("jobs_settle", {})
+
+    async def arm(self, queues: Sequence[str]) -> tuple[frozenset[int], bool]:
+        """The bells of these queues, and whether whoever enqueues will ring from now on."""
+        rows = await self._rows("jobs_arm", {"queues": list(queues), "ours": sorted(self._bells)})
+        self._bells.update(bell for bell, whose in rows if whose == "ours")
+        return frozenset(bell for bell, _ in rows), all(whose != "open" for _, whose in rows)
+
+    async def disarm(self) -> None:
+        """Nobody needs to ring any more."""
+        bells, self._bells = sorted(self._bells), set()
+        if bells:
+            await self._rows("jobs_open", {"bells": bells})
+
+    async def _rows(self, name: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        cursor = await self._conn.execute(load(f"queries/{name}"), parameters)
+        return await cursor.fetchall()
+
+
+def _columns(outcomes: Sequence[Outcome]) -> dict[str, object]:
+    return {
+        "ids": [outcome.lease.id for outcome in outcomes],
+        "epochs": [outcome.lease.epoch for outcome in outcomes],
+        "outputs": [outcome.output for outcome in outcomes],
+    }

@@ -1,0 +1,2 @@
+-- Who serves this session.
+SELECT pg_backend_pid()

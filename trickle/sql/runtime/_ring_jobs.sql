@@ -1,0 +1,9 @@
+-- A runner that has nothing to do holds the bell of its queue, and is told at commit; else nobody needs to be.
+CREATE FUNCTION pgtrickle._ring_jobs(queue text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock_shared(1885828973, hashtext(queue) & 127) THEN
+        PERFORM pg_notify('pgtrickle_job', (hashtext(queue) & 127)::text);
+    END IF;
+END
+$fn$;
