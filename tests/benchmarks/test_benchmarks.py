@@ -146,3 +146,10 @@ def test_the_pool_is_drawn(server: Server, capsys: pytest.CaptureFixture[str], t
     lines = [element for element in ElementTree.parse(plot).iter() if element.tag.endswith("polyline")]
     assert len(lines) == 4, "use and queue of each size"
     assert all(len(line.attrib["points"].split()) >= 3 for line in lines)
+
+
+def test_jobs_are_measured_beside_a_bare_loop(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "jobs", "--quick")
+    assert {(row["what"], row["batch"]) for row in report["rows"]} >= {("enqueue 1", 1), ("drain", 10), ("drain", 100)}
+    assert all(row["per_second"] > 0 for row in report["rows"])
+    assert {goal["met"] for goal in report["goals"]} == {None}, "stated for more jobs"
