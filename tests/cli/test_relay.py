@@ -105,9 +105,7 @@ def test_the_connection_of_a_pipeline_is_tried(box: Database, trickle: Trickle, 
 
 
 def test_a_range_is_sent_again(box: Database, trickle: Trickle, tmp_path: Path) -> None:
-    assert (
-        "would send: 3" in trickle("relay", "replay", "one", "--from", "2", "--to", "4", "--dry-run").stderr
-    )
+    assert "would send: 3" in trickle("relay", "replay", "one", "--from", "2", "--to", "4", "--dry-run").stderr
     assert not (tmp_path / "out").exists()
     assert "sent: 3" in trickle("relay", "replay", "one", "--from", "2", "--to", "4").stderr
     assert [json.loads(line)["n"] for line in (tmp_path / "out").read_text().splitlines()] == [2, 3, 4]
