@@ -168,6 +168,7 @@ def rabbitmq(request: pytest.FixtureRequest, _: Path) -> End:
         pausable=node,
         ports=(node.port,),
         starts_slowly=True,
+        source_keeps_order=False,  # what the dead had in hand comes back when its successor may have taken more
         environment={"TRICKLE_TEST_PASSWORD": "guest"},
     )
 
