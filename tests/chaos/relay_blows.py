@@ -121,7 +121,8 @@ class Blows:
             process.suspend()
         time.sleep(SILENT_SECONDS * 1.2)
         try:
-            self.await_progress()
+            if not self.end.has_one_holder:
+                self.await_progress()
         finally:
             for process in frozen:
                 process.resume()

@@ -62,6 +62,7 @@ class End:
     ports: Sequence[int] = ()  # that the pausable listens on
     sink_inbox: str | None = None  # of the same database
     starts_slowly: bool = False  # so that it is killed in the long runs only
+    has_one_holder: bool = False  # a port or a lock of this host: one that is frozen keeps it from all others
     recognises: bool = False  # what comes again is not there twice
     source_keeps_order: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)  # of the relays
@@ -168,6 +169,7 @@ def rabbitmq(request: pytest.FixtureRequest, _: Path) -> End:
         pausable=node,
         ports=(node.port,),
         starts_slowly=True,
+        source_keeps_order=False,  # what the dead had in hand comes back when its successor may have taken more
         environment={"TRICKLE_TEST_PASSWORD": "guest"},
     )
 
@@ -315,6 +317,7 @@ def webhook_source(_: pytest.FixtureRequest, __: Path) -> End:
     return End(
         sink={**_LOCAL, "url": f"http://127.0.0.1:{port}/"},
         source={"type": "webhook", "port": port, "signature_scheme": "none", "retry_after_seconds": 1},
+        has_one_holder=True,
     )
 
 
@@ -356,6 +359,7 @@ def file(_: pytest.FixtureRequest, folder: Path) -> End:
         sink={"type": "file", "path": str(path), "layout": "envelope"},
         source={"type": "file", "path": str(path), "id_field": "event_id", "poll_seconds": 0.05},
         intake={"transform": {"payload": "payload"}, "mapping": {"key": "key"}},
+        has_one_holder=True,
         arrivals=lambda: [_enveloped(path.read_text(encoding="utf-8"))],
     )
 
