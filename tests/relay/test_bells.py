@@ -204,3 +204,12 @@ async def test_where_transactions_can_be_prepared_nobody_notifies(db: Database) 
                 await soon(lambda n=n: post.numbers[-1:] == [n], seconds=SOON)  # type: ignore[misc]
                 assert time.monotonic() - began < SOON
     assert sorted(post.numbers) == [0, 1, 2]
+
+
+@in_loop
+async def test_a_sleeper_hears_that_its_outbox_is_gone(db: Database) -> None:
+    declare(db)
+    async with hearing(db) as bells, asleep(db, Post(), bells) as pipeline:
+        await soon(lambda: pipeline.forward._is_exhausted)  # it has looked once more
+        asked(db, "SELECT pgtrickle.drop_outbox('box')")
+        await soon(lambda: "does not exist any more" in str(pipeline.standing.reason))

@@ -25,4 +25,6 @@ def test_types_of_events_have_several_names() -> None:
     assert inbound({"Trickle-Event-Type": "a", "ce-type": "b"}).event_type == "a"
     assert inbound({"ce-type": "b"}).event_type == "b"
     assert inbound({"ce_type": "c"}).event_type == "c"
-    assert inbound({"type": "d"}).event_type is None
+    assert inbound({"event_type": "d", "type": "e"}).event_type == "d"
+    assert inbound({"type": "e"}).event_type == "e"
+    assert inbound({"kind": "f"}).event_type is None

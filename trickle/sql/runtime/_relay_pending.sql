@@ -5,7 +5,11 @@ DECLARE
     has_some boolean;
 BEGIN
     FOR i IN 1 .. cardinality(names) LOOP
-        CONTINUE WHEN to_regclass(format('pgtrickle.%I', outbox_tables[i])) IS NULL;
+        -- Whoever reads an outbox that is gone has to be told of it too.
+        IF to_regclass(format('pgtrickle.%I', outbox_tables[i])) IS NULL THEN
+            RETURN NEXT names[i];
+            CONTINUE;
+        END IF;
         EXECUTE format('SELECT EXISTS (SELECT FROM pgtrickle.%I m WHERE m.xid >= pg_snapshot_xmin($1) '
                        'AND NOT pg_visible_in_snapshot(m.xid, $1))', outbox_tables[i])
         INTO has_some USING seen[i];
