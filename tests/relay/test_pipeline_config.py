@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
@@ -316,8 +315,4 @@ def test_the_table_of_options_says_what_they_may_be() -> None:
 
 
 def test_the_page_of_connectors_is_fresh() -> None:
-    for kind, names in registry.BUILT_IN.items():
-        for name in names:
-            if importlib.util.find_spec(registry.module_of(kind, name)) is None:
-                pytest.skip(f"there is no {kind} {name} in this checkout")
     assert (ROOT / "docs" / "connectors.md").read_text(encoding="utf-8") == markdown_page()
