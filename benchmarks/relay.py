@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from benchmarks.failover import percentile
 from benchmarks.fleet import await_that
@@ -99,13 +99,16 @@ def _fill(conn: Connection[Any], outbox: str, messages: int, size: int) -> None:
     """An outbox of so many messages of a hundred keys, each of so many bytes."""
     conn.execute("SELECT pgtrickle.drop_outbox(%s, true)", (outbox,))
     conn.execute("SELECT pgtrickle.create_outbox(%s)", (outbox,))
+    table = sql.Identifier("pgtrickle", f"outbox_{outbox}")
     conn.execute(
-        f"INSERT INTO pgtrickle.outbox_{outbox} (key, payload, content_type, inserted_count)"
-        f" SELECT (n %% 100)::text, jsonb_build_object('n', n, 'text', repeat('x', greatest(1, %s))), '{_JSON}', 1"
-        " FROM generate_series(1, %s) n",
-        (size - 30, messages),
+        sql.SQL(
+            "INSERT INTO {} (key, payload, content_type, inserted_count)"
+            " SELECT (n %% 100)::text, jsonb_build_object('n', n, 'text', repeat('x', greatest(1, %s))), %s, 1"
+            " FROM generate_series(1, %s) n"
+        ).format(table),
+        (size - 30, _JSON, messages),
     )
-    conn.execute(f"VACUUM (ANALYZE) pgtrickle.outbox_{outbox}")
+    conn.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
 
 
 def _drain(

@@ -210,8 +210,9 @@ async def bare_loop(url: str, sink: dict[str, Any], outbox: str, messages: int, 
     last, done = 0, 0
     while done < messages:
         await cursor.execute(
-            f"SELECT id, pgt_id::text, convert_to(payload::text, 'UTF8') FROM pgtrickle.outbox_{outbox}"
-            " WHERE id > %s ORDER BY id LIMIT %s",
+            psycopg.sql.SQL(
+                "SELECT id, pgt_id::text, convert_to(payload::text, 'UTF8') FROM {} WHERE id > %s ORDER BY id LIMIT %s"
+            ).format(psycopg.sql.Identifier("pgtrickle", f"outbox_{outbox}")),
             (last, batch),
         )
         rows = await cursor.fetchall()
