@@ -174,17 +174,20 @@ async def test_brokers_that_die_are_an_error_and_nothing_overtakes(start_kafka: 
 @in_loop
 async def test_brokers_that_stand_still_are_given_up(start_kafka: Callable[[], Cluster]) -> None:
     cluster = start_kafka()
-    async with sink_of(cluster, topic="t", timeout_seconds=1.0) as sink:
-        assert not await sink.send([outgoing(0)])
-        async with source_of(cluster, "t", timeout_seconds=1.0) as source:
-            await take(source, 1)
-            cluster.pause()
-            async with asyncio.timeout(20):
-                with pytest.raises(ConnectorError) as caught:
-                    await sink.send([outgoing(n) for n in range(100)])
-                assert caught.value.failure.kind.passes
-                await sink.close()
-                await source.close()
+    async with sink_of(cluster, topic="t") as patient:
+        assert not await patient.send([outgoing(0)])
+    async with (
+        sink_of(cluster, topic="t", timeout_seconds=1.0) as sink,
+        source_of(cluster, "t", timeout_seconds=1.0) as source,
+    ):
+        await take(source, 1)
+        cluster.pause()
+        async with asyncio.timeout(20):
+            with pytest.raises(ConnectorError) as caught:
+                await sink.send([outgoing(n) for n in range(100)])
+            assert caught.value.failure.kind.passes
+            await sink.close()
+            await source.close()
 
 
 @pytest.mark.parametrize(

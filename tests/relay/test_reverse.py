@@ -55,8 +55,8 @@ async def test_each_event_is_taken_once(inbox: Database) -> None:
         await soon(lambda: not origin.waiting)
         assert numbers(inbox) == list(range(1_000))
         assert origin.opened == 3
-        assert standing.published == 1_000
-        assert standing.duplicates >= 500
+    assert standing.published == 1_000
+    assert standing.duplicates >= 500
     assert standing.state is State.STOPPED
 
 
@@ -77,7 +77,7 @@ async def test_one_that_no_inbox_can_take_is_set_aside_alone(inbox: Database) ->
         asked(inbox, "SELECT pgtrickle.relay_dlq_retry_all('mail')")
         await soon(lambda: not letters(inbox))
         assert numbers(inbox) == list(range(100))
-        assert standing.redriven == 1
+        await soon(lambda: standing.redriven == 1)
 
 
 _LONG = Random(1).randbytes(4_000).hex()
@@ -135,7 +135,7 @@ async def test_what_is_filtered_out_is_received(inbox: Database) -> None:
         await soon(lambda: not origin.waiting)
         assert numbers(inbox) == list(range(1, 100, 2))
         assert letters(inbox) == [("mail:50", "encoding", 1)]
-        assert standing.filtered == 49
+    assert standing.filtered == 49
 
 
 @in_loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,14 +93,16 @@ def empty_db(server: Server) -> Iterator[Database]:
 @contextmanager
 def _database(server: Server, copied_from: str) -> Iterator[Database]:
     database = Database(f"test_{next(_numbers)}", server)
-    _administer(server, "CREATE DATABASE {} TEMPLATE {} OWNER {}", database.name, copied_from, OWNER)
+    _administer(server, "CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY file_copy", database.name, copied_from, OWNER)
     try:
         yield database
     finally:
-        _roll_back_prepared(database)
-        _administer(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database.name)
-        for role in database.roles:
-            _administer(server, "DROP ROLE IF EXISTS {}", role)
+        with psycopg.connect(server.url(), autocommit=True) as admin:
+            _roll_back_prepared(database, admin)
+            _await_ends(database, admin)
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database.name)))
+            for role in database.roles:
+                admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
 
 
 def _ensure_owner(server: Server) -> None:
@@ -109,15 +112,22 @@ def _ensure_owner(server: Server) -> None:
             admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(OWNER)))
 
 
-def _roll_back_prepared(database: Database) -> None:
+def _roll_back_prepared(database: Database, admin: psycopg.Connection[Any]) -> None:
     """A prepared transaction outlives its session and would keep the database from being dropped."""
-    with psycopg.connect(database.server.url(), autocommit=True) as admin:
-        query = "SELECT gid FROM pg_prepared_xacts WHERE database = %s"
-        left = admin.execute(query, (database.name,)).fetchall()
+    query = "SELECT gid FROM pg_prepared_xacts WHERE database = %s"
+    left = admin.execute(query, (database.name,)).fetchall()
     if left:
         with database.superuser() as superuser:
             for (gid,) in left:
                 superuser.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
+
+
+def _await_ends(database: Database, admin: psycopg.Connection[Any]) -> None:
+    """For a moment: who drops a database in which a session is just ending sleeps for longer."""
+    patience = time.monotonic() + 0.1
+    query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
+    while admin.execute(query, (database.name,)).fetchone() and time.monotonic() < patience:
+        time.sleep(0.002)
 
 
 def _administer(server: Server, statement: str, *names: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,9 @@ SETTINGS: dict[str, embedded.Setting] = {
     "autovacuum": True,
     "timezone": "UTC",
 }
+
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 6 * 2**30
 
 
 def pytest_report_header() -> str:
@@ -47,5 +52,14 @@ def require_server() -> None:
 def server() -> Iterator[embedded.Server]:
     """One server per pytest process; it ends with the process, killed or not."""
     require_server()
-    with embedded.temporary(settings=SETTINGS) as started:
+    with embedded.temporary(settings=SETTINGS, directory=_in_memory()) as started:
         yield started
+
+
+def _in_memory() -> Path | None:
+    """Where files are memory, if that is large enough: thousands of databases are made, each of a thousand files."""
+    try:
+        free = shutil.disk_usage(_MEMORY).free
+    except OSError:
+        return None
+    return _MEMORY if free >= _ENOUGH_BYTES and os.access(_MEMORY, os.W_OK) else None

@@ -1,6 +1,6 @@
 """Servers that exist for one run: a test session, a demo.
 
-    <tmp>/trickle-<uid>/        of this user, mode 0700
+    <directory>/trickle-<uid>/  of this user, mode 0700
         lock                    held while entries are made or swept
         server-xxxx/            a data directory
             owner               locked by its owner for as long as the owner, or a child it forked, lives
@@ -28,9 +28,11 @@ _LOCK_SECONDS = 60.0
 
 
 @contextmanager
-def temporary(*, settings: Mapping[str, Setting] | None = None, wait_seconds: float = 60.0) -> Iterator[Server]:
-    """A server that ends with this process, in a directory that ends with the block."""
-    base = _base_directory()
+def temporary(
+    *, settings: Mapping[str, Setting] | None = None, wait_seconds: float = 60.0, directory: Path | None = None
+) -> Iterator[Server]:
+    """A server that ends with this process, and its data, below a directory for temporary files, with the block."""
+    base = _base_directory(directory or Path(tempfile.gettempdir()))
     with locked(base / "lock", wait_seconds=_LOCK_SECONDS):
         _sweep(base)
         data_dir = Path(tempfile.mkdtemp(prefix="server-", dir=base))
@@ -43,9 +45,9 @@ def temporary(*, settings: Mapping[str, Setting] | None = None, wait_seconds: fl
             os.close(owner)
 
 
-def _base_directory() -> Path:
+def _base_directory(directory: Path) -> Path:
     """This user's own directory: its name can be guessed, so one that is not ours is not used."""
-    base = Path(tempfile.gettempdir()) / f"trickle-{os.geteuid()}"
+    base = directory / f"trickle-{os.geteuid()}"
     try:
         base.mkdir(mode=0o700)
     except FileExistsError:
