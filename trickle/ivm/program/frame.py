@@ -39,7 +39,8 @@ def create_program(target: Target, arguments: str, body: str, settings: Mapping[
     """Write the CREATE FUNCTION statement of a program, which runs with the rights of the stream table's owner."""
     return (
         f"CREATE OR REPLACE FUNCTION {program_name(target)}({arguments}) RETURNS pgtrickle.refresh_outcome\n"
-        f"LANGUAGE plpgsql SECURITY DEFINER\n{_pinned(settings)} SET random_page_cost = 1.1\nAS {_quoted(body)}"
+        f"LANGUAGE plpgsql SECURITY DEFINER\n{_pinned(settings)} SET random_page_cost = 1.1 SET enable_seqscan = on\n"
+        f"AS {_quoted(body)}"
     )
 
 
@@ -59,9 +60,23 @@ END
     )
 
 
-def by_size(count: str, many: int, call: str, statement: str) -> str:
+LOOKS_DECLARED = """
+  __pgt_looks text;
+  __pgt_large boolean;"""
+
+
+def looked_for(text: str) -> str:
+    """These statements look for what is new in index order, whatever the planner thinks of it: planned over an empty
+    buffer they would scan it, and go on to do so over the consumed rows of a full one."""
+    return (
+        "__pgt_looks := set_config('enable_seqscan', 'off', true);\n"
+        f"{text}\n__pgt_looks := set_config('enable_seqscan', 'on', true);"
+    )
+
+
+def by_size(call: str, statement: str) -> str:
     """Run the statement here, or the same in the other function when the change is large."""
-    return f"IF {count} > {many} THEN\n  __pgt_written := {call};\nELSE\n{indented(statement)}\nEND IF;"
+    return f"IF __pgt_large THEN\n  __pgt_written := {call};\nELSE\n{indented(statement)}\nEND IF;"
 
 
 def either(general: str, alone: str | None) -> str:

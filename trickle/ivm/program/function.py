@@ -19,6 +19,7 @@ from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, insert, merge, named
 from trickle.ivm.program.changes import BOUNDS
 from trickle.ivm.program.frame import (
+    LOOKS_DECLARED,
     by_size,
     complain,
     create_large,
@@ -26,6 +27,7 @@ from trickle.ivm.program.frame import (
     either,
     large_from,
     large_name,
+    looked_for,
     permit,
 )
 from trickle.ivm.program.layout import indented
@@ -60,11 +62,16 @@ def function_texts(
 SELECT f.own_seq, f.rows_inserted, f.rows_updated, f.rows_deleted, f.markers, f.unfoldable{state_faults}
 INTO __pgt_counts
 FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
-    attempt = by_size(how_many_new(buffers, many), many, call, statement) + outcome
+    attempt = by_size(call, statement) + outcome
     if alone:
         attempt = _repeated(attempt)
     if appends:
         attempt = _appended_first(target, appends, buffers, ids, outcome, attempt)
+    looks = f"""{_peek(buffers, alone, ids)} THEN
+  RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+END IF;
+{read_frontier(target)} FOR NO KEY UPDATE;
+__pgt_large := {how_many_new(buffers, many)} > {many};"""
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
@@ -74,14 +81,10 @@ DECLARE
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_written bigint;
-  __pgt_counts record;{_ALONE_DECLARED if alone else ""}{_APPENDS_DECLARED if appends else ""}
+  __pgt_counts record;{LOOKS_DECLARED}{_ALONE_DECLARED if alone else ""}{_APPENDS_DECLARED if appends else ""}
 BEGIN
 {indented(read_frontier(target))};
-{indented(_peek(buffers, alone, ids))} THEN
-    RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
-  END IF;
-
-{indented(read_frontier(target))} FOR NO KEY UPDATE;
+{indented(looked_for(looks))}
   {permit(sources)}
 
 {indented(attempt)}
@@ -133,12 +136,13 @@ def _appended_first(
     taken = taken_away(buffers)
     law = "was nothing taken away, and has no other source changed, by the snapshot of this very statement?"
     insertion = _statement(target, appends.apply, ids, (law, [*others, *taken]), insert)
-    return f"""SELECT coalesce(bool_or(s.is_append_only), false) INTO __pgt_added
-FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = {target.pgt_id};
-__pgt_taken := __pgt_added AND (
+    looks = f"""__pgt_taken := __pgt_added AND (
     {either_of(taken)});
 __pgt_added := __pgt_added AND NOT (__pgt_taken
-    OR {either_of(others)});
+    OR {either_of(others)});"""
+    return f"""SELECT coalesce(bool_or(s.is_append_only), false) INTO __pgt_added
+FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = {target.pgt_id};
+{looked_for(looks)}
 IF __pgt_added THEN
 {indented(insertion)}
   GET DIAGNOSTICS __pgt_written = ROW_COUNT;

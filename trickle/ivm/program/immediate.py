@@ -19,6 +19,7 @@ from trickle.ivm.facts import RelationFacts
 from trickle.ivm.program.apply import expected, merge, named
 from trickle.ivm.program.changes import BUFFERS, OWN_IN_ORDER
 from trickle.ivm.program.frame import (
+    LOOKS_DECLARED,
     by_size,
     complain,
     create_large,
@@ -26,6 +27,7 @@ from trickle.ivm.program.frame import (
     either,
     large_from,
     large_name,
+    looked_for,
     permit,
 )
 from trickle.ivm.program.layout import indented
@@ -48,7 +50,12 @@ def immediate_texts(
     statement = either(_statement(target, apply), _statement(target, alone.apply) if alone else None)
     call = f"{large_name(target)}(__pgt_own_xid, __pgt_own_seq, __pgt_alone)"
     many = large_from(sources)
-    attempt = by_size(_how_many(buffers, many), many, call, statement)
+    attempt = by_size(call, statement)
+    looks = f"""__pgt_alone := {_quiet(alone)};
+IF NOT ({_any_new(buffers)}) THEN
+  RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
+END IF;
+__pgt_large := {_how_many(buffers, many)} > {many};"""
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_own_xid xid8 := pg_current_xact_id();
@@ -57,16 +64,13 @@ DECLARE
   __pgt_key int;
   __pgt_held int;
   __pgt_written bigint;
-  __pgt_counts bigint[];
+  __pgt_counts bigint[];{LOOKS_DECLARED}
 BEGIN
   IF EXISTS (SELECT FROM pgtrickle_changes.markers m WHERE m.source_id IN ({", ".join(map(str, buffers))})
              AND m.xid = __pgt_own_xid AND m.seq > __pgt_own_seq) THEN
     RETURN ROW('FULL_NEEDED', 0, 0, 0, 'a source was truncated')::pgtrickle.refresh_outcome;
   END IF;
-  __pgt_alone := {_quiet(alone)};
-  IF NOT ({_any_new(buffers)}) THEN
-    RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
-  END IF;
+{indented(looked_for(looks))}
 {indented(_isolation(target, designated))}
 
 {indented(lock_statements(target, designated, keys_statement(target, designated)))}

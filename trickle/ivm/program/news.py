@@ -24,7 +24,7 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id}"""
 def how_many_new(buffers: Sequence[int], enough: int) -> str:
     """How many captured rows there are to read; counting ends where the change is known to be large.
 
-    Planned as the reading of the statement is: else it would scan what a slower reader keeps in the buffer.
+    The conditions are those of the statement that reads them, so the planner expects as few rows and follows the index.
     """
     return " + ".join(
         f"(SELECT count(*) FROM (SELECT FROM {ident(BUFFERS, f'changes_{buffer}')} b WHERE {condition}"
@@ -58,7 +58,6 @@ def either_of(tests: Sequence[str]) -> str:
 
 
 def _first(buffer: int, condition: str) -> str:
-    """Is there such a row? Asked for in index order: the planner believes such rows are common and scans the
-    table from its start, where the consumed ones lie; EXISTS would drop the ORDER BY."""
+    """Is there such a row? Asked for in index order; EXISTS would drop the ORDER BY."""
     table = ident(BUFFERS, f"changes_{buffer}")
     return f"(SELECT true FROM {table} b WHERE {condition} ORDER BY b.xid LIMIT 1) IS TRUE"
