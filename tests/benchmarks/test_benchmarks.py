@@ -62,7 +62,7 @@ def test_a_choice_of_shapes(server: Server, capsys: pytest.CaptureFixture[str]) 
     }
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_capture_measures_single_rows_bulks_and_writers(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "capture", "--rows", "1000")
     check_schema(report, "capture")
@@ -80,7 +80,7 @@ def test_operators_are_measured_at_two_sizes(server: Server, capsys: pytest.Capt
     assert all(goal["met"] is None for goal in report["goals"]), "stated for more rows"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_immediate_measures_statements_and_writers(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "immediate", "--rows", "1000")
     check_schema(report, "immediate")
@@ -127,7 +127,7 @@ def test_latency_is_read_from_both_commits(server: Server, capsys: pytest.Captur
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 30 seconds"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_scale_tells_deciding_from_doing(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "scale", "--tables", "5,20", "--seconds", "2")
     rows = {(row["tables"], row["active"]): row for row in report["rows"]}
