@@ -15,12 +15,15 @@ NEW = (
     "b.xid = ANY (__pgt_late) AND (b.xid <> __pgt_own_xid OR b.seq > __pgt_own_seq)"
     " AND b.xid >= __pgt_first AND b.xid <= __pgt_last",
 )
-"""Two index ranges, together exactly the rows that are new to the frontier.
+"""Two index ranges, together exactly the rows that are new to the frontier: what was begun after it, and what is late.
 
 The bounds `__pgt_first` and `__pgt_last` exclude nothing. They make the ranges look closed to the planner, which then
 expects a small part of the buffer instead of a third of it, or of all that ten transactions wrote, and keeps following
 indexes while a slow consumer holds a backlog.
 """
+TO_READ = (NEW[0], f"__pgt_has_late AND {NEW[1]}")
+"""The same under the lock of the frontier, where it is known whether anything can be late; mostly nothing can. Planned
+over a small buffer the second range would be a scan, and stay one over all that a slow consumer keeps."""
 BOUNDS = """__pgt_first xid8 := '0';
   __pgt_last xid8 := '18446744073709551615';"""
 """Declares the bounds."""
@@ -39,7 +42,7 @@ def change_body(rel: Change) -> str:
         *(f"b.c{facts.number} AS {ident(column.label)}" for column, facts in rel.scan.attributes),
         f"b.weight::int AS {ident(rel.weight.label)}",
     ]
-    arms = (OWN,) if rel.own else NEW
+    arms = (OWN,) if rel.own else TO_READ
     return "\nUNION ALL\n".join(f"SELECT {', '.join(columns)} FROM {buffer} b WHERE {arm}" for arm in arms)
 
 

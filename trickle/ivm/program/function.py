@@ -31,7 +31,16 @@ from trickle.ivm.program.frame import (
     permit,
 )
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.news import changed, either_of, how_many_new, new_markers, read_frontier, taken_away
+from trickle.ivm.program.news import (
+    can_be_late,
+    changed,
+    either_of,
+    how_many_new,
+    new_markers,
+    read_frontier,
+    seems_changed,
+    taken_away,
+)
 from trickle.ivm.program.parts import Alone, Appended, Apply, Target
 from trickle.ivm.program.state_ctes import faults
 
@@ -53,7 +62,7 @@ def function_texts(
     )
     call = (
         f"{large_name(target)}(__pgt_snapshot, __pgt_xmax, __pgt_late, __pgt_own_xid, __pgt_own_seq,"
-        f" {'__pgt_alone' if alone else 'false'})"
+        f" __pgt_has_late, {'__pgt_alone' if alone else 'false'})"
     )
     many = large_from(sources)
     state_faults = ", f.state_faults" if apply.states else ""
@@ -71,6 +80,7 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
   RETURN ROW('NO_DATA', 0, 0, 0, NULL)::pgtrickle.refresh_outcome;
 END IF;
 {read_frontier(target)} FOR NO KEY UPDATE;
+__pgt_has_late := {can_be_late(buffers)};
 __pgt_large := {how_many_new(buffers, many)} > {many};"""
     body = f"""#variable_conflict use_column
 DECLARE
@@ -78,6 +88,7 @@ DECLARE
   __pgt_xmax xid8;
   {BOUNDS}
   __pgt_late xid8[];
+  __pgt_has_late boolean;
   __pgt_own_xid xid8;
   __pgt_own_seq bigint;
   __pgt_written bigint;
@@ -101,7 +112,7 @@ END
 """
     arguments = (
         "\n  __pgt_snapshot pg_snapshot, __pgt_xmax xid8, __pgt_late xid8[], __pgt_own_xid xid8, __pgt_own_seq bigint,"
-        " __pgt_alone boolean"
+        " __pgt_has_late boolean, __pgt_alone boolean"
     )
     return (
         create_program(target, "", body, settings),
@@ -158,10 +169,10 @@ def _peek(buffers: Sequence[int], alone: Alone | None, ids: str) -> str:
     """Is nothing new? And if one source may have changed alone: have the others not?"""
     markers = f"EXISTS ({new_markers('1', ids)})"
     if alone is None:
-        return f"IF NOT ({either_of([*changed(buffers), markers])})"
+        return f"IF NOT ({either_of([*seems_changed(buffers), markers])})"
     largest = [buffer for buffer in buffers if buffer not in alone.others]
-    others = either_of([*changed(alone.others), markers])
-    return f"__pgt_alone := NOT ({others});\nIF __pgt_alone AND NOT ({either_of(changed(largest))})"
+    others = either_of([*seems_changed(alone.others), markers])
+    return f"__pgt_alone := NOT ({others});\nIF __pgt_alone AND NOT ({either_of(seems_changed(largest))})"
 
 
 _QUIET = "has nothing else changed, by the snapshot of this very statement?"
