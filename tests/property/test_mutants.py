@@ -55,6 +55,8 @@ IN_THE_FRONTIER = {
         r"b\.xid <> __pgt_own_xid OR b\.seq > __pgt_own_seq",
         "b.xid <> __pgt_own_xid",
     ),
+    "transactions that were running cannot be late": (r"cardinality\(__pgt_late\) > 1", "false"),
+    "own later writes cannot be late": (r"b\.xid <= __pgt_own_xid AND b\.seq > __pgt_own_seq", "false"),
     "own earlier writes are taken as new": (r"b\.seq > __pgt_own_seq", "true"),
     "own writes are new twice": (r" AND b\.xid <> __pgt_own_xid", ""),
     "the frontier stays where it was": (r"snapshot = pg_current_snapshot\(\), own_xid", "own_xid"),

@@ -166,6 +166,30 @@ def test_killed_children_are_replaced_and_nothing_is_lost(owner: psycopg.Connect
     assert worker.wait() == o.EXIT_DRAINED
 
 
+def test_what_ends_its_subprocess_again_and_again_is_said_to_fail(
+    owner: psycopg.Connection[Any], start_worker: Start
+) -> None:
+    """One death may be anybody's fault; five in a row are told of, for each member of the unit that was in hand."""
+    owner.execute(SLOW)
+    owner.execute("CREATE TABLE o (id int PRIMARY KEY)")
+    create(owner, "a", "SELECT sum(slow(0.5)) AS s FROM o", refresh_mode="FULL")
+    create(owner, "b", "SELECT count(*) AS n FROM o")
+    owner.execute("SELECT pgtrickle.create_refresh_group('both', ARRAY['a', 'b'], 'repeatable_read')")
+    worker = start_worker(children=1)
+    until(lambda: is_owned(owner, 2))
+    owner.execute("INSERT INTO o VALUES (1)")
+
+    def kill_and_look() -> bool:
+        if value(owner, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+            for child in worker.children():
+                child.kill()
+        told = "SELECT count(*) FROM pgtrickle.pgt_stream_tables WHERE last_error_message LIKE '%died 5 times%'"
+        return bool(value(owner, told) == 2)
+
+    until(kill_and_look, seconds=60)
+    until(lambda: value(owner, "SELECT n FROM b") == 1, seconds=60, what="it goes on when nothing kills it any more")
+
+
 def test_a_failing_stream_table_stops_alone(owner: psycopg.Connection[Any], start_worker: Start) -> None:
     chain(owner)
     owner.execute("CREATE TABLE d (id int PRIMARY KEY, v int NOT NULL)")

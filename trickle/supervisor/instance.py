@@ -29,7 +29,7 @@ from trickle.supervisor.places import Places
 from trickle.supervisor.report import Reporter
 from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work, tables_of
-from trickle.worker.protocol import Done, Failed, Job, Refresh, Restore
+from trickle.worker.protocol import Done, Failed, Job, Restore
 
 log = logging.getLogger(__name__)
 
@@ -221,9 +221,11 @@ class Instance:
         self._doubt_readers(lost.job)
         self._let_go(lost.job)
         control = self._link.control
-        if deaths and isinstance(lost.job, Refresh) and control is not None and not is_lost(control):
+        if not deaths or control is None or is_lost(control):
+            return
+        for pgt_id in tables_of(lost.job):
             parameters = {
-                "pgt_id": lost.job.pgt_id,
+                "pgt_id": pgt_id,
                 "started": self._moment().database,
                 "code": "58000",
                 "message": f"the refresh subprocess died {deaths} times in a row with it in hand",

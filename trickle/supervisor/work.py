@@ -148,7 +148,7 @@ class Work:
         return frozenset()
 
     def lost(self, lost: Lost) -> int:
-        """A child went with a job in hand; how many deaths in a row count against the stream table.
+        """A child went with a job in hand; how many deaths in a row count against its stream tables.
 
         The job's transaction is rolled back or committed, whole either way.
         """
@@ -163,7 +163,7 @@ class Work:
         retry_at = self._clock.monotonic() + retry_seconds(Kind.CONNECTION, deaths, random.random())
         for pgt_id in tables:
             self._book.failed(pgt_id, retry_at)
-        return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh) else 0
+        return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh | RefreshTogether) else 0
 
     def _start(
         self, job: Refresh | RefreshTogether | Compile, limit_seconds: float, claim_of: Mapping[str, str]
