@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import pytest
 from psycopg import Connection
-
 from support.databases import Database
+
 from trickle import Client
 
 QUERIES = {
     "rows": "SELECT id, amount FROM sales WHERE amount > 0",
     "groups": "SELECT customer, count(*) AS n, sum(amount) AS total FROM sales GROUP BY customer",
-    "joined groups": "SELECT c.name, sum(s.amount) AS total FROM sales s JOIN customers c ON c.id = s.customer GROUP BY 1",
+    "joined groups": "SELECT c.name, sum(s.amount) AS s FROM sales s JOIN customers c ON c.id = s.customer GROUP BY 1",
 }
 BACKLOG = 20_000
 
