@@ -2,7 +2,7 @@
 
 instance ──Carry──▶ carrier        all pipelines that it is to carry from now on, and no others
 carrier ──Stopped──▶ instance      these are not touched any more: their claims may go
-carrier ──Report──▶ instance       how each fares of which something is new, about once a second
+carrier ──Report──▶ instance       once a second: that it lives, and how each fares of which something is new
 instance ──Leave──▶ carrier        finish what is on its way and end
 """
 

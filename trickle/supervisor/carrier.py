@@ -95,12 +95,11 @@ async def _obey(engine: Engine, pipe: Pipe) -> None:
 
 
 async def _report(engine: Engine, pipe: Pipe) -> None:
-    """Only what is new: most pipelines of many have nothing to do."""
+    """That it lives, and what is new: most pipelines of many have nothing to do."""
     told: dict[str, tuple[object, ...]] = {}
     while True:
         await asyncio.sleep(REPORT_SECONDS)
         facts = {name: standing.facts for name, standing in engine.standings.items()}
         new = {name: engine.standings[name] for name, fact in facts.items() if told.get(name) != fact}
         told = facts
-        if new:
-            pipe.send(Report(new))
+        pipe.send(Report(new))

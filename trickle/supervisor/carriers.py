@@ -1,4 +1,8 @@
-"""The subprocesses of a relay: fork, tell, listen, reap, and start another in the place of one that died."""
+"""The subprocesses of a relay: fork, tell, listen, reap, and start another in the place of one that died.
+
+A carrier is one event loop, and says every second that it turns. One in which something blocks carries nothing, yet
+lives; after a while of silence it is ended as well.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _REAP_SECONDS = 5.0
 _STEADY_SECONDS = 60.0
+SILENT_SECONDS = 30.0
+# Who has not looked for so long was stopped himself, and says nothing about others by it.
+_AWAY_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -30,6 +37,7 @@ class _Process:
     pipe: Pipe
     channel: ChildChannel
     started_at: float
+    heard_at: float
     told: tuple[PipelineRow, ...] = ()
     in_hand: set[str] = field(default_factory=set)
     standings: Mapping[str, Standing] = field(default_factory=dict)
@@ -38,7 +46,16 @@ class _Process:
 class Carriers:
     """All carriers of one relay, by slot. A pipeline stays with the slot that its name chooses."""
 
-    def __init__(self, count: int, options: carrier.CarrierOptions, sink: logging.Handler, clock: Clock) -> None:
+    def __init__(
+        self,
+        count: int,
+        options: carrier.CarrierOptions,
+        sink: logging.Handler,
+        clock: Clock,
+        silent_seconds: float = SILENT_SECONDS,
+    ) -> None:
+        self._silent_seconds = silent_seconds
+        self._looked_at = float("-inf")
         self._count = count
         self._options = options
         self._sink = sink
@@ -100,6 +117,19 @@ class Carriers:
                 self._hear(slot, running)
         return self.in_hand != before
 
+    def look(self) -> bool:
+        """End who has been silent for too long; whether it is time for `carry` to start somebody."""
+        now = self._clock.monotonic()
+        was_away, self._looked_at = now - self._looked_at > _AWAY_SECONDS, now
+        for slot, running in self._running.items():
+            if now - running.heard_at > self._silent_seconds and not was_away:
+                event(log, logging.ERROR, "a carrier does not answer and is ended", slot=slot, pid=running.process.pid)
+                running.process.kill()
+                running.heard_at = now
+            elif was_away:
+                running.heard_at = now
+        return self.next_start is not None and now >= self.next_start
+
     def kill(self) -> None:
         """End whatever still runs; tolerates being called twice."""
         for running in self._running.values():
@@ -119,7 +149,8 @@ class Carriers:
             process.start()
         theirs.close()
         channel.forked()
-        self._running[slot] = _Process(process, ours, channel, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self._running[slot] = _Process(process, ours, channel, started_at=now, heard_at=now)
 
     def _tell(self, slot: int) -> None:
         running = self._running.get(slot)
@@ -136,6 +167,7 @@ class Carriers:
     def _hear(self, slot: int, running: _Process) -> None:
         try:
             while running.pipe.poll():
+                running.heard_at = self._clock.monotonic()
                 match running.pipe.recv():
                     case Stopped(names):
                         running.standings = {n: told for n, told in running.standings.items() if n not in names}

@@ -106,6 +106,8 @@ class RelayWheel:
                 return True
             if now >= self._next_tick or (self._rung_at is not None and now >= self._rung_at + DOORBELL_SECONDS):
                 self._look(now)
+            if self._carriers.look() and not self._instance.is_draining:
+                self._guarded(self._instance.settle)
             self._guarded(self._instance.beat)
             self._manager.turned(now)
         return False
