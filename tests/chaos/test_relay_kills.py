@@ -43,7 +43,6 @@ pytestmark = [pytest.mark.chaos]
 _TEMPLATE = "kills_template"
 _SMALL = {
     "batch_size": 50,
-    "max_in_flight": 200,
     "format": "raw",
     "circuit_breaker": {"half_open_seconds": 0.5},
     "retry": {"max_backoff_ms": 500},
@@ -86,7 +85,7 @@ def end(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> End:
             # No order is told apart within a transaction otherwise.
             conn.execute(f"ALTER TABLE pgtrickle.{inbox} ADD COLUMN arrival bigserial".encode())
         statement = "SELECT pgtrickle.set_relay_outbox(%s, %s, sink => %s, options => %s)"
-        conn.execute(statement, (FORWARD, OUTBOX, json.dumps(made.sink), json.dumps(_SMALL)))
+        conn.execute(statement, (FORWARD, OUTBOX, json.dumps(made.sink), json.dumps(_SMALL | {"max_in_flight": 200})))
         if made.source is not None:
             statement = "SELECT pgtrickle.set_relay_inbox(%s, %s, source => %s, options => %s)"
             conn.execute(statement, (REVERSE, INBOX, json.dumps(made.source), json.dumps(_SMALL | made.intake)))

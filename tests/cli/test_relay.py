@@ -273,6 +273,17 @@ def test_a_group_stays_with_its_outbox(box: Database) -> None:
         assert caught.value.diag.message_hint
 
 
+def test_another_group_takes_the_place_of_the_first(box: Database) -> None:
+    """One that nobody reads as would keep messages for ever."""
+    with box.connect() as owner:
+        owner.execute("SELECT pgtrickle.create_consumer_group('of an application', 'box')")
+        owner.execute(
+            "SELECT pgtrickle.set_relay_outbox('one', 'box', \"group\" => 'new', sink => '{\"type\": \"x\"}')"
+        )
+        groups = owner.execute("SELECT group_name FROM pgtrickle.pgt_consumer_groups ORDER BY 1").fetchall()
+        assert groups == [("new",), ("of an application",)]
+
+
 def test_two_letters_with_one_id_are_one(box: Database) -> None:
     letter = {"event_id": "a", "content_type": "x", "kind": "k", "reason": "r", "attempts": 1}
     with box.connect() as owner:

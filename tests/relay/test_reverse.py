@@ -26,8 +26,9 @@ from trickle.relay.standing import State
 QUICK = Retry(max_attempts=3, backoff_seconds=0.02, max_backoff_seconds=0.1)
 
 
-def mail(numbers: Sequence[int]) -> list[Incoming]:
-    return [incoming(b'{"n": %d}' % n, event_id=f"mail:{n}", key=f"k{n % 3}") for n in numbers]
+def mail(numbers: Sequence[int], *, padding: int = 0) -> list[Incoming]:
+    tail = b" " * padding
+    return [incoming(b'{"n": %d%s}' % (n, tail), event_id=f"mail:{n}", key=f"k{n % 3}") for n in numbers]
 
 
 @pytest.fixture
@@ -58,6 +59,17 @@ async def test_each_event_is_taken_once(inbox: Database) -> None:
     assert standing.published == 1_000
     assert standing.duplicates >= 500
     assert standing.state is State.STOPPED
+
+
+@in_loop
+async def test_large_messages_come_in_small_batches(inbox: Database) -> None:
+    large = mail(range(100), padding=100_000)
+    origin = Origin([*large, *mail(range(100, 5_000))])
+    async with taken_in(inbox, origin, batch_size=500, max_in_flight_bytes=1_000_000):
+        await soon(lambda: not origin.waiting, seconds=60)
+    assert numbers(inbox) == list(range(5_000))
+    assert max(origin.batches[:9]) <= 15 and max(origin.batches[1:9]) <= 10, "of 100 kB each"
+    assert max(origin.batches) == 500, "of a few bytes each"
 
 
 @in_loop

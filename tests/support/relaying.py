@@ -184,6 +184,7 @@ class Origin:
 
     waiting: list[Incoming] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
     opened: int = 0
     breaks_at_acknowledging: int = 0  # so many times
 
@@ -205,7 +206,9 @@ class OriginSource:
         messages = self._origin.waiting[self._given : self._given + limit]
         if not messages:
             await asyncio.sleep(min(wait_seconds, 0.02))
+            return []
         self._given += len(messages)
+        self._origin.batches.append(len(messages))
         return messages
 
     async def acknowledge(self, messages: Sequence[Incoming]) -> None:

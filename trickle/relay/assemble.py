@@ -114,7 +114,6 @@ def limits(settings: Delivery | Intake, clean: Callable[[str], str]) -> Limits:
     retry = Retry(settings.retry.max_attempts, settings.retry.backoff_ms / 1000, settings.retry.max_backoff_ms / 1000)
     made = Limits(
         batch_size=settings.batch_size,
-        max_in_flight=max(settings.max_in_flight, settings.batch_size),
         max_in_flight_bytes=settings.max_in_flight_bytes,
         retry=retry,
         failure_threshold=settings.circuit_breaker.failure_threshold,
@@ -128,6 +127,7 @@ def limits(settings: Delivery | Intake, clean: Callable[[str], str]) -> Limits:
     rate = settings.rate_limit
     return dataclasses.replace(
         made,
+        max_in_flight=max(settings.max_in_flight, settings.batch_size),
         messages_per_second=rate.max_messages_per_second,
         burst=rate.burst or max(1.0, rate.max_messages_per_second),
         ordering=settings.ordering,

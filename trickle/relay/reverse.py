@@ -4,8 +4,9 @@
                   │             └── refused: halved, until those to blame are found ──▶ dead letters ──▶ acknowledge
                   └── cannot be converted ──▶ dead letters ──▶ acknowledge
 
-The origin is told only after the inbox, or the dead letters, have a message for good. An inbox receives each event
-once, so what comes again because that answer was lost is recognised: it arrives exactly once.
+A batch is as large as `batch_size` says, or smaller when the messages before were so large that it would not fit into
+`max_in_flight_bytes`. The origin is told only after the inbox, or the dead letters, have a message for good. An inbox
+receives each event once, so what comes again because that answer was lost is recognised: it arrives exactly once.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 _OPEN_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
 _RECEIVE_SECONDS = 1.0
+# What a message is taken for before there was one.
+_MESSAGE_BYTES = 64 << 10
 
 
 class Received(NamedTuple):
@@ -77,6 +80,7 @@ class Reverse:
         self._limits = limits
         self._standing = standing
         self._stopping = asyncio.Event()
+        self._message_bytes: float = _MESSAGE_BYTES
         self._letters_at = 0.0
         self._expire_at = 0.0
 
@@ -119,7 +123,9 @@ class Reverse:
 
     async def _receive(self, source: Source) -> Sequence[Incoming]:
         """The next messages; nothing as soon as it is to stop."""
-        receiving = asyncio.ensure_future(source.receive(self._limits.batch_size, _RECEIVE_SECONDS))
+        fitting = int(self._limits.max_in_flight_bytes / self._message_bytes)
+        limit = max(1, min(self._limits.batch_size, fitting))
+        receiving = asyncio.ensure_future(source.receive(limit, _RECEIVE_SECONDS))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,6 +140,9 @@ class Reverse:
         standing = self._standing
         standing.in_hand = len(messages)
         standing.consumed += len(messages)
+        mean = max(1.0, sum(len(message.payload) for message in messages) / len(messages))
+        # Believed at once when they are larger, and by and by when they are smaller.
+        self._message_bytes = max(mean, (self._message_bytes + mean) / 2)
         rows: list[tuple[Incoming, Received]] = []
         refused: list[tuple[Incoming, Failure]] = []
         for message in messages:

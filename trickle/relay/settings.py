@@ -139,13 +139,12 @@ class Intake:
     """How messages of a source come into an inbox."""
 
     batch_size: int = option("Messages that are received and stored together.", default=500, minimum=1, maximum=100_000)
-    max_in_flight: int = option(
-        "Messages that may be received and not yet stored; one batch at least.",
-        default=2000,
+    max_in_flight_bytes: int = option(
+        "Bytes of payload that may be received and not yet stored, by the size of the messages before; one at least.",
+        default=16 * 2**20,
+        unit="B",
         minimum=1,
-        maximum=1_000_000,
     )
-    max_in_flight_bytes: int = option("The same in bytes of payload.", default=16 * 2**20, unit="B", minimum=1)
     format: str = option("What a body is: itself, or an envelope that is taken off.", default="raw", choices=DECODING)
     transform: Transform = option("Filter and projection.", default=Transform())
     mapping: FieldMapping = option("Where event id, event type and key stand.", default=FieldMapping())

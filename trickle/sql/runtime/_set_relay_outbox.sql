@@ -4,6 +4,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 #variable_conflict use_variable
 DECLARE
     other text := (SELECT g.outbox_name FROM pgtrickle.pgt_consumer_groups g WHERE g.group_name = reader);
+    was   text := (SELECT p.group_name FROM pgtrickle.pgt_relay_pipelines p WHERE p.pipeline_name = name);
     taken text := (SELECT p.pipeline_name FROM pgtrickle.pgt_relay_pipelines p WHERE p.group_name = reader AND p.pipeline_name <> name);
 BEGIN
     IF taken IS NOT NULL THEN
@@ -16,5 +17,9 @@ BEGIN
         PERFORM pgtrickle._create_consumer_group(reader, box, 'earliest');
     END IF;
     PERFORM pgtrickle._put_pipeline(ROW(name, 'forward', box.outbox_name, reader, NULL, enabled, sink, options, now(), now()));
+    -- As when the pipeline is deleted: nobody reads on there, and an outbox may keep messages for it.
+    IF was <> reader THEN
+        DELETE FROM pgtrickle.pgt_consumer_groups g WHERE g.group_name = was;
+    END IF;
 END
 $fn$;
