@@ -82,6 +82,19 @@ class Settings:
         maximum=64,
         flag="--processes",
     )
+    relay_secrets_prefix: str = setting(
+        "",
+        "Beginning of the names of environment variables that pipelines may refer to; empty means any variable.",
+        flag="--secrets-prefix",
+        in_database=False,
+    )
+    relay_secrets_directories: str = setting(
+        "",
+        "Directories, with a colon between two, of files that pipelines may refer to; empty means any file that the "
+        "relay can read.",
+        flag="--secrets-directories",
+        in_database=False,
+    )
     capacity: int = setting(
         1,
         "Share of the work this instance takes, relative to the others of its group.",

@@ -11,7 +11,7 @@ import pytest
 from trickle.errors import ConfigurationError
 from trickle.relay.options import option
 from trickle.relay.problems import Misconfigured
-from trickle.relay.secrets import Filled, Resolved, files_below, read_secret_file, redact, resolve
+from trickle.relay.secrets import Access, Filled, Resolved, files_below, read_secret_file, redact, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,19 @@ def test_files_may_be_kept_to_a_directory(tmp_path: Path) -> None:
     for name in (f"{inside}/link", f"{inside}/../out", str(outside)):
         with pytest.raises(Misconfigured, match="may not be read"):
             resolve(Inner(f"${{file:{name}}}"), {}, read)
+
+
+def test_a_relay_may_say_what_pipelines_may_refer_to(tmp_path: Path) -> None:
+    (tmp_path / "good").write_text("good")
+    access = Access("TENANT_", (tmp_path,))
+    environment = {"TENANT_TOKEN": "theirs", "TOKEN": "ours"}
+    assert access.resolve(Inner("${env:TENANT_TOKEN}"), environment).options.token == "theirs"
+    assert access.resolve(Inner(f"${{file:{tmp_path}/good}}"), environment).options.token == "good"
+    for reference in ("${env:TOKEN}", "${env:NONE}", "${file:/etc/hostname}"):
+        with pytest.raises(Misconfigured, match="may not be read") as caught:
+            access.resolve(Inner(reference), environment)
+        assert "ours" not in str(caught.value)
+    assert Access().resolve(Inner("${env:TOKEN}"), environment).options.token == "ours"
 
 
 def test_texts_lose_their_secrets_however_they_are_escaped() -> None:

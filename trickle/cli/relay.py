@@ -5,6 +5,7 @@ Without a verb it runs one relay until it is told to stop. `pg-tide` is the same
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,8 @@ def relay(
     direct_url: Annotated[str | None, setting_option("direct_url")] = None,
     capacity: Annotated[str | None, setting_option("capacity")] = None,
     processes: Annotated[str | None, setting_option("relay_processes")] = None,
+    secrets_prefix: Annotated[str | None, setting_option("relay_secrets_prefix")] = None,
+    secrets_directories: Annotated[str | None, setting_option("relay_secrets_directories")] = None,
     discovery_interval: Annotated[str | None, setting_option("discovery_interval")] = None,
     heartbeat_interval: Annotated[str | None, setting_option("heartbeat_interval")] = None,
     heartbeat_timeout: Annotated[str | None, setting_option("heartbeat_timeout")] = None,
@@ -53,6 +56,8 @@ def relay(
         "direct_url": direct_url,
         "capacity": capacity,
         "relay_processes": processes,
+        "relay_secrets_prefix": secrets_prefix,
+        "relay_secrets_directories": secrets_directories,
         "discovery_interval": discovery_interval,
         "heartbeat_interval": heartbeat_interval,
         "heartbeat_timeout": heartbeat_timeout,
@@ -70,10 +75,12 @@ def relay(
 def _run(context: typer.Context, flags: target.Flags) -> int:
     require_relay()
     # The connectors and the supervisor are for this verb alone: the others start faster without them.
+    from trickle.relay.secrets import Access
     from trickle.supervisor.options import RelayOptions
     from trickle.supervisor.relay_loop import run_relay
 
     settings, url = target.resolve_with_database(context, flags)
+    directories = filter(None, settings.relay_secrets_directories.split(":"))
     return run_relay(
         RelayOptions(
             url=url,
@@ -81,6 +88,7 @@ def _run(context: typer.Context, flags: target.Flags) -> int:
             group_id=settings.relay_group_id,
             instance_id=settings.instance_id or None,
             children=settings.relay_processes,
+            access=Access(settings.relay_secrets_prefix, tuple(map(Path, directories))),
             capacity=settings.capacity,
             claim_lock_percent=settings.claim_lock_percent,
             discovery_seconds=settings.discovery_interval,

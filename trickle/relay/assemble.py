@@ -35,14 +35,15 @@ from trickle.relay.view import Unusable, is_json, parsed, written
 class Assembly:
     """What all pipelines of a process share, and how one is made."""
 
-    def __init__(self, pool: AsyncPool, bells: Bells, url: str) -> None:
+    def __init__(self, pool: AsyncPool, bells: Bells, url: str, access: secrets.Access) -> None:
         self._pool = pool
         self._bells = bells
         self._url = url
+        self._access = access
 
     def assemble(self, row: PipelineRow, standing: Standing) -> Assembled:
         """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
-        resolved = _resolved(row)
+        resolved = _resolved(row, self._access)
         pipeline = resolved.options
         clean = partial(secrets.redact, secrets=resolved.secrets)
         if isinstance(pipeline, ForwardPipeline):
@@ -51,7 +52,7 @@ class Assembly:
 
     def fingerprint(self, row: PipelineRow) -> str | None:
         """Of the secrets as they are now. Raises TrickleError when one is missing."""
-        return _seal(_resolved(row))
+        return _seal(_resolved(row, self._access))
 
     def _forward(
         self, pipeline: ForwardPipeline, claim: Claim | None, standing: Standing, clean: Callable[[str], str]
@@ -95,8 +96,12 @@ class Plain:
 
 
 def plain(row: PipelineRow, url: str) -> Plain:
-    """Raises TrickleError: what is wrong with the configuration, or which secret is missing."""
-    pipeline = _resolved(row).options
+    """With the secrets that are there where this runs, all of them.
+
+    Raises:
+        TrickleError: what is wrong with the configuration, or which secret is missing.
+    """
+    pipeline = _resolved(row, secrets.Access()).options
     if isinstance(pipeline, ForwardPipeline):
         sink, sink_options = find(Kind.SINK, pipeline.sink.type), _with_url(pipeline.sink.options, url)
         return Plain(pipeline, compile_outgoing(pipeline), lambda: sink.make(sink_options))
@@ -176,7 +181,7 @@ def _seal(resolved: secrets.Resolved[Pipeline]) -> str | None:
     return resolved.fingerprint if resolved.secrets else None
 
 
-def _resolved(row: PipelineRow) -> secrets.Resolved[Pipeline]:
+def _resolved(row: PipelineRow, access: secrets.Access) -> secrets.Resolved[Pipeline]:
     box = row.outbox if row.direction == "forward" else row.inbox
     stored = StoredPipeline(row.name, row.direction, box or "", row.group, True, row.connector, row.options)
-    return secrets.resolve(read_pipeline(stored), os.environ, where=where(row.name))
+    return access.resolve(read_pipeline(stored), os.environ, where(row.name))

@@ -7,8 +7,8 @@ A reference may be a whole value or a part of one: `postgresql://app:${env:PASSW
 looked through for further references. A file or variable that has changed is noticed by the fingerprint, when the
 caller resolves again: it then opens its connection anew.
 
-Whoever may write pipelines can thereby read what the relay can: the caller hands in the environment and the way of
-reading files, and narrows them as far as it wants.
+Whoever may write pipelines can thereby read what the relay can. `Access` says what that is: all, or the variables of
+one prefix and the files of some directories.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import dataclasses
 import hashlib
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -125,6 +125,40 @@ def files_below(*directories: Path) -> ReadFile:
         return read_secret_file(path)
 
     return read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What references may lead to: a beginning of the names of variables, and directories. Empty means any."""
+
+    variables: str = ""
+    directories: tuple[Path, ...] = ()
+
+    def resolve(self, options: T, environment: Mapping[str, str], where: str = "") -> Resolved[T]:
+        """As `resolve` does it, of what is allowed. Raises Misconfigured."""
+        read_file = files_below(*self.directories) if self.directories else read_secret_file
+        return resolve(options, _Permitted(environment, self.variables), read_file, where)
+
+
+class _Permitted(Mapping[str, str]):
+    """The variables of one prefix. Asked for another one it says so, whether that is set or not."""
+
+    def __init__(self, environment: Mapping[str, str], prefix: str) -> None:
+        self._environment = environment
+        self._prefix = prefix
+
+    def __getitem__(self, name: str) -> str:
+        if not name.startswith(self._prefix):
+            raise ConfigurationError(
+                f"the environment variable {name} may not be read: its name has to begin with {self._prefix}"
+            )
+        return self._environment[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._environment if name.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def resolve(

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 from trickle.db.pool import make_pool
@@ -18,6 +18,7 @@ from trickle.relay.assemble import Assembly
 from trickle.relay.bells import Bells
 from trickle.relay.engine import Engine
 from trickle.relay.protocol import Carry, Leave, Report, Stopped
+from trickle.relay.secrets import Access
 from trickle.worker import exits
 from trickle.worker.isolate import die_with_parent, drop_descriptors, ignore_signals
 
@@ -34,6 +35,7 @@ class CarrierOptions:
     role: str = "relay"  # of its sessions, in their names
     connections: int = 4  # beside the two that hear the bells
     direct_url: str | None = None  # for those two, when `url` leads through a pooler
+    access: Access = field(default_factory=Access)
 
 
 def main(options: CarrierOptions, pipe: Pipe, channel: ChildChannel | None, parent_pid: int) -> None:
@@ -62,7 +64,7 @@ def main(options: CarrierOptions, pipe: Pipe, channel: ChildChannel | None, pare
 async def _live(options: CarrierOptions, pipe: Pipe) -> None:
     bells = Bells(options.direct_url or options.url, options.role)
     async with make_pool(options.url, role=options.role, most=options.connections) as pool:
-        assembly = Assembly(pool, bells, options.url)
+        assembly = Assembly(pool, bells, options.url, options.access)
         engine = Engine(assembly.assemble, assembly.fingerprint, lambda name: pipe.send(Stopped(frozenset((name,)))))
         tasks = [asyncio.create_task(bells.run()), asyncio.create_task(_report(engine, pipe))]
         try:

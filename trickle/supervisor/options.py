@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trickle.errors import ConfigurationError
+from trickle.relay.secrets import Access
 from trickle.worker.bench import CompileProgram
 
 EXIT_DRAINED = 0  # asked to stop, finished what was in hand
@@ -97,10 +98,14 @@ class RelayOptions(InstanceOptions):
 
     drain_seconds: float = 30.0
     connections: int = 4  # of each subprocess, beside two that listen
+    access: Access = field(default_factory=Access)  # what of the secrets of the host pipelines may refer to
 
     def __post_init__(self) -> None:
         InstanceOptions.__post_init__(self)
         _require_positive(self, "connections")
+        for directory in self.access.directories:
+            if not directory.is_absolute():
+                raise ConfigurationError(f"relay_secrets_directories: {directory} is no whole path, beginning with /")
 
     @property
     def members_of(self) -> str:

@@ -62,7 +62,7 @@ class RelayWheel:
         self._clock = clock
         self._link = ServerLink(options, options.instance_id or new_instance_id())
         role = relay_role(options.members_of, self._link.instance_id)
-        told = CarrierOptions(options.url, role, options.connections, options.direct_url)
+        told = CarrierOptions(options.url, role, options.connections, options.direct_url, options.access)
         self._carriers = Carriers(options.children, told, sink, clock)
         self._instance = RelayInstance(options, self._link, self._carriers, clock)
         self._report = RelayReport(options.group_id)
