@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from trickle import errors
     from trickle.client import Client, RefreshOutcome, StreamTableStatus, VerifyResult, connect
     from trickle.jobs.context import GiveUp, JobContext
-    from trickle.jobs.enqueue import enqueue, enqueue_async, enqueue_many
+    from trickle.jobs.enqueue import enqueue, enqueue_async, enqueue_debounced, enqueue_many, enqueue_throttled
     from trickle.jobs.registry import job
     from trickle.jobs.runner import JobRunner, RunnerOptions
 
@@ -59,7 +59,9 @@ __all__ = [
     "connect",
     "enqueue",
     "enqueue_async",
+    "enqueue_debounced",
     "enqueue_many",
+    "enqueue_throttled",
     "errors",
     "job",
 ]
@@ -71,7 +73,9 @@ _OF_JOBS = {
     "RunnerOptions": "runner",
     "enqueue": "enqueue",
     "enqueue_async": "enqueue",
+    "enqueue_debounced": "enqueue",
     "enqueue_many": "enqueue",
+    "enqueue_throttled": "enqueue",
     "job": "registry",
 }
 

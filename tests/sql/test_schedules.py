@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from psycopg import errors
 
-from trickle.scheduler.schedule import Calculated, Cron, Every, parse_schedule
+from trickle.cron import Cron
+from trickle.scheduler.schedule import Calculated, Every, parse_schedule
 
 from .conftest import Connection, one
 

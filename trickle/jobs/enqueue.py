@@ -42,6 +42,33 @@ def enqueue_many(
         return int(cursor.execute(statement, values).fetchone() or 0)
 
 
+def enqueue_throttled(
+    conn: Connection[Any], queue: str, key: str, every: timedelta, data: object = None, **options: Any
+) -> int | None:
+    """Put a job into a queue, unless one was made for this key less than `every` ago; its id, or None.
+
+    `options` are those of pgtrickle.enqueue_throttled.
+    """
+    keyed = {"key": key, "every": every, **options}
+    statement, values = _statement("enqueue_throttled", queue, _payload(data), None, keyed)
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(statement, values).fetchone()
+    return None if found is None else int(found)
+
+
+def enqueue_debounced(
+    conn: Connection[Any], queue: str, key: str, pause: timedelta, data: object = None, **options: Any
+) -> int:
+    """Put a job into a queue that begins `pause` from now, or put off the one that waits under this key; its id.
+
+    `options` are those of pgtrickle.enqueue_debounced: `at_most` is how long it can be put off.
+    """
+    keyed = {"key": key, "pause": pause, **options}
+    statement, values = _statement("enqueue_debounced", queue, _payload(data), None, keyed)
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return int(cursor.execute(statement, values).fetchone() or 0)
+
+
 async def enqueue_async(
     conn: AsyncConnection[Any], queue: str, data: object = None, *, delay: timedelta | None = None, **options: Any
 ) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -22,11 +23,23 @@ _UPKEEP_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What maintenance did, and in how many seconds the next delayed job is due."""
+    """What maintenance did, and in how many seconds the next delayed job, or schedule, is due."""
 
     made_ready: int
     reclaimed: int
     next_due_seconds: float | None
+    has_due_schedules: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A schedule that is due, or that nobody has planned yet, and what time it is on the server."""
+
+    name: str
+    cron: str
+    time_zone: str
+    planned: datetime | None
+    now: datetime
 
 
 class Ledger:
@@ -118,8 +131,17 @@ class Ledger:
     async def upkeep(self) -> Upkeep:
         """Make ready what is due, reclaim what the dead held, remove what is over: a batch of each."""
         parameters = {"worker": self._worker, "most": _UPKEEP_ROWS}
-        [[made_ready, reclaimed, _, seconds]] = await self._rows("jobs_upkeep", parameters)
-        return Upkeep(made_ready, reclaimed, None if seconds is None else float(seconds))
+        [[made_ready, reclaimed, _, *next_due]] = await self._rows("jobs_upkeep", parameters)
+        due = [float(seconds) for seconds in next_due if seconds is not None]
+        return Upkeep(made_ready, reclaimed, min(due, default=None), next_due[1] is not None and next_due[1] <= 0)
+
+    async def due_schedules(self) -> list[Scheduled]:
+        return [Scheduled(*row) for row in await self._rows("jobs_schedules", {})]
+
+    async def run_schedule(self, due: Scheduled, next_on: datetime | None, problem: str | None) -> None:
+        """Make the job that is due, and plan the next one; nothing, where another runner was first."""
+        parameters = {"schedule": due.name, "planned": due.planned, "next_on": next_on, "problem": problem}
+        await self._rows("jobs_run_schedule", parameters)
 
     async def settle(self) -> None:
         """Take up ordering keys that somebody stranded by hand."""

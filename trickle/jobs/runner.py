@@ -27,6 +27,7 @@ from trickle.jobs.crew import Crew
 from trickle.jobs.doorbell import Doorbell
 from trickle.jobs.ledger import Ledger
 from trickle.jobs.registry import REGISTRY, Registry
+from trickle.jobs.schedules import next_moment
 from trickle.logs import event
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,9 @@ class JobRunner:
         """What is due or was the dead's becomes ready; what was cancelled, or lost, is stopped; progress is told."""
         now = time.monotonic()
         done = await ledger.upkeep()
+        if done.has_due_schedules:
+            await self._run_schedules(ledger)
+            self._next_look = 0.0
         if done.made_ready or done.reclaimed:
             self._next_look = 0.0
         seconds = UPKEEP_SECONDS if done.next_due_seconds is None else max(_LEAST_SECONDS, done.next_due_seconds)
@@ -198,6 +202,13 @@ class JobRunner:
             told = self._crew.told()
             if told:
                 await ledger.progress(told)
+
+    async def _run_schedules(self, ledger: Ledger) -> None:
+        for due in await ledger.due_schedules():
+            next_on, problem = next_moment(due.cron, due.time_zone, due.now)
+            if problem is not None:
+                event(log, logging.WARNING, "a schedule of jobs is switched off", schedule=due.name, problem=problem)
+            await ledger.run_schedule(due, next_on, problem)
 
     def _seconds_to_wait(self, room: int) -> float:
         moments = [self._next_upkeep]

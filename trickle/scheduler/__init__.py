@@ -19,5 +19,5 @@ Rules that hold:
 - Due without changes costs no refresh: the moment is noted (`touch`) and that is all.
 - A refresh that changed rows means changes for its direct downstreams; they are looked at again at once.
 
-It imports the hall (and cronsim); never db, worker or supervisor.
+It imports the hall; never db, worker or supervisor.
 """

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from trickle.scheduler.schedule import Cron, Every
+from trickle.cron import Cron
+from trickle.scheduler.schedule import Every
 from trickle.scheduler.table import TIER_MULTIPLIER, Table, Tier
 
 # Modes that a program can serve; the others are never compiled by a worker.

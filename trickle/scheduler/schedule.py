@@ -9,24 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 
-from cronsim import CronSim, CronSimError
-
+from trickle.cron import Cron, parse_cron
 from trickle.errors import DefinitionError
 
 _PART = re.compile(r"([0-9]+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_ALIASES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
 _LONGEST_SECONDS = 2**31 - 1
 
 
@@ -35,17 +24,6 @@ class Every:
     """A period; the tier of the table stretches it."""
 
     seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cron:
-    """Moments in UTC; tiers do not move them."""
-
-    expression: str
-
-    def next_after(self, moment: datetime) -> datetime | None:
-        """The first moment strictly after this one; None when the expression has no future."""
-        return next(iter(CronSim(self.expression, moment.astimezone(UTC))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +41,12 @@ def parse_schedule(text: str | None) -> Schedule:
     >>> parse_schedule("1h30m")
     Every(seconds=5400)
     >>> parse_schedule("@hourly")
-    Cron(expression='0 * * * *')
+    Cron(expression='0 * * * *', time_zone='UTC')
     """
     if text is None or text == "calculated":
         return Calculated()
     if re.search(r"\s", text) or text.startswith("@"):
-        return _cron(text)
+        return parse_cron(text)
     return Every(parse_duration_seconds(text))
 
 
@@ -84,15 +62,6 @@ def parse_duration_seconds(text: str) -> int:
     if not 0 < seconds <= _LONGEST_SECONDS:
         raise _wrong(text, f"a duration is between 1 and {_LONGEST_SECONDS} seconds")
     return seconds
-
-
-def _cron(text: str) -> Cron:
-    expression = _ALIASES.get(text.strip().lower(), text.strip())
-    try:
-        CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
-        raise _wrong(text, "five fields, six with leading seconds, or an alias such as @hourly") from error
-    return Cron(expression)
 
 
 def _wrong(text: str, hint: str) -> DefinitionError:

@@ -11,6 +11,9 @@ BEGIN
     GET DIAGNOSTICS removed = ROW_COUNT;
     DELETE FROM pgtrickle.job_cancel_requests c
     WHERE NOT EXISTS (SELECT FROM pgtrickle.job j WHERE j.id = c.job_id AND j.state IN ('created', 'retry', 'active'));
+    DELETE FROM pgtrickle.job_throttles t
+    WHERE (t.name, t.key) IN (SELECT o.name, o.key FROM pgtrickle.job_throttles o WHERE o.open_again < clock_timestamp()
+                              ORDER BY o.open_again LIMIT most FOR UPDATE SKIP LOCKED);
     RETURN removed;
 END
 $fn$;

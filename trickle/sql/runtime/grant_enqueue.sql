@@ -5,6 +5,8 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA pgtrickle TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION '
                    'pgtrickle.enqueue(text, jsonb, int, timestamptz, interval, int, interval, boolean, text, text, text, interval), '
+                   'pgtrickle.enqueue_throttled(text, text, interval, jsonb, int, interval, int, interval, boolean, text, text, interval), '
+                   'pgtrickle.enqueue_debounced(text, text, interval, jsonb, interval, int, interval, int, interval, boolean, text, text, interval), '
                    'pgtrickle.enqueue_many(text, jsonb[], int, timestamptz, interval, int, interval, boolean, text, text, interval) '
                    'TO %I', role);
 END

@@ -26,6 +26,8 @@ CREATE TABLE pgtrickle.job (
     completed_on     timestamptz,
     singleton_key    text,
     ordering_key     text,
+    -- While it has not begun, another one of this key takes its place.
+    debounce_key     text,
     progress         jsonb,
     output           jsonb,
     dead_letter      text CHECK (dead_letter <> name),
@@ -43,6 +45,8 @@ CREATE INDEX job_active_idx ON pgtrickle.job (worker_id) WHERE state = 'active';
 CREATE INDEX job_keep_until_idx ON pgtrickle.job (keep_until) WHERE keep_until IS NOT NULL;
 CREATE UNIQUE INDEX job_singleton_idx ON pgtrickle.job (name, singleton_key)
     WHERE singleton_key IS NOT NULL AND state IN ('created', 'retry', 'active');
+CREATE UNIQUE INDEX job_debounce_idx ON pgtrickle.job (name, debounce_key)
+    WHERE debounce_key IS NOT NULL AND state = 'created';
 CREATE INDEX job_ordering_idx ON pgtrickle.job (name, ordering_key, id)
     WHERE ordering_key IS NOT NULL AND state IN ('created', 'retry');
 -- Whatever goes wrong elsewhere: two of one key are never active.
@@ -55,6 +59,43 @@ CREATE TABLE pgtrickle.job_cancel_requests (
     job_id       bigint PRIMARY KEY,
     requested_on timestamptz NOT NULL DEFAULT now()
 );
+
+-- When a job of a throttled key was made last; kept for as long as it keeps others from being made.
+CREATE TABLE pgtrickle.job_throttles (
+    name       text NOT NULL,
+    key        text NOT NULL,
+    job_id     bigint NOT NULL,
+    open_again timestamptz NOT NULL,
+    PRIMARY KEY (name, key)
+);
+CREATE INDEX job_throttles_open_again_idx ON pgtrickle.job_throttles (open_again);
+
+-- Jobs that are made again and again. Runners say when the next one is due; nothing is made while there is no runner, and
+-- then one for all that were missed.
+CREATE TABLE pgtrickle.job_schedules (
+    schedule_name text PRIMARY KEY CHECK (schedule_name <> ''),
+    cron          text NOT NULL,
+    time_zone     text NOT NULL,
+    name          text NOT NULL CHECK (name <> ''),
+    data          jsonb NOT NULL,
+    priority      int NOT NULL,
+    expire_in     interval NOT NULL,
+    retry_limit   int NOT NULL,
+    retry_delay   interval NOT NULL,
+    retry_backoff boolean NOT NULL,
+    may_overlap   boolean NOT NULL,
+    ordering_key  text,
+    dead_letter   text CHECK (dead_letter <> name),
+    keep_for      interval NOT NULL,
+    enabled       boolean NOT NULL,
+    -- NULL: no runner has looked at it yet.
+    next_on       timestamptz,
+    last_on       timestamptz,
+    last_job      bigint,
+    skipped       bigint NOT NULL DEFAULT 0,
+    problem       text
+);
+CREATE INDEX job_schedules_next_on_idx ON pgtrickle.job_schedules (next_on) WHERE enabled;
 
 -- Each runner has a number of its own, and holds an advisory lock on it for as long as its session lasts.
 CREATE SEQUENCE pgtrickle.job_worker_seq AS int MINVALUE 1 CYCLE OWNED BY pgtrickle.job.worker_id;
