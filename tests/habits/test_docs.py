@@ -108,4 +108,4 @@ def test_what_is_shown_of_jobs_works(db: Database) -> None:
             for statement in re.sub(r"--[^\n]*", "", block).split(";\n"):
                 if statement.strip():
                     owner.execute(statement.encode())
-        assert owner.execute("SELECT count(*) FROM pgtrickle.job").fetchone() == (6,)
+        assert owner.execute("SELECT count(*) FROM pgtrickle.job").fetchone() == (8,)

@@ -70,7 +70,7 @@ def test_a_source_that_is_not_alone_after_all(made: Trial) -> None:
         before = made.connection.execute(frontier).fetchone()
         written = made.connection.execute(
             f"SELECT pgtrickle_programs.refresh_{table.pgt_id}_large(f.snapshot, pg_snapshot_xmax(f.snapshot),"
-            " ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq, true)"
+            " ARRAY(SELECT pg_snapshot_xip(f.snapshot)), f.own_xid, f.own_seq, false, true)"
             f" FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {table.pgt_id}"
         ).fetchone()
         assert written == (0,)

@@ -79,8 +79,12 @@ def test_ten_thousand_names_leave_the_lock_table_to_others(db: Database, start_w
         budget = scalar(conn, "SELECT min(lock_budget) FROM pgtrickle.pgt_instances")
         assert budget == 64 * (60 + 20) // 10
         until(lambda: advisory_locks(conn) <= budget + len(workers), seconds=30)
-        held = dict(conn.execute("SELECT instance_id, stream_tables FROM pgtrickle.instances").fetchall())
-        assert sum(held.values()) == 10_001
+
+        def told() -> dict[str, int]:
+            return dict(conn.execute("SELECT instance_id, stream_tables FROM pgtrickle.instances").fetchall())
+
+        until(lambda: sum(told().values()) == 10_001, what="what the instances say of themselves")
+        held = told()
         assert all(2500 < count < 4200 for count in held.values()), held
 
         with db.connect() as other:
