@@ -44,18 +44,21 @@ if TYPE_CHECKING:
     from trickle.client import Client, RefreshOutcome, StreamTableStatus, VerifyResult, connect
     from trickle.jobs.context import GiveUp, JobContext
     from trickle.jobs.enqueue import enqueue, enqueue_async, enqueue_debounced, enqueue_many, enqueue_throttled
-    from trickle.jobs.registry import job
+    from trickle.jobs.metrics import JobMetrics
+    from trickle.jobs.registry import around, job
     from trickle.jobs.runner import JobRunner, RunnerOptions
 
 __all__ = [
     "Client",
     "GiveUp",
     "JobContext",
+    "JobMetrics",
     "JobRunner",
     "RefreshOutcome",
     "RunnerOptions",
     "StreamTableStatus",
     "VerifyResult",
+    "around",
     "connect",
     "enqueue",
     "enqueue_async",
@@ -69,8 +72,10 @@ __all__ = [
 _OF_JOBS = {
     "GiveUp": "context",
     "JobContext": "context",
+    "JobMetrics": "metrics",
     "JobRunner": "runner",
     "RunnerOptions": "runner",
+    "around": "registry",
     "enqueue": "enqueue",
     "enqueue_async": "enqueue",
     "enqueue_debounced": "enqueue",

@@ -17,6 +17,7 @@ from trickle.cli.errors import errors
 from trickle.cli.explain import explain
 from trickle.cli.failures import TrickleGroup
 from trickle.cli.init import init
+from trickle.cli.jobs import jobs_app
 from trickle.cli.list import list_stream_tables
 from trickle.cli.pause import pause, resume
 from trickle.cli.pg import pg_app
@@ -80,6 +81,7 @@ for name, verb in VERBS.items():
     app.command(name)(verb)
 app.add_typer(pg_app, name="pg")
 app.add_typer(relay_app, name="relay")
+app.add_typer(jobs_app, name="jobs")
 
 
 def main() -> None:

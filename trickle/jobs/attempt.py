@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from trickle.jobs.around import Around, wrapped
 from trickle.jobs.context import GiveUp, JobContext
 from trickle.jobs.payload import PayloadError, decoded, encoded
 from trickle.jobs.protocol import Lease, Outcome
@@ -69,17 +70,22 @@ class Threads:
         return result
 
 
-async def perform(handler: Handler, lease: Lease, context: JobContext, threads: Threads) -> Outcome:
-    """Call the handler; its outcome."""
+async def perform(
+    handler: Handler, lease: Lease, context: JobContext, threads: Threads, around: Sequence[Around] = ()
+) -> Outcome:
+    """Call the handler, and what is around it; its outcome."""
     limit = asyncio.timeout(lease.expire_seconds)
-    try:
+
+    async def call() -> Any:
         payload = decoded(lease.data, handler.payload)
         arguments = (payload, context) if handler.wants_context else (payload,)
+        if handler.is_coroutine:
+            return await handler.call(*arguments)
+        return await threads.run(handler.call, *arguments)
+
+    try:
         async with limit:
-            if handler.is_coroutine:
-                result = await handler.call(*arguments)
-            else:
-                result = await threads.run(handler.call, *arguments)
+            result = await wrapped(around, context, call)()
         return Outcome(lease, encoded(result))
     except (GiveUp, PayloadError) as error:
         return failed(lease, error, is_final=True)

@@ -29,6 +29,11 @@ class JobContext:
         return self._lease.queue
 
     @property
+    def data(self) -> object:
+        """The payload as JSON has it."""
+        return self._lease.data
+
+    @property
     def attempt(self) -> int:
         """1 for the first."""
         return self._lease.attempt

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from trickle.jobs.around import Around
 from trickle.jobs.attempt import Threads, failed, perform
 from trickle.jobs.context import JobContext
 from trickle.jobs.payload import PayloadError, encoded
@@ -30,8 +31,9 @@ class _Attempt:
 class Crew:
     """Attempts under way; `ended` is called when one has an outcome."""
 
-    def __init__(self, ended: Callable[[], None]) -> None:
+    def __init__(self, ended: Callable[[], None], around: Sequence[Around] = ()) -> None:
         self._ended = ended
+        self._around = around
         self._threads = Threads()
         self._attempts: dict[Lease, _Attempt] = {}
         self._outcomes: list[Outcome] = []
@@ -63,7 +65,7 @@ class Crew:
 
     def start(self, handler: Handler, lease: Lease) -> None:
         context = JobContext(lease)
-        task = asyncio.create_task(perform(handler, lease, context, self._threads))
+        task = asyncio.create_task(perform(handler, lease, context, self._threads, self._around))
         self._attempts[lease] = _Attempt(context, task, handler.is_coroutine)
         task.add_done_callback(lambda done: self._over(lease, done))
 

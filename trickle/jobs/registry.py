@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from trickle.errors import ConfigurationError
+from trickle.jobs.around import Around
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Wrapper = TypeVar("Wrapper", bound=Around)
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -32,6 +34,32 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._around: list[Around] = []
+
+    @property
+    def around_all(self) -> tuple[Around, ...]:
+        return tuple(self._around)
+
+    def around(self, function: Wrapper) -> Wrapper:
+        """Register what is done around every handler: called with the JobContext and `proceed`, which it awaits.
+
+            async def around(context, proceed):
+                with tracer.start_as_current_span(context.queue):
+                    return await proceed()
+
+        The first that is registered is the outermost.
+
+        Raises:
+            ConfigurationError: it cannot be awaited.
+        """
+        is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+        if not is_async:
+            raise ConfigurationError(
+                f"what is around handlers has to be `async`: {function!r}",
+                hint="async def around(context, proceed): return await proceed()",
+            )
+        self._around.append(function)
+        return function
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -79,3 +107,4 @@ def _handler(queue: str, function: Callable[..., Any]) -> Handler:
 REGISTRY = Registry()
 
 job = REGISTRY.job
+around = REGISTRY.around

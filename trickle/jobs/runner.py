@@ -65,7 +65,7 @@ class JobRunner:
         self._options = options or RunnerOptions()
         self._queues = list(registry.handlers)
         self._wake = asyncio.Event()
-        self._crew = Crew(self._wake.set)
+        self._crew = Crew(self._wake.set, registry.around_all)
         self._doorbell = Doorbell(url, self._ring)
         self._worker: int | None = None
         self._deadline: float | None = None  # stopping, until then at most
