@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -154,9 +155,14 @@ async def bare_kafka(sink: dict[str, Any]) -> Send:
 
     producer = Producer({"bootstrap.servers": sink["brokers"], "enable.idempotence": True, "linger.ms": 5})
 
+    def report(error: Any, record: Any) -> None:
+        if error is not None:
+            raise ValueError(str(error))
+
     def flush(batch: Sequence[tuple[str, bytes]]) -> None:
         for event_id, body in batch:
-            producer.produce(sink["topic"], body, key=event_id, headers={"event_id": event_id})
+            headers = {"event_id": event_id, "content_type": "application/json"}
+            producer.produce(sink["topic"], body, key=event_id, headers=headers, on_delivery=report)
         producer.flush(30)
 
     async def send(batch: Sequence[tuple[str, bytes]]) -> None:
@@ -170,8 +176,9 @@ async def bare_file(sink: dict[str, Any]) -> Send:
 
     async def send(batch: Sequence[tuple[str, bytes]]) -> None:
         with path.open("ab") as out:
-            out.writelines(body + b"\n" for _, body in batch)
+            out.writelines(body.replace(b"\n", b" ") + b"\n" for _, body in batch)
             out.flush()
+            os.fsync(out.fileno())
 
     return send
 
@@ -183,7 +190,7 @@ async def bare_postgres(sink: dict[str, Any]) -> Send:
 
     async def send(batch: Sequence[tuple[str, bytes]]) -> None:
         await connection.execute(
-            "INSERT INTO pgtrickle.bench_bare (event_id, payload) SELECT * FROM unnest(%s::text[], %s::jsonb[])"
+            "INSERT INTO pgtrickle.bench_inbox (event_id, payload) SELECT * FROM unnest(%s::text[], %s::jsonb[])"
             " ON CONFLICT DO NOTHING",
             ([event_id for event_id, _ in batch], [body.decode() for _, body in batch]),
         )

@@ -134,7 +134,7 @@ def test_a_replica_is_bootstrapped_as_printed(primary: embedded.Server) -> None:
 def test_a_physical_copy_goes_on_from_a_snapshot_it_has_taken_itself(primary: embedded.Server, tmp_path: Path) -> None:
     with connected(primary) as here:
         here.execute("SELECT pgtrickle.snapshot_stream_table('orders_agg', 'pgtrickle.before')")
-        base_backup(primary, tmp_path / "replica", "-R")
+        base_backup(primary, tmp_path / "replica", follows=True)
         # Taken after the copy was made: the copy does not follow any more when it is put there.
         here.execute("INSERT INTO orders VALUES (9001, 7, 1)")
         next_action(here)

@@ -89,7 +89,7 @@ def replica(home: Path, tmp_path: Path) -> Iterator[embedded.Server]:
     primary = embedded.status(home)
     assert primary is not None
     directory = tmp_path / "replica"
-    base_backup(primary, directory, "-R")
+    base_backup(primary, directory, follows=True)
     yield embedded.start(directory, settings={"fsync": False}, die_with_parent=True)
     embedded.stop(directory, "immediate")
 
@@ -109,7 +109,7 @@ def test_a_standby_takes_the_place_of_its_primary(
     until(lambda: owned(primary) == 1)
     with psycopg.connect(primary.url(), autocommit=True) as conn:
         conn.execute("INSERT INTO source VALUES (1)")
-        until(lambda: counted(replica) == 1, seconds=60, what="what a refresh wrote is read from the standby")
+        until(lambda: counted(replica) == 1, seconds=20, what="what a refresh wrote is read from the standby")
         behind = "SELECT pg_current_wal_lsn() <= replay_lsn FROM pg_stat_replication"
         until(lambda: conn.execute(behind).fetchone() == (True,), seconds=20)
     with psycopg.connect(replica.url(), autocommit=True) as conn:

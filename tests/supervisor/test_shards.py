@@ -83,9 +83,10 @@ def test_ten_thousand_names_leave_the_lock_table_to_others(db: Database, start_w
         def told() -> dict[str, int]:
             return dict(conn.execute("SELECT instance_id, stream_tables FROM pgtrickle.instances").fetchall())
 
-        until(lambda: sum(told().values()) == 10_001, what="what the instances say of themselves")
-        held = told()
-        assert all(2500 < count < 4200 for count in held.values()), held
+        def are_shared() -> bool:
+            return sum(told().values()) == 10_001 and all(2500 < count < 4200 for count in told().values())
+
+        until(are_shared, seconds=30, what=f"a third each: {told()}")
 
         with db.connect() as other:
             other.execute("SELECT pg_advisory_lock(77, n) FROM generate_series(1, 3000) AS n")

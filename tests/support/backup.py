@@ -10,15 +10,23 @@ from pathlib import Path
 from trickle import embedded
 
 
-def base_backup(primary: embedded.Server, directory: Path, *options: str) -> Path:
-    """A copy of a running server, to be started with `embedded.start(directory)`; its data directory."""
+def base_backup(primary: embedded.Server, directory: Path, *, follows: bool = False) -> Path:
+    """A copy of a running server, to be started with `embedded.start(directory)`; its data directory.
+
+    One that `follows` streams from the primary, by an address of ours: the one that a newer pg_basebackup writes has
+    options that an older server does not know.
+    """
     embedded.start(directory, settings={"fsync": False})
     embedded.stop(directory)
     data = next(directory.rglob("PG_VERSION")).parent
     owner = data.stat()
     shutil.rmtree(data)
     backup = [str(embedded.tool("pg_basebackup")), "-d", primary.url(), "-D", str(data), "-X", "stream"]
-    subprocess.run([*backup, "-c", "fast", *options], check=True, capture_output=True)
+    subprocess.run([*backup, "-c", "fast"], check=True, capture_output=True)
+    if follows:
+        with (data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = '{primary.url()}'\n")
+        (data / "standby.signal").touch()
     give_to(data, owner)
     return data
 

@@ -5,6 +5,7 @@ Only what this process must reap or close is remembered here; whether a server r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from trickle.embedded.run_as import RunAs
 
 _LOG_BYTES = 8 * 1024 * 1024
 _REPORT_BYTES = 4000
+_ASK_AGAIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,15 @@ class Child:
         return self.process.poll() is not None
 
     def abandon(self) -> None:
-        """End a start that is not wanted any more."""
-        self.process.send_signal(signal.SIGQUIT)
+        """End a start that is not wanted any more.
+
+        Asked again and again: whoever is started in the background inherits from the shell that SIGQUIT is ignored, and
+        so does the server until it handles signals itself.
+        """
+        while not self.ended:
+            self.process.send_signal(signal.SIGQUIT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_ASK_AGAIN_SECONDS)
         reap(self.process.pid)
 
     def said(self) -> str:

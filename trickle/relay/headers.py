@@ -38,8 +38,10 @@ class Arrival(NamedTuple):
 
 def outbound(message: Outgoing) -> dict[str, str]:
     """The message's headers with its content type and its key; the id goes where the broker wants it."""
-    carried = {name: value for name, value in message.headers.items() if name.lower() not in _OURS}
-    carried[CONTENT_TYPE] = message.content_type
+    carried = {CONTENT_TYPE: message.content_type}
+    if message.headers:
+        others = {name: value for name, value in message.headers.items() if name.lower() not in _OURS}
+        carried = others | carried
     if message.key is not None:
         carried[KEY] = message.key
     return carried

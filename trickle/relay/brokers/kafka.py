@@ -11,6 +11,7 @@ import logging
 import re
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -149,6 +150,7 @@ def words(error: KafkaError) -> str:
     return re.sub(r"^\[thrd:[^\]]*\]: ", "", error.str() or error.name()).splitlines()[0][:300]
 
 
+@lru_cache(maxsize=1024)
 def may_be_topic(name: str) -> bool:
     """Whether Kafka lets a topic have this name."""
     return re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) is not None and name not in (".", "..")

@@ -1,7 +1,7 @@
 """Kafka: an idempotent producer, and a record for each message.
 
     send ──▶ produce, produce, …  ──▶ librdkafka's batches ──▶ leaders of the partitions, all replicas in sync
-             report of each ◀── a thread that polls ◀──────── accepted, refused, given up
+             report of each ◀── the loop polls ◀───────────── accepted, refused, given up
 
 The record's key is the message's, or else its event id: messages of one key are in one partition, in order. While the
 producer lives, what it sends again takes its place and appears once. What a new producer sends again appears twice;
@@ -10,6 +10,8 @@ its header `Trickle-Event-Id` tells.
 A body that is empty and of no type is a tombstone: a record without a value, which compaction takes as "this key is
 gone".
 
+The loop polls for reports itself: a thread that does would have to get the interpreter from it for every single one.
+
 When the producer gives a message up though it might be accepted later, those that wait behind it are taken back: it
 would be overtaken. Then all of them are sent again, by a new producer.
 """
@@ -17,7 +19,7 @@ would be overtaken. Then all of them are sent again, by a new producer.
 from __future__ import annotations
 
 import asyncio
-import threading
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +34,9 @@ from trickle.relay.headers import EVENT_ID, outbound
 from trickle.relay.message import Outgoing
 from trickle.relay.options import option
 
-_POLL_SECONDS = 0.1
+# Between two looks for reports: while some are missing, and while the producer has only its troubles to tell.
+_BUSY_SECONDS = 0.001
+_IDLE_SECONDS = 0.5
 _DECIDING = frozenset({FailureKind.AUTHENTICATION, FailureKind.AUTHORIZATION, FailureKind.TLS})
 
 
@@ -60,16 +64,14 @@ class KafkaSinkOptions(KafkaConnection):
 
 
 class _Call:
-    """The reports on the messages of one `send`; they come from the polling thread."""
+    """The reports on the messages of one `send`."""
 
     def __init__(self, sink: KafkaSink, size: int) -> None:
         self._sink = sink
-        self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()
         self._missing = size
         self.failures: dict[int, Failure] = {}
         self.error: KafkaError | None = None
-        self.reported: asyncio.Future[None] = self._loop.create_future()
+        self.reported: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def report(self, index: int, error: KafkaError | None, record: Message | None = None) -> None:
         """The producer's `on_delivery`."""
@@ -78,14 +80,8 @@ class _Call:
         self.answered(1)
 
     def answered(self, number: int) -> None:
-        with self._lock:  # what is refused at once is counted by the loop
-            self._missing -= number
-            is_done = not self._missing
-        if is_done:
-            self._loop.call_soon_threadsafe(self._finish)
-
-    def _finish(self) -> None:
-        if not self.reported.done():
+        self._missing -= number
+        if not self._missing and not self.reported.done():
             self.reported.set_result(None)
 
     def _refused(self, index: int, error: KafkaError) -> None:
@@ -105,8 +101,10 @@ class KafkaSink:
     def __init__(self, options: KafkaSinkOptions) -> None:
         self._options = options
         self._producer: Producer | None = None
-        self._poller: threading.Thread | None = None
-        self._is_closing = threading.Event()
+        self._poller: asyncio.Task[None] | None = None
+        self._calls = 0  # whose reports are not complete
+        self._has_calls = asyncio.Event()
+        self._is_closing = False
         self._troubles = Troubles()
         self._turn = asyncio.Lock()
         self._why: KafkaError | None = None  # why this producer has been given up
@@ -119,8 +117,7 @@ class KafkaSink:
         except (KafkaException, ValueError) as error:
             said = words(error.args[0]) if isinstance(error, KafkaException) else str(error)
             raise ConnectorError(FailureKind.DESTINATION, f"Kafka {options.brokers}: {said}") from None
-        self._poller = threading.Thread(target=self._poll, args=(self._producer,), name="kafka sink", daemon=True)
-        self._poller.start()
+        self._poller = asyncio.create_task(self._poll(self._producer))
         await asyncio.to_thread(self._find_brokers, self._producer)
 
     async def send(self, messages: Sequence[Outgoing]) -> Mapping[int, Failure]:
@@ -131,14 +128,18 @@ class KafkaSink:
         if producer is None:
             raise ConnectorError(FailureKind.UNAVAILABLE, "the Kafka sink is not open")
         call = _Call(self, len(messages))
-        async with self._turn:
-            await self._produce(producer, call, messages)
-        # The producer gives up by itself; a thread that does not report is a fault that must not hold us for ever.
+        self._calls += 1
+        self._has_calls.set()
+        # The producer gives up by itself; one that does not report is a fault that must not hold us for ever.
         seconds = self._options.timeout_seconds + 10
         try:
+            async with self._turn:
+                await self._produce(producer, call, messages)
             await asyncio.wait_for(call.reported, seconds)
         except TimeoutError:
             raise ConnectorError(FailureKind.TIMEOUT, f"Kafka: no report within {seconds:g} s") from None
+        finally:
+            self._calls -= 1
         if call.error is not None:
             raise refusal(self._options, self._why or call.error)
         return call.failures
@@ -151,15 +152,18 @@ class KafkaSink:
                 self._producer.purge(blocking=False)
 
     async def close(self) -> None:
-        """Take back what waits, and end the threads."""
-        self._is_closing.set()
+        """Take back what waits, and end the producer."""
+        self._is_closing = True
         producer, self._producer = self._producer, None
         poller, self._poller = self._poller, None
+        if poller is not None:
+            poller.cancel()
+            await asyncio.wait({poller})
         if producer is not None:
             producer.purge(blocking=False)
             last = [producer]  # ending it waits for its threads: its last owner must not be the loop
-            del producer
-            await asyncio.to_thread(_dispose, last, poller)
+            del producer, poller
+            await asyncio.to_thread(last.clear)
 
     async def _produce(self, producer: Producer, call: _Call, messages: Sequence[Outgoing]) -> None:
         for index, message in enumerate(messages):
@@ -176,7 +180,7 @@ class KafkaSink:
                         _value(message),
                         (message.event_id if message.key is None else message.key).encode(),
                         on_delivery=partial(call.report, index),
-                        headers=[(name, value.encode()) for name, value in _headers(message).items()],
+                        headers=_headers(message),
                     )
                     break
                 except BufferError:  # what is there has to go first
@@ -188,9 +192,18 @@ class KafkaSink:
                 call.failures[index] = failure
                 call.answered(1)
 
-    def _poll(self, producer: Producer) -> None:
-        while not self._is_closing.is_set():
-            producer.poll(_POLL_SECONDS)
+    async def _poll(self, producer: Producer) -> None:
+        """Hand out the reports, as long as the sink is open."""
+        while True:
+            if producer.poll(0):
+                await asyncio.sleep(0)
+            elif self._calls:
+                await asyncio.sleep(_BUSY_SECONDS)
+            else:
+                self._has_calls.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE_SECONDS):
+                        await self._has_calls.wait()
 
     def _find_brokers(self, producer: Producer) -> None:
         options = self._options
@@ -204,12 +217,12 @@ class KafkaSink:
             except KafkaException as error:
                 rest -= step
                 trouble = self._troubles.look()
-                if rest <= 0 or (trouble is not None and kind_of(trouble) in _DECIDING) or self._is_closing.is_set():
+                if rest <= 0 or (trouble is not None and kind_of(trouble) in _DECIDING) or self._is_closing:
                     raise refusal(options, trouble or error) from None
 
 
-def _headers(message: Outgoing) -> dict[str, str]:
-    return {EVENT_ID: message.event_id, **outbound(message)}
+def _headers(message: Outgoing) -> list[tuple[str, str | bytes | None]]:
+    return [(EVENT_ID, message.event_id), *outbound(message).items()]
 
 
 def _value(message: Outgoing) -> bytes | None:
@@ -239,12 +252,6 @@ def _producer_settings(options: KafkaSinkOptions) -> dict[str, Any]:
         "message.max.bytes": options.max_message_bytes,
         "partitioner": options.partitioner,
     }
-
-
-def _dispose(last: list[Producer], poller: threading.Thread | None) -> None:
-    if poller is not None:
-        poller.join(10)
-    last.pop()
 
 
 CONNECTOR: SinkConnector[Any] = SinkConnector(
