@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import random
 import signal
@@ -92,6 +93,7 @@ class JobRunner:
                 loop.add_signal_handler(number, self.stop)
             await self.run()
 
+        gc.freeze()  # what was imported stays, and is not looked through any more
         asyncio.run(main())
 
     async def run(self) -> None:

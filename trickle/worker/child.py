@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import random
@@ -51,6 +52,8 @@ def main(options: ChildOptions, pipe: Pipe, channel: ChildChannel | None, parent
     drop_descriptors((pipe.fileno(), *(channel.descriptors if channel else ())))
     if channel is not None:
         channel.adopt()
+    # Else every collection would go through all that was imported, and make the parent's pages the child's own.
+    gc.freeze()
     code = _live(options, pipe)
     if channel is not None:
         channel.flush()
