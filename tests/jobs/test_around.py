@@ -95,7 +95,7 @@ def test_metrics_tell_how_attempts_ended(db: Database, conn: Conn, registry: Reg
 
     with running(db.url, registry):
         await_that(lambda: (count("completed"), count("failed")) == (2.0, 1.0))
-        assert into.get_sample_value("pg_trickle_jobs_active", {"queue": "q"}) == 1.0
+        await_that(lambda: into.get_sample_value("pg_trickle_jobs_active", {"queue": "q"}) == 1.0)
         conn.execute("SELECT pgtrickle.cancel_job(4)")
         await_that(lambda: count("cancelled") == 1.0)
     assert into.get_sample_value("pg_trickle_jobs_active", {"queue": "q"}) == 0.0
