@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from psycopg import errors, sql
+from support.brokers import missing
 from support.databases import Database
 
 from trickle import embedded
@@ -21,8 +22,9 @@ def tool(name: str) -> str:
     """A client tool of the server's own build, or the embedded one: never an older one of the system."""
     try:
         return str(embedded.tool(name))
-    except ConfigurationError:
-        pytest.skip(f"there is no {name} here")
+    except ConfigurationError as error:
+        missing(name, str(error))
+        raise
 
 
 @pytest.fixture

@@ -99,12 +99,9 @@ def status(context: typer.Context, postgres_url: PostgresUrl = None, as_json: As
     """Every queue: how many jobs are in which state, and how long the first has waited."""
     with target.client(context, postgres_url) as client:
         found = jobs.queues(client.connection)
-    if as_json:
-        output.print_json(found)
-    elif found:
-        output.print_rows(found, _QUEUE_COLUMNS)
-    else:
-        output.note("no jobs: SELECT pgtrickle.enqueue('queue', '{}') makes one")
+    output.print_found(
+        found, _QUEUE_COLUMNS, as_json, none="no jobs: SELECT pgtrickle.enqueue('queue', '{}') makes one"
+    )
 
 
 @jobs_app.command("list")
@@ -121,12 +118,7 @@ def list_jobs(
         raise ConfigurationError(f"no such state: {state}", hint="one of " + ", ".join(jobs.STATES))
     with target.client(context, postgres_url) as client:
         found = jobs.listed(client.connection, queue, state, most)
-    if as_json:
-        output.print_json(found)
-    elif found:
-        output.print_rows(found, _JOB_COLUMNS)
-    else:
-        output.note("no such jobs")
+    output.print_found(found, _JOB_COLUMNS, as_json, none="no such jobs")
 
 
 @jobs_app.command("show")
@@ -176,12 +168,9 @@ def schedules(context: typer.Context, postgres_url: PostgresUrl = None, as_json:
     """List what makes jobs by the clock, and when the next is due."""
     with target.client(context, postgres_url) as client:
         found = jobs.schedules(client.connection)
-    if as_json:
-        output.print_json(found)
-    elif found:
-        output.print_rows(found, _SCHEDULE_COLUMNS)
-    else:
-        output.note("no schedules: SELECT pgtrickle.schedule_job(…) makes one")
+    output.print_found(
+        found, _SCHEDULE_COLUMNS, as_json, none="no schedules: SELECT pgtrickle.schedule_job(…) makes one"
+    )
 
 
 def _import(module: str) -> None:

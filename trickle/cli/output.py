@@ -43,6 +43,16 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], title:
     console().print(table)
 
 
+def print_found(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool, none: str) -> None:
+    """Rows as a table or as JSON; where there are none, what a person should know then."""
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_rows(rows, columns)
+    else:
+        note(none)
+
+
 def print_sections(sections: Mapping[str, Any]) -> None:
     """Headed blocks of text, for explanations."""
     for heading, text in sections.items():

@@ -38,12 +38,7 @@ def list_letters(
     """List dead letters, the newest first."""
     with target.client(context, postgres_url or context.obj) as client:
         found = pipelines.dead_letters(client.connection, pipeline, most)
-    if as_json:
-        output.print_json(found)
-    elif found:
-        output.print_rows(found, _COLUMNS)
-    else:
-        output.note("no dead letters")
+    output.print_found(found, _COLUMNS, as_json, none="no dead letters")
 
 
 @letters_app.command("retry")

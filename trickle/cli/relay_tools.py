@@ -91,12 +91,8 @@ def _show(
 ) -> None:
     with target.client(context, postgres_url or context.obj) as client:
         found = [row for row in pipelines.status(client.connection) if row["direction"] in directions.split()]
-    if as_json:
-        output.print_json(found)
-    elif found:
-        output.print_rows(found, columns)
-    else:
-        output.note("no pipelines yet: `trickle relay apply FILE`, or pgtrickle.set_relay_outbox in SQL, makes one")
+    none = "no pipelines yet: `trickle relay apply FILE`, or pgtrickle.set_relay_outbox in SQL, makes one"
+    output.print_found(found, columns, as_json, none)
 
 
 def _found(context: typer.Context, postgres_url: str | None, name: str) -> tuple[Any, str]:
