@@ -19,6 +19,7 @@ import trickle
 from property.composed.play import Outcome, play
 from property.composed.smaller import smaller
 from property.composed.story import ABOVE, QUERIES, Story, stories
+from trickle.ivm.program import frame
 
 # Failures are made smaller here and not by Hypothesis, which would play whole stories for it. Its own way to draw
 # examples draws many of them twice.
@@ -56,6 +57,17 @@ def _told(db: Database, story: Story, outcome: Outcome) -> list[str]:
 def test_composed_queries(db: Database, story: Story) -> None:
     outcome = _played(db, story)
     assert not outcome.failures, "\n\n".join(_told(db, story, outcome))
+    assert outcome.followed > len(outcome.untried)
+
+
+@settings(DRAWN, max_examples=2)
+@given(story=stories())
+def test_composed_queries_whose_changes_all_count_as_large(db: Database, story: Story) -> None:
+    """Programs have their statement twice, and the one for large changes is planned for many rows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frame, "LARGE_ROWS", 0)
+        outcome = _played(db, story)
+        assert not outcome.failures, "\n\n".join(_told(db, story, outcome))
     assert outcome.followed > len(outcome.untried)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trickle.ivm.facts import RelationFacts
+from trickle.ivm.program.changes import NONE, few, many
 from trickle.ivm.program.layout import dollar_tag, indented
 from trickle.ivm.program.parts import PROGRAMS, Target
 from trickle.ivm.program.quote import ident, literal
@@ -40,7 +41,7 @@ def create_program(target: Target, arguments: str, body: str, settings: Mapping[
     return (
         f"CREATE OR REPLACE FUNCTION {program_name(target)}({arguments}) RETURNS pgtrickle.refresh_outcome\n"
         f"LANGUAGE plpgsql SECURITY DEFINER\n{_pinned(settings)} SET random_page_cost = 1.1 SET enable_seqscan = on\n"
-        f"AS {_quoted(body)}"
+        f"AS {_quoted(few(body))}"
     )
 
 
@@ -48,9 +49,10 @@ def create_large(target: Target, arguments: str, declared: str, statement: str, 
     """Write the CREATE FUNCTION statement of what a program calls for large changes; it returns the rows written."""
     body = f"""#variable_conflict use_column
 DECLARE{declared}
+  {NONE} int := 0;
   __pgt_written bigint;
 BEGIN
-{indented(statement)}
+{indented(many(statement))}
   RETURN __pgt_written;
 END
 """
