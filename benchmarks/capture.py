@@ -50,6 +50,7 @@ _BULK_GOALS = {"INSERT": 2.0, "UPDATE": 1.5, "DELETE": 1.5}
 _THROUGHPUT_GOAL = 0.75
 _BY_HAND_GOAL = 0.85
 _BULK_SIZES = (1_000, 10_000)
+_BULKS = 4  # of each size in a round
 _WRITERS = 8
 _DURABLE, _ASYNCHRONOUS = f"{_WRITERS} writers", f"{_WRITERS} writers, asynchronous commit"
 _WRITINGS = {_DURABLE: "on", _ASYNCHRONOUS: "off"}
@@ -127,8 +128,9 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
             say(f"round {number + 1}: single rows, bulks, {_WRITERS} writers")
             for what, prepare in _SINGLES:
                 _single_rows(this, what, prepare, count=max(100, 500 // rounds), turn=number)
-            for what, size in zip(_bulk_names(), sizes, strict=True):
-                _bulk(this, what, size, turn=number)
+            for turn in range(number, number + _BULKS):
+                for what, size in zip(_bulk_names(), sizes, strict=True):
+                    _bulk(this, what, size, turn)
             for what, synchronous in _WRITINGS.items():
                 for table in in_turn(_WRITTEN, number):
                     this.per_second.add((what, table), _throughput(database, table, this, seconds, synchronous))

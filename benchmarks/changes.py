@@ -27,15 +27,15 @@ WITH old AS (
     SELECT id, region, customer_id, row_number() OVER () AS n
     FROM (
         SELECT id, region, customer_id FROM bench.sales
-        ORDER BY random() LIMIT (%(updates)s + %(deletes)s) * %(batches)s
+        ORDER BY random() LIMIT (%(updates)s::int + %(deletes)s) * %(batches)s
     ) drawn
 ), drawn AS (
-    SELECT n %% %(batches)s AS number, CASE WHEN n <= %(updates)s * %(batches)s THEN 'u' ELSE 'd' END AS action,
+    SELECT n %% %(batches)s AS number, CASE WHEN n <= %(updates)s::int * %(batches)s THEN 'u' ELSE 'd' END AS action,
            id, region, customer_id, n / %(batches)s %% 10 = 0 AS moves
     FROM old
     UNION ALL
     SELECT n %% %(batches)s, 'i', (SELECT max(id) FROM bench.sales) + n, NULL, NULL, true
-    FROM generate_series(1, %(inserts)s * %(batches)s) n
+    FROM generate_series(1, %(inserts)s::int * %(batches)s) n
 )
 INSERT INTO bench.batch
 SELECT number, action, id,
@@ -57,7 +57,7 @@ _APPLY = (
 class Rate:
     """How much of the table a batch changes, and how many batches follow each other.
 
-    Small changes come one after another in life, each refreshed while the caches still know the last one.
+    Changes that are not large come one after another in life, each refreshed while the caches still know the last one.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Rate:
 def rates(rows: int) -> tuple[Rate, ...]:
     return (
         Rate("100 rows", min(100, rows // 20), batches=10),
-        Rate("1 %", max(rows // 100, 10)),
+        Rate("1 %", max(rows // 100, 10), batches=3),
         Rate("10 %", rows // 10),
     )
 

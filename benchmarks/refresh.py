@@ -1,8 +1,8 @@
 """How long does it take to bring a result up to date after a change?
 
 Every batch is applied once, and then every contender brings every shape up to date, in turns. Before it comes another
-of its size that is not timed, since whoever keeps plans has to make them anew after each VACUUM (ANALYZE). Small
-batches come several in a row, each shape has rows of its own, and a sample is the median of a row: who computes
+of its size that is not timed, since whoever keeps plans has to make them anew after each VACUUM (ANALYZE). All but the
+largest batches come several in a row, each shape has rows of its own, and a sample is the median of a row: who computes
 everything anew takes part in the last of them only, since it reads a million rows and leaves everybody else a cache in
 which nothing is found. A last row tells what Trickle does afterwards in the background: removing the changes that all
 its readers have seen.
@@ -97,6 +97,9 @@ def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
         for shapes in _in_rows(this.shapes, rate):
             _catch_up(this, shapes)
             _measure_batches(this, rate, shapes, taking_part, number)
+            if is_last:
+                say(f"comparing every result with its query: {', '.join(shape.name for shape in shapes)}")
+                _check_all(this, rate, shapes, taking_part)
         _catch_up(this, this.shapes)
         floors.forget_captured(this.conn)
         this.samples.add(("every", rate.name, "prune"), timed_ms(this.differential.prune))
@@ -104,14 +107,13 @@ def _round(this: Run, number: int, *, is_last: bool, say: Say) -> None:
         this.conn.execute("VACUUM (ANALYZE)")
         for shape in this.shapes:
             _measure_idle(this, shape)
-        if is_last:
-            say("comparing every result with its query")
-            for shape in this.shapes:
-                for contender in taking_part:
-                    if _is_checked(contender, rate, this.rows):
-                        if isinstance(contender, StreamTables):
-                            contender.catch_up(shape)
-                        _check(this.conn, contender, shape)
+
+
+def _check_all(this: Run, rate: Rate, shapes: Sequence[Shape], taking_part: Sequence[Contender]) -> None:
+    for shape in shapes:
+        for contender in taking_part:
+            if _is_checked(contender, rate, this.rows):
+                _check(this.conn, contender, shape)
 
 
 def _in_rows(shapes: Sequence[Shape], rate: Rate) -> Sequence[Sequence[Shape]]:

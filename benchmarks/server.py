@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,13 +62,13 @@ class Database:
 
 
 @contextmanager
-def database(postgres_url: str | None) -> Iterator[Database]:
-    """A database on the given server, or on a throw-away one; gone when the block ends."""
+def database(postgres_url: str | None, settings: Mapping[str, embedded.Setting]) -> Iterator[Database]:
+    """A database on the given server, or on a throw-away one with these settings as well; gone when the block ends."""
     if postgres_url is not None:
         with _database(postgres_url, owner=None) as made:
             yield made
     else:
-        with embedded.temporary(settings=SETTINGS) as server:
+        with embedded.temporary(settings={**SETTINGS, **settings}) as server:
             # The owner is an ordinary role: what a superuser may do is not what is measured.
             with psycopg.connect(server.url(), autocommit=True) as admin:
                 admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(_OWNER)))
