@@ -65,9 +65,9 @@ def test_a_module_is_run_until_told_to_stop(queued: Database, trickle: Trickle, 
 
 def test_what_cannot_be_run_is_said(queued: Database, trickle: Trickle, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "there is no module nowhere.tasks" in trickle("jobs", "run", "nowhere.tasks", expect=1).stderr
+    assert "there is no module nowhere.tasks" in trickle("jobs", "run", "nowhere.tasks", expect=78).stderr
     (tmp_path / "empty_tasks.py").write_text("", encoding="utf-8")
-    assert "registers no handler" in trickle("jobs", "run", "empty_tasks", expect=1).stderr
+    assert "registers no handler" in trickle("jobs", "run", "empty_tasks", expect=78).stderr
 
 
 def test_queues_jobs_and_schedules_are_shown(queued: Database, trickle: Trickle) -> None:
@@ -113,3 +113,17 @@ def test_a_hand_is_taken(queued: Database, trickle: Trickle) -> None:
 )
 def test_what_is_not_there_is_said(trickle: Trickle, words: tuple[str, ...], says: str) -> None:
     assert says in trickle("jobs", *words, expect=1).stderr
+
+
+def test_the_jobs_of_another_schema(queued: Database, trickle: Trickle) -> None:
+    with queued.connect() as owner:
+        owner.execute("SELECT pgtrickle.create_job_schema('jobs_a')")
+        owner.execute("SELECT jobs_a.enqueue('mine')")
+    assert [job["queue"] for job in trickle.json("jobs", "list", "--schema", "jobs_a")] == ["mine"]
+    assert [row["queue"] for row in trickle.json("jobs", "status", "--schema", "jobs_a")] == ["mine"]
+    (job,) = trickle.json("jobs", "list", "--schema", "jobs_a")
+    trickle("jobs", "cancel", str(job["id"]), "--schema", "jobs_a")
+    assert trickle.json("jobs", "show", str(job["id"]), "--schema", "jobs_a")["state"] == "cancelled"
+    assert {job["state"] for job in trickle.json("jobs", "list")} == {"created"}
+    refused = trickle("jobs", "status", "--schema", "nowhere", expect=1)
+    assert "nowhere" in refused.stderr and "create_job_schema" in refused.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,18 +13,22 @@ import typer
 
 from trickle import logs
 from trickle.catalog import jobs
-from trickle.cli import output, target
+from trickle.cli import output, service, target
 from trickle.cli.options import AsJson, PostgresUrl, setting_option
+from trickle.db.job_schema import SCHEMA
 from trickle.errors import ConfigurationError, NotFound
 from trickle.logs import event
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from trickle.jobs.runner import JobRunner
+    from trickle.supervisor.http import Board
+    from trickle.supervisor.service_manager import ServiceManager
 
 log = logging.getLogger(__name__)
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Run the jobs of queues, look at them, and take a hand.")
 
+Schema = Annotated[str, typer.Option("--schema", help="Where the jobs are: a schema of create_job_schema.")]
 Job = Annotated[int, typer.Argument(help="Id of the job.")]
 _QUEUE_COLUMNS = (
     "queue",
@@ -55,6 +60,7 @@ def run(
     context: typer.Context,
     module: Annotated[str, typer.Argument(help="Module that registers handlers with `@trickle.job`: app.tasks")],
     postgres_url: PostgresUrl = None,
+    schema: Schema = SCHEMA,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Jobs at the same time.")] = 10,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Leased or acknowledged in one statement.")] = 100,
     drain_timeout: Annotated[str | None, setting_option("drain_timeout")] = None,
@@ -70,6 +76,8 @@ def run(
     from trickle.jobs.metrics import JobMetrics
     from trickle.jobs.registry import REGISTRY
     from trickle.jobs.runner import JobRunner, RunnerOptions
+    from trickle.supervisor.http import Board
+    from trickle.supervisor.service_manager import ServiceManager
 
     flags = {
         "postgres_url": postgres_url,
@@ -79,26 +87,33 @@ def run(
         "log_format": log_format,
         "log_level": log_level,
     }
-    settings, url = target.resolve_with_database(context, flags)
-    logs.configure(settings.log_format, settings.log_level)
-    _import(module)
-    if not REGISTRY.handlers:
-        raise ConfigurationError(f"module {module} registers no handler", hint="@trickle.job('queue') above a function")
-    if settings.metrics_port:
-        metrics = JobMetrics()
-        REGISTRY.around(metrics)
-        _serve(metrics.registry, settings.metrics_host, settings.metrics_port)
-    options = RunnerOptions(concurrency=concurrency, batch=batch, drain_seconds=settings.drain_timeout)
-    event(log, logging.INFO, "runner started", queues=sorted(REGISTRY.handlers))
-    JobRunner(url, REGISTRY, options).run_until_signalled()
+    with service.as_service():
+        settings, url = target.resolve_with_database(context, flags)
+        logs.configure(settings.log_format, settings.log_level)
+        _import(module)
+        if not REGISTRY.handlers:
+            raise ConfigurationError(
+                f"module {module} registers no handler", hint="@trickle.job('queue') above a function"
+            )
+        board = Board()
+        if settings.metrics_port:
+            metrics = JobMetrics()
+            REGISTRY.around(metrics)
+            service.serve(board, metrics.registry, settings.metrics_host, settings.metrics_port)
+        options = RunnerOptions(concurrency=concurrency, batch=batch, drain_seconds=settings.drain_timeout)
+        event(log, logging.INFO, "runner started", queues=sorted(REGISTRY.handlers))
+        manager = ServiceManager.of_this_process()
+        JobRunner(url, REGISTRY, options, schema).run_until_signalled(lambda runner: _tell(runner, board, manager))
     event(log, logging.INFO, "runner stopped")
 
 
 @jobs_app.command("status")
-def status(context: typer.Context, postgres_url: PostgresUrl = None, as_json: AsJson = False) -> None:
+def status(
+    context: typer.Context, postgres_url: PostgresUrl = None, schema: Schema = SCHEMA, as_json: AsJson = False
+) -> None:
     """Every queue: how many jobs are in which state, and how long the first has waited."""
     with target.client(context, postgres_url) as client:
-        found = jobs.queues(client.connection)
+        found = jobs.queues(client.connection, schema)
     output.print_found(
         found, _QUEUE_COLUMNS, as_json, none="no jobs: SELECT pgtrickle.enqueue('queue', '{}') makes one"
     )
@@ -111,21 +126,24 @@ def list_jobs(
     state: Annotated[str | None, typer.Option("--state", help="In this state: " + ", ".join(jobs.STATES) + ".")] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="The newest so many.")] = 100,
     postgres_url: PostgresUrl = None,
+    schema: Schema = SCHEMA,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first."""
     if state is not None and state not in jobs.STATES:
         raise ConfigurationError(f"no such state: {state}", hint="one of " + ", ".join(jobs.STATES))
     with target.client(context, postgres_url) as client:
-        found = jobs.listed(client.connection, queue, state, most)
+        found = jobs.listed(client.connection, schema, queue, state, most)
     output.print_found(found, _JOB_COLUMNS, as_json, none="no such jobs")
 
 
 @jobs_app.command("show")
-def show(context: typer.Context, job: Job, postgres_url: PostgresUrl = None, as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context, job: Job, postgres_url: PostgresUrl = None, schema: Schema = SCHEMA, as_json: AsJson = False
+) -> None:
     """Everything about one job, and which session has it in hand."""
     with target.client(context, postgres_url) as client:
-        found = jobs.described(client.connection, job)
+        found = jobs.described(client.connection, schema, job)
     if found is None:
         raise NotFound(f"there is no job {job}", hint="it may have been removed after keep_for: trickle jobs list")
     if as_json:
@@ -135,18 +153,18 @@ def show(context: typer.Context, job: Job, postgres_url: PostgresUrl = None, as_
 
 
 @jobs_app.command("cancel")
-def cancel(context: typer.Context, job: Job, postgres_url: PostgresUrl = None) -> None:
+def cancel(context: typer.Context, job: Job, postgres_url: PostgresUrl = None, schema: Schema = SCHEMA) -> None:
     """End a job that waits, or ask one that is active to stop."""
     with target.client(context, postgres_url) as client:
-        if not jobs.cancel(client.connection, job):
+        if not jobs.cancel(client.connection, schema, job):
             raise NotFound(f"there is no job {job} that has not ended", hint=f"trickle jobs show {job}")
 
 
 @jobs_app.command("retry")
-def retry(context: typer.Context, job: Job, postgres_url: PostgresUrl = None) -> None:
+def retry(context: typer.Context, job: Job, postgres_url: PostgresUrl = None, schema: Schema = SCHEMA) -> None:
     """Let a job that failed or was cancelled run again, with all its attempts."""
     with target.client(context, postgres_url) as client:
-        if not jobs.retry(client.connection, job):
+        if not jobs.retry(client.connection, schema, job):
             raise NotFound(f"there is no job {job} that failed or was cancelled", hint=f"trickle jobs show {job}")
 
 
@@ -157,17 +175,20 @@ def redrive(
     to: Annotated[str | None, typer.Option("--to", help="Queue they go to, in place of that they came from.")] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="The oldest so many.")] = 1000,
     postgres_url: PostgresUrl = None,
+    schema: Schema = SCHEMA,
 ) -> None:
     """Put dead letters back to where they came from, as new jobs with all their attempts."""
     with target.client(context, postgres_url) as client:
-        output.note(f"{jobs.redrive(client.connection, queue, to, most)} are tried again")
+        output.note(f"{jobs.redrive(client.connection, schema, queue, to, most)} are tried again")
 
 
 @jobs_app.command("schedules")
-def schedules(context: typer.Context, postgres_url: PostgresUrl = None, as_json: AsJson = False) -> None:
+def schedules(
+    context: typer.Context, postgres_url: PostgresUrl = None, schema: Schema = SCHEMA, as_json: AsJson = False
+) -> None:
     """List what makes jobs by the clock, and when the next is due."""
     with target.client(context, postgres_url) as client:
-        found = jobs.schedules(client.connection)
+        found = jobs.schedules(client.connection, schema)
     output.print_found(
         found, _SCHEDULE_COLUMNS, as_json, none="no schedules: SELECT pgtrickle.schedule_job(…) makes one"
     )
@@ -183,11 +204,15 @@ def _import(module: str) -> None:
         raise ConfigurationError(f"there is no module {module}", hint="its name as in `import`: app.tasks") from error
 
 
-def _serve(metrics: CollectorRegistry, host: str, port: int) -> None:
-    from prometheus_client import start_http_server
+def _tell(runner: JobRunner, board: Board, manager: ServiceManager) -> None:
+    """Whoever looks at the health paths, and the service manager."""
+    from trickle.supervisor.http import Health
 
-    try:
-        start_http_server(port, host, metrics)
-    except OSError as error:
-        raise ConfigurationError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from error
-    event(log, logging.INFO, "serving metrics", host=host, port=port)
+    words = f"{runner.state}, {runner.active} jobs at work"
+    board.publish(Health(state=runner.state, owned=len(runner.queues), running=runner.active, last_turn=words))
+    if runner.state == "joined":
+        manager.ready()
+    elif runner.state == "draining":
+        manager.stopping()
+    manager.status(words)
+    manager.turned(time.monotonic())

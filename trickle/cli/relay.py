@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from trickle.cli import relay_apply, relay_letters, relay_tools, target
+from trickle.cli import relay_apply, relay_letters, relay_tools, service, target
 from trickle.cli.failures import TrickleGroup
 from trickle.cli.options import PostgresUrl, setting_option
 from trickle.cli.relay_extra import require_relay
@@ -68,7 +68,9 @@ def relay(
         "log_level": log_level,
     }
     if context.invoked_subcommand is None:
-        raise typer.Exit(_run(context, flags))
+        with service.as_service():
+            code = _run(context, flags)
+        raise typer.Exit(code)
     context.obj = postgres_url
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trickle.cli import target
+from trickle.cli import service, target
 from trickle.cli.options import PostgresUrl, setting_option
 from trickle.settings import Settings
 
@@ -64,8 +64,10 @@ def worker(
     }
     if all_databases and databases is not None:
         raise typer.BadParameter("give either --all-databases or --databases", param_hint="--databases")
-    home = target.resolve(context, flags)
-    raise typer.Exit(_work_in_many(context, flags, home) if home.databases else _work_in_one(context, flags))
+    with service.as_service():
+        home = target.resolve(context, flags)
+        code = _work_in_many(context, flags, home) if home.databases else _work_in_one(context, flags)
+    raise typer.Exit(code)
 
 
 def _work_in_one(context: typer.Context, flags: target.Flags) -> int:
