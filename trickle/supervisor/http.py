@@ -2,7 +2,7 @@
 
 /livez   200 while the loop turns: restart the process when it does not /readyz  200 when the instance
 can take work (joined, or waiting on a standby), 503 while connecting or draining /health  200 when it
-owns at least one stream table, 503 otherwise; the body says why
+owns at least one stream table (a relay: pipeline, a supervisor: tenant), 503 otherwise; the body says why
 """
 
 from __future__ import annotations

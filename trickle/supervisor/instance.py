@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from trickle.clock import Anchor, Clock
-from trickle.db.locks import REPAIR_GROUP, REPAIR_NAME, LockName
-from trickle.db.retry import Kind, kind_of
+from trickle.clock import Clock
 from trickle.logs import event
 from trickle.scheduler.book import Book, Moment, Plan
-from trickle.scheduler.due import Policy
 from trickle.sql import load
-from trickle.supervisor import claims, layout, observe
+from trickle.supervisor import claims, observe
 from trickle.supervisor.chores import Chores
 from trickle.supervisor.crew import Crew
-from trickle.supervisor.fleet import Lost
+from trickle.supervisor.discovery import Discovery
 from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import ServerLink, is_lost
 from trickle.supervisor.membership import Membership
 from trickle.supervisor.options import WorkerOptions
+from trickle.supervisor.outcomes import REPAIR, Outcomes
 from trickle.supervisor.places import Places
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.wake import DOUBTED_TABLES, DUE, SWEEP_TABLES, Wake
-from trickle.supervisor.work import Work, tables_of
-from trickle.worker.protocol import Done, Failed, Job, Restore
+from trickle.supervisor.wake import DOUBTED_TABLES, Wake
+from trickle.supervisor.work import Work
 
 log = logging.getLogger(__name__)
 
 _NEVER = float("-inf")
-# Between two looks at the whole catalog, for each stream table in it: they shall not take more than a hundredth of the
-# time. What cannot wait rings.
-_SECONDS_PER_TABLE = 0.0005
 # A plan is followed for so many times as long as it took to make: then that takes a twentieth of the time at most.
 _PLAN_IS_GOOD_FOR = 20
-# A notification has room for less than 8000 bytes.
-_NUMBERS_IN_A_WORD = 300
-_REPAIR = LockName(REPAIR_GROUP, REPAIR_NAME)
 
 
 class Instance:
@@ -57,7 +47,6 @@ class Instance:
         compiler_version: str,
     ) -> None:
         self.book = Book(compiler_version)
-        self.tick_seconds = options.tick_seconds or 1.0
         self.is_standby = False
         self.is_draining = False
         self.membership = Membership(options, link, clock)
@@ -67,20 +56,24 @@ class Instance:
         self._reporter = reporter
         self._clock = clock
         self._work = Work(options, crew, self.book, reporter, clock)
-        self._settings = observe.DatabaseSettings()
-        self._keys: dict[str, int] = {}
         self._holdings = Holdings(link, options.group_id)
         self._wake = Wake(link, self.book, clock)
         self._places = Places(options.children, crew, link, clock)
         self._chores = Chores(options, link.instance_id, self._work, self._wake, clock)
-        self._anchor: Anchor | None = None
-        self._catalog_token = ""
-        self._token_at = self._read_at = _NEVER
-        self._is_identical = True
-        self._has_given_up = False
-        self._due_elsewhere: set[int] = set()
+        self._discovery = Discovery(
+            options, link, self.membership, self.book, self._holdings, self._wake, self._places, self._work, clock
+        )
+        self.outcomes = Outcomes(
+            link,
+            self.membership,
+            self._work,
+            self._holdings,
+            self._wake,
+            self._chores,
+            self._discovery,
+            lambda: self.owned,
+        )
         self._reported: tuple[object, object] | None = None
-        self._discovered_at = _NEVER
         self._planned, self._planned_until = Plan(), _NEVER
 
     @property
@@ -91,6 +84,11 @@ class Instance:
         if self.is_standby:
             return "standby"
         return "joined" if self._link.locks is not None else "connecting"
+
+    @property
+    def tick_seconds(self) -> float:
+        """Between two turns."""
+        return self._discovery.tick_seconds
 
     @property
     def members(self) -> tuple[claims.Member, ...]:
@@ -110,19 +108,19 @@ class Instance:
     def turn(self) -> str:
         """Observe, settle claims, poll, plan; a sentence about it."""
         control = self._control()
-        seen = self._glance(control)
+        seen = self._discovery.glance(control)
         if seen.in_recovery:
             return self._wait_for_promotion()
         if self.is_standby:
             self.is_standby = False
             event(log, logging.INFO, "the server was promoted: claiming anew")
         if not self.is_draining and (self._join() or self.membership.announce_again(seen)):
-            seen = self._glance(control)
-        self._discover(control, seen)
+            seen = self._discovery.glance(control)
+        self._discovery.follow(control, seen, claims=not self.is_draining)
         self.beat()  # a large catalog takes seconds to read on a busy host, and silence is taken for a frozen one
         self._settle_claims(control)
         self.beat()
-        if not self._is_identical:
+        if not self._discovery.is_identical:
             return self._repair()
         self._poll(control)
         untouched = self._plan_and_touch(control)
@@ -149,7 +147,7 @@ class Instance:
     def dispatch(self) -> None:
         """Give idle children what is due, without asking the database anything but for our part of the pool."""
         if self._may_work and (self._crew.idle or self._places.pool.is_due):
-            moment = self._moment()
+            moment = self._discovery.moment()
             left = self.book.left_of(self._planned, self._options.children, moment.monotonic)
             if (left.compile or left.refresh) and moment.monotonic < self._planned_until:
                 self._start(left, moment)
@@ -162,20 +160,6 @@ class Instance:
         if why is not None and not self.is_draining:
             self.lose_locks(why)
 
-    def ring(self) -> None:
-        """Wake the others once: claims were given up, or a stream table that one of them owns has something to do."""
-        control = self._link.control
-        if control is None or is_lost(control):
-            return
-        if self._has_given_up:
-            self._has_given_up = False
-            self.membership.ring()
-        if self._due_elsewhere:
-            due, self._due_elsewhere = sorted(self._due_elsewhere), set()
-            for start in range(0, len(due), _NUMBERS_IN_A_WORD):
-                numbers = map(str, due[start : start + _NUMBERS_IN_A_WORD])
-                control.execute(load("queries/instance_ring"), {"payload": " ".join([DUE, *numbers])})
-
     def drain(self) -> None:
         """Stop claiming and hand over all that is not being worked on."""
         self.is_draining = True
@@ -185,18 +169,18 @@ class Instance:
             self._wake.rest()
             self._holdings.give_back(self._link.held_names() - self._work.claims_in_hand)
             self._reporter.tables(self.book.tables.values(), self.owned)
-            self._has_given_up = True
+            self.outcomes.gave_up()
         except psycopg.Error:
             # The sessions are gone, and with them the claims.
             self._link.close()
 
     def expect_news(self) -> None:
         """Somebody says that there is something new: look at the catalog at the next turn."""
-        self._token_at = _NEVER
+        self._discovery.expect_news()
 
     def discover_soon(self) -> None:
         """Read catalog and settings at the next turn, however lately that was done."""
-        self._discovered_at = _NEVER
+        self._discovery.read_soon()
 
     def lose_locks(self, why: str) -> None:
         """Without the lock session nothing is ours."""
@@ -204,50 +188,14 @@ class Instance:
             event(log, logging.WARNING, "the lock session is lost: all claims are dropped", why=why)
         self._forget_claims()
 
-    def answered(self, answer: Done | Failed) -> None:
-        """A child finished a job, well or badly."""
-        self._note(answer)
-        awakened = self._work.done(answer) if isinstance(answer, Done) else self._work.failed(answer)
-        self._due_elsewhere |= awakened - self.owned
-        if isinstance(answer, Failed) and answer.connection_lost:
-            self._doubt_readers(answer.job)
-        self._let_go(answer.job)
-
-    def lost(self, lost: Lost) -> None:
-        """A child went with a job in hand."""
-        for first in tables_of(lost.job)[:1]:
-            self._work.journal.failed(first, "its subprocess ended", True, self._moment().database)
-        deaths = self._work.lost(lost)
-        self._doubt_readers(lost.job)
-        self._let_go(lost.job)
-        control = self._link.control
-        if not deaths or control is None or is_lost(control):
-            return
-        for pgt_id in tables_of(lost.job):
-            parameters = {
-                "pgt_id": pgt_id,
-                "started": self._moment().database,
-                "code": "58000",
-                "message": f"the refresh subprocess died {deaths} times in a row with it in hand",
-                "initiated_by": "SCHEDULER",
-            }
-            control.execute(load("queries/worker_record_failure"), parameters)
-
-    def _doubt_readers(self, job: Job) -> None:
-        """Nobody knows whether it was committed: then what reads it has something to do, and nobody else would tell."""
-        downstream = self.book.division.graph.downstream
-        readers = frozenset().union(*(downstream.get(pgt_id, ()) for pgt_id in tables_of(job)))
-        self.book.noticed(readers)
-        self._due_elsewhere |= readers - self.owned
-
     @property
     def _may_work(self) -> bool:
         return (
             self._link.locks is not None
             and not self.is_draining
             and not self.is_standby
-            and self._is_identical
-            and self._settings.enabled
+            and self._discovery.is_identical
+            and self._discovery.settings.enabled
         )
 
     def _control(self) -> Connection[Any]:
@@ -258,76 +206,20 @@ class Instance:
         if self._link.database is not None:
             self._reporter.connected(self._link.database)
         if was_closed:
-            self._discovered_at = _NEVER
+            self._discovery.read_soon()
         return control
-
-    def _glance(self, control: Connection[Any]) -> observe.Glance:
-        asked_at = self._clock.monotonic()
-        with_catalog = asked_at - self._token_at >= len(self.book.tables) * _SECONDS_PER_TABLE
-        if with_catalog:
-            self._token_at = asked_at
-        seen = observe.glance(control, self._options.group_id, with_catalog)
-        self._anchor = Anchor(seen.database_now, (asked_at + self._clock.monotonic()) / 2)
-        self._is_identical = seen.is_identical or seen.in_recovery
-        return seen
 
     def _join(self) -> bool:
         if not self.membership.join():
             return False
-        self._discovered_at = _NEVER
+        self._discovery.read_soon()
         return True
-
-    def _discover(self, control: Connection[Any], seen: observe.Glance) -> None:
-        """Read the catalog when it changed or enough time has passed; compute our share when anything did."""
-        now = self._clock.monotonic()
-        is_old = now - self._discovered_at >= self._options.discovery_seconds
-        # What the token does not tell of is not urgent, and a large catalog takes long to read.
-        rest = self._options.discovery_seconds * max(1.0, len(self.book.tables) / 1000)
-        is_told = seen.catalog_token is not None and seen.catalog_token != self._catalog_token
-        has_new_catalog = is_told or self._discovered_at == _NEVER or now - self._read_at >= rest
-        has_new_members = self.membership.note(seen)
-        if is_old or is_told:
-            self._discovered_at = now
-            self._read_settings(control)
-        if has_new_catalog:
-            catalog = observe.read_catalog(control)
-            self.book.read(catalog.tables)
-            self._wake.read(observe.read_sources(control))
-            self._keys = dict(catalog.keys)
-            self._catalog_token = self._catalog_token if seen.catalog_token is None else seen.catalog_token
-            self._read_at = now
-        if (has_new_members or has_new_catalog) and not self.is_draining:
-            self._compute_share(control)
-
-    def _compute_share(self, control: Connection[Any]) -> None:
-        tables = self.book.tables
-        whole = (frozenset(tables[i].full_name for i in part) for part in self.book.division.owners)
-        keys_of = partial(observe.read_keys, control, self._options.group_id)
-        arranged = layout.arrange(self._keys, whole, layout.budget(self.members), keys_of)
-        self._holdings.assign(arranged, arranged.share(self.members, self._link.instance_id))
-
-    def _read_settings(self, control: Connection[Any]) -> None:
-        self._settings = observe.read_settings(control)
-        self.tick_seconds = self._options.tick_seconds or self._settings.scheduler_interval_ms / 1000
-        sweep_seconds = max(1.0, self.tick_seconds) * len(self.book.tables) / SWEEP_TABLES
-        self.book.policy = Policy(
-            tiered_scheduling=self._settings.tiered_scheduling,
-            fuses_chains=self._settings.enable_fused_refresh,
-            auto_backoff=self._settings.auto_backoff,
-            tick_seconds=self.tick_seconds,
-            slack_seconds=min(0.1, self.tick_seconds / 4),
-            # Each is looked at in the course of a sweep. One that was not, for four times as long, is refreshed.
-            check_seconds=max(self._options.discovery_seconds, 4 * sweep_seconds),
-        )
-        self._work.most_turns = self._settings.max_fixpoint_iterations
-        self._wake.set(self._settings)
-        self._places.set(self._settings)
 
     def _settle_claims(self, control: Connection[Any]) -> None:
         if self._link.locks is None:
             return
         if self._holdings.settle(control, self.book.tables, self._work.claims_in_hand):
-            self._has_given_up = True
+            self.outcomes.gave_up()
         self._report_tables()
 
     def _report_tables(self) -> None:
@@ -372,21 +264,11 @@ class Instance:
             event(log, logging.INFO, "would be given out together", units=units, room=room)
         return room
 
-    def _note(self, answer: Done | Failed) -> None:
-        """What became of a unit, for the table of jobs."""
-        journal, now = self._work.journal, self._moment().database
-        for first in tables_of(answer.job)[:1]:
-            if isinstance(answer, Done):
-                journal.succeeded(first, answer.outcome.action == "NO_DATA", now)
-            else:
-                passes = answer.connection_lost or kind_of(answer.sqlstate) is not Kind.DEFINITE
-                journal.failed(first, answer.message, passes, now)
-
     def _plan_and_touch(self, control: Connection[Any]) -> int:
         """Start what is due, and note in one statement what was due and had nothing to do."""
         if not self._may_work:
             return 0
-        moment = self._moment()
+        moment = self._discovery.moment()
         plan = self._plan(moment)
         self._start(plan, moment)
         if self._link.locks is not None:
@@ -404,8 +286,8 @@ class Instance:
         """The catalog came from another database: one instance mends it, and nobody refreshes until then."""
         locks = self._link.locks
         may_start = not self.is_draining and not self._work.is_repairing
-        if locks is not None and may_start and locks.take([_REPAIR]) and not self._work.repair():
-            locks.release([_REPAIR])
+        if locks is not None and may_start and locks.take([REPAIR]) and not self._work.repair():
+            locks.release([REPAIR])
         return "waits for the catalog to be repaired: it was made in another database"
 
     def _wait_for_promotion(self) -> str:
@@ -421,23 +303,4 @@ class Instance:
         self._wake.forget()
         self._places.pool.forget()
         self._work.journal.forget()
-        self._discovered_at = _NEVER
-
-    def _let_go(self, job: Job) -> None:
-        """A job is over: a claim that is no longer ours can go now."""
-        for pgt_id in tables_of(job):
-            self._wake.finished(pgt_id)
-        self._chores.worked_on(tables_of(job))
-        released = self._work.let_go(job) - self._holdings.mine
-        if self._link.locks is None:
-            return
-        if isinstance(job, Restore):
-            self._link.locks.release([_REPAIR])
-            self._discovered_at = _NEVER
-        elif released:
-            self._holdings.give_back(released)
-            self._has_given_up = True
-
-    def _moment(self) -> Moment:
-        monotonic = self._clock.monotonic()
-        return Moment(self._anchor.now(monotonic) if self._anchor else self._clock.now(), monotonic)
+        self._discovery.read_soon()

@@ -121,7 +121,7 @@ class Wheel:
             else:
                 self._between_ticks()
             self._digest()
-            self._guarded(self._instance.ring)
+            self._guarded(self._instance.outcomes.ring)
             self._manager.turned(self._clock.monotonic())
 
     def _waits_on(self) -> list[Any]:
@@ -177,9 +177,9 @@ class Wheel:
         """Tell the instance what its children said and did."""
         news = self._crew.take_news()
         for answer in news.answers:
-            self._guarded(partial(self._instance.answered, answer))
+            self._guarded(partial(self._instance.outcomes.answered, answer))
         for lost in news.lost:
-            self._guarded(partial(self._instance.lost, lost))
+            self._guarded(partial(self._instance.outcomes.lost, lost))
         for reason in news.replaced:
             self._reporter.replaced(reason)
         self._finish = self._finish or news.finished

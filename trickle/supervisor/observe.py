@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -112,7 +112,7 @@ def glance(conn: _Conn, group_id: str, with_catalog: bool = True, statement: str
 def read_catalog(conn: _Conn) -> Catalog:
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(load("queries/instance_catalog")).fetchall()
-    tables = tuple(_table(row) for row in rows)
+    tables = tuple(table_of(row) for row in rows)
     keys = {table.full_name: int(row["name_key"]) for table, row in zip(tables, rows, strict=True)}
     return Catalog(tables, keys)
 
@@ -130,9 +130,15 @@ def read_pipelines(conn: _Conn) -> Pipelines:
 
 
 def read_settings(conn: _Conn) -> DatabaseSettings:
-    """What cannot be read as its type counts as not set: a typing error must not stop every refresh."""
     names = list(DatabaseSettings.__dataclass_fields__)
-    rows = conn.execute(load("queries/instance_settings"), {"names": names}).fetchall()
+    return settings_of(conn.execute(load("queries/instance_settings"), {"names": names}).fetchall())
+
+
+def settings_of(rows: Iterable[Sequence[Any]]) -> DatabaseSettings:
+    """Names and values made into settings.
+
+    What cannot be read as its type counts as not set: a typing error must not stop every refresh.
+    """
     found = {str(name): str(value).strip().lower() for name, value in rows}
     default = DatabaseSettings()
     return DatabaseSettings(
@@ -221,7 +227,8 @@ def _member(text: str) -> Member:
     return Member(instance_id, int(capacity), int(lock_budget))
 
 
-def _table(row: Mapping[str, Any]) -> Table:
+def table_of(row: Mapping[str, Any]) -> Table:
+    """One row of the catalog, by column."""
     return Table(
         pgt_id=row["pgt_id"],
         schema=row["pgt_schema"],

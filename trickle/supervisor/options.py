@@ -103,7 +103,7 @@ class RelayOptions(InstanceOptions):
     def __post_init__(self) -> None:
         InstanceOptions.__post_init__(self)
         _require_positive(self, "connections")
-        for directory in self.access.directories:
+        for directory in self.access.directories or ():
             if not directory.is_absolute():
                 raise ConfigurationError(f"relay_secrets_directories: {directory} is no whole path, beginning with /")
 

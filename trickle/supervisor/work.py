@@ -165,6 +165,13 @@ class Work:
             self._book.failed(pgt_id, retry_at)
         return deaths if deaths >= DEATHS_BEFORE_BLAME and isinstance(job, Refresh | RefreshTogether) else 0
 
+    def doubt(self, job: Job) -> frozenset[int]:
+        """What reads the stream tables of a job of which nobody knows whether it was committed."""
+        downstream = self._book.division.graph.downstream
+        readers = frozenset().union(*(downstream.get(pgt_id, ()) for pgt_id in tables_of(job)))
+        self._book.noticed(readers)
+        return readers
+
     def _start(
         self, job: Refresh | RefreshTogether | Compile, limit_seconds: float, claim_of: Mapping[str, str]
     ) -> bool:
