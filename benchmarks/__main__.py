@@ -21,6 +21,7 @@ from benchmarks import (
     restore,
     scale,
     suite,
+    tenants,
     tpch,
 )
 from benchmarks.contenders import NotDifferential
@@ -52,13 +53,16 @@ _COLUMNS = {
     "restore": restore.COLUMNS,
     "relay": relay.COLUMNS,
     "jobs": jobs.COLUMNS,
+    "tenants": tenants.COLUMNS,
 }
+
+_SERVERS = {"tenants": tenants.SERVER}  # settings of a server of its own
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        with database(options.postgres_url) as made:
+        with database(options.postgres_url, _SERVERS.get(options.name, {})) as made:
             report = _run(made, options)
     except (
         TrickleError,
@@ -103,6 +107,8 @@ def _run(made: Database, options: argparse.Namespace) -> Report:
         return pool.run(made, (options.tables or (tables,))[0], sizes, seconds, options.plot, _say)
     if options.name == "jobs":
         return jobs.run(made, _say, quick=options.quick)
+    if options.name == "tenants":
+        return tenants.run(made, _say, quick=options.quick)
     if options.name == "relay":
         return relay.run(made, options.shapes, _say, quick=options.quick)
     for queries in (tpch.SUITE, nexmark.SUITE):

@@ -2,7 +2,8 @@
 
 enqueue   one at a time and in bulk, beside bare inserts
 drain     a full queue and a handler that does nothing, with batches of 10 and of 100, in turns with a loop that leases
-          and acknowledges rows of a table that has nothing but a state
+          and acknowledges rows of a table that has nothing but a state, and with other queues where they are installed;
+          and with two workers, beside two such loops
 backlog   the same with more and more that waits
 latency   50 jobs a second: from the commit to the handler, p50 and p99
 
@@ -22,6 +23,7 @@ import psycopg
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
+from benchmarks import jobs_peers, jobs_two
 from benchmarks.failover import percentile
 from benchmarks.report import Goal, Report, judge
 from benchmarks.server import Database
@@ -29,10 +31,23 @@ from trickle.jobs.enqueue import enqueue
 from trickle.jobs.registry import Registry
 from trickle.jobs.runner import JobRunner, RunnerOptions
 
-COLUMNS = ("what", "batch", "waiting", "jobs", "per_second", "bare_per_second", "of_bare", "p50_ms", "p99_ms")
+COLUMNS = (
+    "what",
+    "batch",
+    "waiting",
+    "jobs",
+    "per_second",
+    "bare_per_second",
+    "of_bare",
+    "times_peer",
+    "p50_ms",
+    "p99_ms",
+)
 
 _ROUNDS = 3
 _JOBS = 10_000
+_PEER_JOBS = 3_000  # the slowest of them takes seconds for so many
+_BATCHES = (10, 100)
 _SINGLE = 2_000
 _BULK = 1_000
 _BACKLOGS = (1_000, 10_000, 100_000)
@@ -64,12 +79,20 @@ def run(database: Database, say: Say, *, quick: bool) -> Report:
             goals.append(
                 judge(f"enqueue {bulk} at a time", rows[-1]["of_bare"], "of bare", "at least", limit, counts=not quick)
             )
-        for batch, limit in ((10, 0.7), (100, 0.6)):
+        for batch, limit in zip(_BATCHES, (0.7, 0.6), strict=True):
             say(f"drain, batch {batch}")
             rows.append(_drain(database, conn, batch, _JOBS // part))
             goals.append(
                 judge(f"drain, batch {batch}", rows[-1]["of_bare"], "of bare", "at least", limit, counts=not quick)
             )
+            say(f"drain, batch {batch}, two workers")
+            rows.append(_drain_by_two(database, conn, batch, _JOBS // part))
+            say(f"drain, batch {batch}, beside other queues")
+            beside = _beside_peers(database, conn, batch, _PEER_JOBS // part)
+            rows += beside
+            if batch == _BATCHES[0]:
+                best = min((row["times_peer"] for row in beside), default=None)
+                goals.append(judge("drain, beside the best peer", best, "times", "at least", 1.5, counts=not quick))
         depths = {}
         for waiting in _BACKLOGS:
             say(f"backlog of {waiting // part}")
@@ -121,6 +144,37 @@ def _drain(database: Database, conn: Connection[Any], batch: int, jobs: int) -> 
         return _timed(lambda: _bare_loop(conn, batch))
 
     return _compare(conn, "drain", jobs, ours, bare, batch)
+
+
+def _drain_by_two(database: Database, conn: Connection[Any], batch: int, jobs: int) -> Row:
+    def bare() -> float:
+        conn.execute(
+            "INSERT INTO pgtrickle.bench_bare (name, data) SELECT 'q', '{}' FROM generate_series(1, %s)", (jobs,)
+        )
+        return jobs_two.looped(database.url, batch, _bare_loop)
+
+    return _compare(conn, "drain by two", jobs, lambda: jobs_two.drained(database.url, conn, batch, jobs), bare, batch)
+
+
+def _beside_peers(database: Database, conn: Connection[Any], batch: int, jobs: int) -> list[Row]:
+    """Ours and each of the others in turns; how many times as fast we are."""
+    taken: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(_ROUNDS):
+        _clear(conn)
+        conn.execute("SELECT pgtrickle.enqueue_many('q', array_fill('{}'::jsonb, ARRAY[%s::int]))", (jobs,))
+        ours = _run_runner(database.url, batch, jobs)
+        for name, drain in jobs_peers.found().items():
+            taken.setdefault(name, []).append((ours, drain(conn, database.url, batch, jobs)))
+    return [
+        {
+            "what": f"drain, {name}",
+            "batch": batch,
+            "jobs": jobs,
+            "per_second": round(jobs / statistics.median(theirs for _, theirs in rounds)),
+            "times_peer": round(statistics.median(theirs / mine for mine, theirs in rounds), 2),
+        }
+        for name, rounds in taken.items()
+    ]
 
 
 def _bare_loop(conn: Connection[Any], batch: int) -> None:

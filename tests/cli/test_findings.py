@@ -17,6 +17,7 @@ from trickle.cli.examination import (
     Holder,
     MissingIndex,
     Orphan,
+    QueueFacts,
     RightsFacts,
     ServerFacts,
 )
@@ -56,6 +57,7 @@ TABLE = StreamTable(
     program_reason=None,
 )
 BUDGET = Budget(100, 3, 12, 2, 6400, 50, 8, 8, 4)
+QUEUE = QueueFacts("pgtrickle", 200_000, 150_000, True, 3600.0, 1)
 HEALTHY = Examination(
     "0.1.0",
     False,
@@ -70,11 +72,12 @@ HEALTHY = Examination(
     budget=BUDGET,
     settings={"drain_timeout": "2min", "history_retention_days": "7"},
     orphans=(),
+    queues=(QUEUE,),
 )
 
 
 def test_nothing_is_wrong() -> None:
-    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 14
+    assert [finding.level for finding in findings(HEALTHY)] == [Level.OK] * 15
 
 
 def table(**changes: Any) -> dict[str, Any]:
@@ -93,6 +96,9 @@ BROKEN = CaptureFacts("public.orders", "capture trigger for insert is missing on
 INDEXES = tuple(MissingIndex(name, "lines", "CREATE INDEX ON lines (order_id)") for name in ("public.a", "public.b"))
 
 FAULTS: list[tuple[dict[str, Any], str, Level, str]] = [
+    ({"queues": (replace(QUEUE, runners=0),)}, "jobs", Level.WARNING, "ready for 1 h 0 min, and no runner"),
+    ({"queues": (replace(QUEUE, live_rows=5),)}, "jobs", Level.WARNING, "200000 dead rows"),
+    ({"queues": (QUEUE, replace(QUEUE, is_vacuumed=False))}, "jobs", Level.WARNING, "autovacuum is off"),
     (server(server_version_num=140012), "versions", Level.ERROR, "PostgreSQL 18.1"),
     (server(is_standby=True), "server", Level.WARNING, "standby"),
     (server(publications_of_all_tables=["everything"]), "server", Level.WARNING, "everything"),

@@ -30,7 +30,7 @@ def test_the_verbs() -> None:
         "worker",
         "relay",
     }
-    assert promised | {"doctor", "demo", "pg", "errors", "settings", "jobs"} == set(VERBS)
+    assert promised | {"doctor", "demo", "pg", "errors", "settings", "jobs", "supervisor"} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -12,14 +12,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from support.waiting import until
 
 
-def missing(what: str, how: str) -> None:
-    """Skip where a newcomer has no such broker; fail where one was promised."""
+def missing(what: str, how: str) -> NoReturn:
+    """Skip where a newcomer has no such program; fail where one was promised."""
     if os.environ.get("CI", "").lower() in ("1", "true"):
         pytest.fail(f"CI is set, so a missing {what} is a failure: {how}")
     pytest.skip(f"{what} is not installed: {how}")

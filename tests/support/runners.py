@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 
+from trickle.db.job_schema import SCHEMA
 from trickle.jobs.registry import Registry
 from trickle.jobs.runner import JobRunner, RunnerOptions
 
@@ -36,8 +37,8 @@ def states(conn: Conn) -> dict[str, int]:
 class Running:
     """A runner in a thread."""
 
-    def __init__(self, url: str, registry: Registry, **options: Any) -> None:
-        self.runner = JobRunner(url, registry, RunnerOptions(**{"drain_seconds": 20.0, **options}))
+    def __init__(self, url: str, registry: Registry, schema: str = SCHEMA, **options: Any) -> None:
+        self.runner = JobRunner(url, registry, RunnerOptions(**{"drain_seconds": 20.0, **options}), schema)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._main)
         self.error: BaseException | None = None
@@ -70,8 +71,8 @@ class Running:
 
 
 @contextmanager
-def running(url: str, registry: Registry, **options: Any) -> Iterator[Running]:
-    runner = Running(url, registry, **options)
+def running(url: str, registry: Registry, schema: str = SCHEMA, **options: Any) -> Iterator[Running]:
+    runner = Running(url, registry, schema, **options)
     runner.start()
     try:
         yield runner

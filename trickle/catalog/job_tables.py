@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Float, Identity, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
 
 from trickle.catalog.message_tables import metadata
@@ -106,6 +106,46 @@ job_throttles = Table(
     required("job_id", BigInteger),
     required("open_again", MOMENT),
     Index("job_throttles_open_again_idx", "open_again"),
+)
+
+job_schemas = Table(
+    "job_schemas", metadata, Column("schema_name", Text, primary_key=True), required("created_on", MOMENT, "now()")
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    required("url", Text, "''"),
+    required("schema_name", Text, "'pgtrickle'"),
+    required("weight", Float(53), "1"),
+    required("is_suspended", Boolean, "false"),
+    required("created_on", MOMENT, "now()"),
+    CheckConstraint("tenant_id <> ''"),
+    CheckConstraint("weight BETWEEN 0.01 AND 100"),
+)
+
+hot_tenants = Table(
+    "hot_tenants",
+    metadata,
+    Column("lock_group", Text, primary_key=True),
+    Column("tenant_id", Text, primary_key=True),
+    required("session_pid", Integer),
+    required("reason", Text),
+    required("promoted_on", MOMENT, "clock_timestamp()"),
+)
+
+tenant_supervisors = Table(
+    "tenant_supervisors",
+    metadata,
+    Column("session_pid", Integer, primary_key=True, autoincrement=False),
+    required("lock_group", Text),
+    required("host", Text),
+    required("process_pid", Integer),
+    required("hot_pool_max", Integer),
+    required("tenants", Integer),
+    required("waiting", Integer),
+    required("said_on", MOMENT, "clock_timestamp()"),
 )
 
 job_schedules = Table(

@@ -101,6 +101,18 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """The jobs of one schema."""
+
+    schema_name: str
+    dead_rows: int
+    live_rows: int
+    is_vacuumed: bool
+    ready_seconds: float | None  # that the first one has waited; not known of tenants' schemas
+    runners: int
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """Everything the findings are made from."""
 
@@ -117,6 +129,7 @@ class Examination:
     budget: Budget | None
     settings: Mapping[str, str]
     orphans: tuple[Orphan, ...]
+    queues: tuple[QueueFacts, ...]
 
 
 def examine(connection: Connection[Any], trickle_version: str, setting_names: Iterable[str]) -> Examination:
@@ -136,6 +149,7 @@ def examine(connection: Connection[Any], trickle_version: str, setting_names: It
         budget=next(iter(_rows(connection, Budget, "budget")), None),
         settings=_given_settings(connection, setting_names),
         orphans=_rows(connection, Orphan, "orphans"),
+        queues=_rows(connection, QueueFacts, "queues"),
     )
 
 

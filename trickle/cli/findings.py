@@ -34,6 +34,7 @@ def findings(seen: Examination) -> tuple[Finding, ...]:
         *or_ok("settings", surroundings.settings(seen.settings), f"{len(seen.settings)} are set, and all are read"),
         *or_ok("orphans", surroundings.orphans(seen.orphans), "nothing is left of what was dropped"),
         *or_ok("buffers", _buffers(seen.buffers), "every change buffer is small"),
+        *or_ok("jobs", surroundings.queues(seen.queues), "none waits for a runner, and their tables are vacuumed"),
     )
 
 

@@ -25,6 +25,7 @@ from trickle.cli.refresh import refresh
 from trickle.cli.relay import relay_app
 from trickle.cli.settings import settings
 from trickle.cli.status import status
+from trickle.cli.supervisor import supervisor_app
 from trickle.cli.verify import verify
 from trickle.cli.version import trickle_version
 from trickle.cli.worker import worker
@@ -82,6 +83,7 @@ for name, verb in VERBS.items():
 app.add_typer(pg_app, name="pg")
 app.add_typer(relay_app, name="relay")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(supervisor_app, name="supervisor")
 
 
 def main() -> None:

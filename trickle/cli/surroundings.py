@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 
 from trickle import config
 from trickle.cli.absent_settings import absent_settings
 from trickle.cli.budgets import Budget
-from trickle.cli.examination import Orphan
+from trickle.cli.examination import Orphan, QueueFacts
 from trickle.cli.finding import Finding, Level
+from trickle.cli.output import duration
 from trickle.database_settings import DatabaseSettings
 from trickle.settings import Setting
+
+# A claim has to pass dead rows that are not removed: with so many, and so many times those that live, it gets slow.
+DEAD_ROWS = 100_000
+DEAD_SHARE = 2
+WAITING = timedelta(minutes=1)
 
 
 def known_settings() -> dict[str, tuple[config.Value, Setting]]:
@@ -64,3 +71,22 @@ def locks(budget: Budget) -> Iterator[Finding]:
 def orphans(found: Iterable[Orphan]) -> Iterator[Finding]:
     for orphan in found:
         yield Finding("orphans", Level.WARNING, f"{orphan.what} belongs to nothing any more", orphan.statement)
+
+
+def queues(found: Iterable[QueueFacts]) -> Iterator[Finding]:
+    """Whether anybody does the jobs, and whether what is left of those that were done can be removed."""
+    for queue in found:
+        table = f"{queue.schema_name}.job"
+        if not queue.is_vacuumed:
+            words = f"autovacuum is off for {table}: claims get slower with every job that is done"
+            hint = f"ALTER TABLE {table} RESET (autovacuum_enabled), or ALTER SYSTEM SET autovacuum = on"
+            yield Finding("jobs", Level.WARNING, words, hint)
+        elif queue.dead_rows > DEAD_ROWS and queue.dead_rows > DEAD_SHARE * queue.live_rows:
+            words = f"{queue.dead_rows} dead rows in {table}, {queue.live_rows} live ones: vacuum cannot keep up"
+            yield Finding(
+                "jobs", Level.WARNING, words, f"end what holds old rows (see transactions), then VACUUM {table}"
+            )
+        waited = timedelta(seconds=queue.ready_seconds or 0)
+        if waited > WAITING and queue.runners == 0:
+            words = f"a job of {table} has been ready for {duration(waited)}, and no runner is there"
+            yield Finding("jobs", Level.WARNING, words, "trickle jobs run MODULE")

@@ -10,6 +10,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
+from trickle.db.job_schema import SCHEMA, search_path
 from trickle.db.session import PREPARE_AFTER, session_arguments
 from trickle.errors import Refused
 from trickle.jobs.protocol import Lease, Outcome
@@ -51,8 +52,8 @@ class Ledger:
         self._bells: set[int] = set()  # armed by this session
 
     @classmethod
-    async def open(cls, url: str) -> Ledger:
-        """Connect; behind a transaction pooler nobody could know that we live.
+    async def open(cls, url: str, schema: str = SCHEMA) -> Ledger:
+        """Connect, for the jobs of one schema; behind a transaction pooler nobody could know that we live.
 
         Raises:
             Refused: there is a connection pooler in between.
@@ -66,7 +67,7 @@ class Ledger:
                     "the session of a runner is connected through a connection pooler, which cannot keep its lock",
                     hint="give the runner a direct connection to the server",
                 )
-            await conn.execute(load("queries/jobs_session_settings"))
+            await conn.execute(load("queries/jobs_session_settings"), {"path": search_path(schema)})
         except BaseException:
             await conn.close()
             raise

@@ -61,6 +61,12 @@ class Registry:
         self._around.append(function)
         return function
 
+    def copy(self) -> Registry:
+        """The same handlers, and around them what is around these; to be added to."""
+        other = Registry()
+        other._handlers, other._around = dict(self._handlers), list(self._around)
+        return other
+
     @property
     def handlers(self) -> Mapping[str, Handler]:
         return self._handlers

@@ -18,11 +18,13 @@ import logging
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
 
 from trickle.clock import backoff_seconds
+from trickle.db.job_schema import SCHEMA
 from trickle.errors import ConfigurationError
 from trickle.jobs.crew import Crew
 from trickle.jobs.doorbell import Doorbell
@@ -33,6 +35,7 @@ from trickle.logs import event
 
 log = logging.getLogger(__name__)
 
+TELL_SECONDS = 1.0  # between two words about how it stands
 UPKEEP_SECONDS = 1.0  # between two looks at what is due, what the dead held, and what was cancelled
 _SETTLE_SECONDS = 60.0
 _LEAST_SECONDS = 0.02
@@ -56,18 +59,21 @@ class RunnerOptions:
 
 
 class JobRunner:
-    """Does the jobs of one database."""
+    """Does the jobs of one database, or of one schema of it."""
 
-    def __init__(self, url: str, registry: Registry = REGISTRY, options: RunnerOptions | None = None) -> None:
+    def __init__(
+        self, url: str, registry: Registry = REGISTRY, options: RunnerOptions | None = None, schema: str = SCHEMA
+    ) -> None:
         if not registry.handlers:
             raise ConfigurationError("a runner without handlers", hint="register one with @trickle.job(queue)")
         self._url = url
+        self._schema = schema
         self._registry = registry
         self._options = options or RunnerOptions()
         self._queues = list(registry.handlers)
         self._wake = asyncio.Event()
         self._crew = Crew(self._wake.set, registry.around_all)
-        self._doorbell = Doorbell(url, self._ring)
+        self._doorbell = Doorbell(url, self._ring, schema)
         self._worker: int | None = None
         self._deadline: float | None = None  # stopping, until then at most
         self._next_look = 0.0
@@ -77,6 +83,18 @@ class JobRunner:
         self._bells: frozenset[int] = frozenset()
         self._has_rung = False
         self._pause = _OPEN_PAUSES[0]
+        self._is_at_work = False
+        self.signed_in = asyncio.Event()  # set once the runner has its number
+
+    @property
+    def active(self) -> int:
+        """Attempts under way."""
+        return self._crew.size
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way, or not acknowledged yet."""
+        return not self._crew.is_idle
 
     def stop(self) -> None:
         """End when what runs has ended; told again, at once. Call it from the runner's own loop."""
@@ -84,14 +102,40 @@ class JobRunner:
         self._deadline = time.monotonic() + patience
         self._wake.set()
 
-    def run_until_signalled(self) -> None:
-        """Run in this process until SIGTERM or SIGINT, of which the second one does not wait for handlers."""
+    @property
+    def queues(self) -> list[str]:
+        """Those that it has handlers for."""
+        return sorted(self._registry.handlers)
+
+    @property
+    def state(self) -> str:
+        """`connecting`, `joined`, or `draining` once it was told to stop."""
+        if self._deadline is not None:
+            return "draining"
+        return "joined" if self._is_at_work else "connecting"
+
+    def run_until_signalled(self, told: Callable[[JobRunner], None] | None = None) -> None:
+        """Run in this process until SIGTERM or SIGINT, of which the second one does not wait for handlers.
+
+        `told` is called every second, with the runner, to tell others how it stands.
+        """
+
+        async def tell() -> None:
+            while told is not None:
+                told(self)
+                await asyncio.sleep(TELL_SECONDS)
 
         async def main() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self.stop)
-            await self.run()
+            telling = asyncio.create_task(tell())
+            try:
+                await self.run()
+            finally:
+                telling.cancel()
+                if told is not None:
+                    told(self)
 
         gc.freeze()  # what was imported stays, and is not looked through any more
         asyncio.run(main())
@@ -103,13 +147,15 @@ class JobRunner:
         try:
             while not self._is_over():
                 try:
-                    ledger = await Ledger.open(self._url)
+                    ledger = await Ledger.open(self._url, self._schema)
                     try:
                         if await self._sign_in(ledger):
                             failures = 0
+                            self._is_at_work = True
                             await self._serve(ledger)
                             return
                     finally:
+                        self._is_at_work = False
                         await ledger.close()
                 except psycopg.Error as error:
                     failures += 1
@@ -132,6 +178,7 @@ class JobRunner:
         if signed is None:
             return False
         self._worker = signed
+        self.signed_in.set()
         self._is_armed = False
         self._next_look = self._next_upkeep = 0.0
         ours, held = await ledger.leases(), self._crew.held

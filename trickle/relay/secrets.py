@@ -129,33 +129,38 @@ def files_below(*directories: Path) -> ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What references may lead to: a beginning of the names of variables, and directories. Empty means any."""
+    """What references may lead to: a beginning of the names of variables, and directories.
 
-    variables: str = ""
-    directories: tuple[Path, ...] = ()
+    Empty means any of them, and None means none.
+    """
+
+    variables: str | None = ""
+    directories: tuple[Path, ...] | None = ()
 
     def resolve(self, options: T, environment: Mapping[str, str], where: str = "") -> Resolved[T]:
         """As `resolve` does it, of what is allowed. Raises Misconfigured."""
-        read_file = files_below(*self.directories) if self.directories else read_secret_file
+        read_file = read_secret_file if self.directories == () else files_below(*(self.directories or ()))
         return resolve(options, _Permitted(environment, self.variables), read_file, where)
 
 
 class _Permitted(Mapping[str, str]):
     """The variables of one prefix. Asked for another one it says so, whether that is set or not."""
 
-    def __init__(self, environment: Mapping[str, str], prefix: str) -> None:
+    def __init__(self, environment: Mapping[str, str], prefix: str | None) -> None:
         self._environment = environment
         self._prefix = prefix
 
     def __getitem__(self, name: str) -> str:
-        if not name.startswith(self._prefix):
-            raise ConfigurationError(
-                f"the environment variable {name} may not be read: its name has to begin with {self._prefix}"
-            )
+        if not self._is_permitted(name):
+            which = "no variable may" if self._prefix is None else f"its name has to begin with {self._prefix}"
+            raise ConfigurationError(f"the environment variable {name} may not be read: {which}")
         return self._environment[name]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._environment if name.startswith(self._prefix))
+        return filter(self._is_permitted, self._environment)
+
+    def _is_permitted(self, name: str) -> bool:
+        return self._prefix is not None and name.startswith(self._prefix)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

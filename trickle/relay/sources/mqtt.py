@@ -1,5 +1,8 @@
 """MQTT 5: what is published to topics, with a session that the broker keeps while nobody is connected.
 
+The broker keeps nothing for a client that it has never seen: what was published before the first connection, or after
+the session has expired, does not come.
+
 A message is acknowledged when it is in the inbox, and in the order of arrival, as the protocol wants it; until then it
 counts against `max_unacknowledged`, and comes again on the next connection. What is released waits here.
 

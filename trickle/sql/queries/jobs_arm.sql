@@ -3,10 +3,8 @@
 -- %(queues)s, %(ours)s.
 SELECT b.bell,
        CASE WHEN b.bell = ANY (%(ours)s::int[]) THEN 'ours'
-            WHEN CASE pgtrickle._setting('event_driven_wake', 'auto')
-                      WHEN 'auto' THEN current_setting('max_prepared_transactions') <> '0'
-                      ELSE NOT pgtrickle._setting_flag('event_driven_wake', 'on') END THEN 'open'
-            WHEN pg_try_advisory_lock(pgtrickle._job_bell_class(), b.bell) THEN 'ours'
-            WHEN NOT pg_try_advisory_lock_shared(pgtrickle._job_bell_class(), b.bell) THEN 'theirs'
-            WHEN pg_advisory_unlock_shared(pgtrickle._job_bell_class(), b.bell) THEN 'open' END
+            WHEN NOT pgtrickle._job_bells_work() THEN 'open'
+            WHEN pg_try_advisory_lock(_job_bell_class(), b.bell) THEN 'ours'
+            WHEN NOT pg_try_advisory_lock_shared(_job_bell_class(), b.bell) THEN 'theirs'
+            WHEN pg_advisory_unlock_shared(_job_bell_class(), b.bell) THEN 'open' END
   FROM (SELECT DISTINCT hashtext(q.name) & 127 FROM unnest(%(queues)s::text[]) AS q(name)) AS b(bell)

@@ -1,2 +1,2 @@
 -- Attempts that succeeded. %(ids)s, %(epochs)s, %(outputs)s.
-SELECT pgtrickle._complete_jobs(%(ids)s::bigint[], %(epochs)s::bigint[], %(outputs)s::text[]::jsonb[])
+SELECT _complete_jobs(%(ids)s::bigint[], %(epochs)s::bigint[], %(outputs)s::text[]::jsonb[])

@@ -1,2 +1,2 @@
 -- Attempts that are handed back. %(ids)s, %(epochs)s.
-SELECT pgtrickle._release_jobs(%(ids)s::bigint[], %(epochs)s::bigint[])
+SELECT _release_jobs(%(ids)s::bigint[], %(epochs)s::bigint[])

@@ -1,2 +1,2 @@
 -- %(schedule)s, %(planned)s, %(next_on)s, %(problem)s.
-SELECT pgtrickle._run_schedule(%(schedule)s, %(planned)s::timestamptz, %(next_on)s::timestamptz, %(problem)s::text)
+SELECT _run_schedule(%(schedule)s, %(planned)s::timestamptz, %(next_on)s::timestamptz, %(problem)s::text)

@@ -1,2 +1,2 @@
 -- Ordering keys whose first job nobody would take up.
-SELECT pgtrickle._settle_jobs()
+SELECT _settle_jobs()

@@ -27,8 +27,14 @@ BEGIN
     ON CONFLICT DO NOTHING
     RETURNING j.id INTO made;
     -- As pgtrickle._ring_jobs does it, for which a call of its own would take longer than what it does.
-    IF made IS NOT NULL AND NOT pg_try_advisory_xact_lock_shared(1885828973, hashtext(name) & 127) THEN
+    IF made IS NULL THEN
+        RETURN NULL;
+    ELSIF NOT pg_try_advisory_xact_lock_shared(1885828973, hashtext(name) & 127) THEN
         PERFORM pg_notify('pgtrickle_job', (hashtext(name) & 127)::text);
+    ELSIF NOT pg_try_advisory_xact_lock_shared(1885828973, 128) THEN
+        PERFORM pg_notify('pgtrickle_tenant', 'pgtrickle');
+    ELSE
+        PERFORM pg_stat_force_next_flush();
     END IF;
     RETURN made;
 END

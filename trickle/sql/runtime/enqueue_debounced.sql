@@ -33,6 +33,7 @@ BEGIN
         is_ready = j.is_ready AND coalesce(j.created_on + at_most <= clock_timestamp(), false),
         start_after = greatest(least(clock_timestamp() + pause, j.created_on + at_most), clock_timestamp())
     RETURNING j.id INTO made;
+    PERFORM pgtrickle._ring_tenant();
     RETURN made;
 END
 $fn$;

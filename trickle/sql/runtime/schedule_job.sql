@@ -40,5 +40,6 @@ BEGIN
         retry_delay = excluded.retry_delay, retry_backoff = excluded.retry_backoff, ordering_key = excluded.ordering_key,
         dead_letter = excluded.dead_letter, keep_for = excluded.keep_for, may_overlap = excluded.may_overlap,
         enabled = excluded.enabled, problem = NULL;
+    PERFORM pgtrickle._ring_tenant();
 END
 $fn$;

@@ -99,3 +99,42 @@ CREATE INDEX job_schedules_next_on_idx ON pgtrickle.job_schedules (next_on) WHER
 
 -- Each runner has a number of its own, and holds an advisory lock on it for as long as its session lasts.
 CREATE SEQUENCE pgtrickle.job_worker_seq AS int MINVALUE 1 CYCLE OWNED BY pgtrickle.job.worker_id;
+
+-- Schemas that have all of the above once more, each for a tenant alone.
+CREATE TABLE pgtrickle.job_schemas (
+    schema_name text PRIMARY KEY,
+    created_on  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Tenants that supervisors look after, for those that keep them in their home database: where the jobs of each are. Without
+-- a url it is this database. Its credentials are references: postgresql://a:${env:A_PASSWORD}@host/a.
+CREATE TABLE pgtrickle.tenants (
+    tenant_id    text PRIMARY KEY CHECK (tenant_id <> ''),
+    url          text NOT NULL DEFAULT '',
+    schema_name  text NOT NULL DEFAULT 'pgtrickle',
+    weight       float8 NOT NULL DEFAULT 1 CHECK (weight BETWEEN 0.01 AND 100),
+    is_suspended boolean NOT NULL DEFAULT false,
+    created_on   timestamptz NOT NULL DEFAULT now()
+);
+
+-- Where each hot tenant is, as its supervisor has said. It counts while that session holds the lock of the tenant.
+CREATE TABLE pgtrickle.hot_tenants (
+    lock_group  text NOT NULL,
+    tenant_id   text NOT NULL,
+    session_pid int NOT NULL,
+    reason      text NOT NULL,
+    promoted_on timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (lock_group, tenant_id)
+);
+
+-- What each supervisor has said of itself. It counts while its session lasts.
+CREATE TABLE pgtrickle.tenant_supervisors (
+    session_pid  int PRIMARY KEY,
+    lock_group   text NOT NULL,
+    host         text NOT NULL,
+    process_pid  int NOT NULL,
+    hot_pool_max int NOT NULL,
+    tenants      int NOT NULL,
+    waiting      int NOT NULL,
+    said_on      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
