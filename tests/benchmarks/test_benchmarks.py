@@ -148,6 +148,15 @@ def test_the_pool_is_drawn(server: Server, capsys: pytest.CaptureFixture[str], t
     assert all(len(line.attrib["points"].split()) >= 3 for line in lines)
 
 
+@pytest.mark.full
+def test_many_tenants_are_measured_on_a_server_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tenants", "--quick", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    found = {row["what"]: row for row in report["rows"]}
+    assert {"promote", "cold tick", "sweep", "commit to attempt, cold schema"} <= found.keys()
+    assert found["connections of tenants"]["value"] <= 5 * 7
+
+
 def test_jobs_are_measured_beside_a_bare_loop(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "jobs", "--quick")
     assert {(row["what"], row["batch"]) for row in report["rows"]} >= {("enqueue 1", 1), ("drain", 10), ("drain", 100)}

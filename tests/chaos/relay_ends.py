@@ -236,9 +236,9 @@ def mqtt(request: pytest.FixtureRequest, _: Path) -> End:
         carried = dict(getattr(message.properties, "UserProperty", ()))
         heard.append(told(carried["Trickle-Event-Id"], message.payload))
 
-    def connect() -> Client:
-        """The session of a reader, which the broker keeps while nobody reads."""
-        client = Client(CallbackAPIVersion.VERSION2, client_id="reader", protocol=MQTTProtocolVersion.MQTTv5)
+    def connect(name: str = "reader") -> Client:
+        """A session, which the broker keeps while nobody reads."""
+        client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5)
         client.on_message = hear
         client.on_subscribe = lambda *_: subscribed.append(True)
         lasting = Properties(PacketTypes.CONNECT)
@@ -263,10 +263,13 @@ def mqtt(request: pytest.FixtureRequest, _: Path) -> End:
         leave(client)
         return [list(heard)]
 
-    first = connect()
-    first.subscribe(f"{NAME}/#", qos=1)
-    until(lambda: bool(subscribed), what="the reader has subscribed")
-    leave(first)
+    # The broker keeps nothing for whom it has never seen, so both sessions are there before the first message.
+    for name in ("reader", "relay"):
+        first = connect(name)
+        subscribed.clear()
+        first.subscribe(f"{NAME}/#", qos=1)
+        until(lambda: bool(subscribed), what=f"the {name} has subscribed")
+        leave(first)
     reached = {"type": "mqtt", "url": broker.url, "connect_timeout_seconds": 5.0, "keepalive_seconds": 5}
     return End(
         sink={**reached, "topic": f"{NAME}/{{key}}", "timeout_seconds": 5.0},

@@ -101,6 +101,17 @@ def test_every_alert_is_on_the_page() -> None:
     assert len(sent) > 12 and sent <= told
 
 
+def test_what_is_shown_of_tenants_works(db: Database) -> None:
+    text = (ROOT / "docs" / "tenants.md").read_text(encoding="utf-8")
+    with db.connect() as owner:
+        for block in re.findall(r"^```sql\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            for statement in block.split(";\n"):
+                if statement.strip():
+                    owner.execute(statement.encode())
+        assert owner.execute("SELECT data->>'tenantId' FROM jobs_acme.job").fetchone() == ("acme",)
+        assert owner.execute("SELECT tenant_id, schema_name FROM pgtrickle.tenants").fetchone() == ("acme", "jobs_acme")
+
+
 def test_what_is_shown_of_jobs_works(db: Database) -> None:
     text = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
     with db.connect() as owner:

@@ -139,6 +139,14 @@ def test_a_relay_may_say_what_pipelines_may_refer_to(tmp_path: Path) -> None:
     assert Access().resolve(Inner("${env:TOKEN}"), environment).options.token == "ours"
 
 
+def test_a_relay_may_let_pipelines_refer_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "good").write_text("good")
+    for access in (Access(None, None), Access(None, (tmp_path / "other",))):
+        for reference in ("${env:TOKEN}", f"${{file:{tmp_path}/good}}"):
+            with pytest.raises(Misconfigured, match="may not be read"):
+                access.resolve(Inner(reference), {"TOKEN": "ours"})
+
+
 def test_texts_lose_their_secrets_however_they_are_escaped() -> None:
     text = "cannot reach amqp://me:p%40ss%2Fword@h (p@ss/word): p@ss/word"
     assert redact(text, {"p@ss/word"}) == "cannot reach amqp://me:***@h (***): ***"

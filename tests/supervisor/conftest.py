@@ -24,6 +24,7 @@ trickle.ivm.COMPILER_VERSION = sys.argv[2] or trickle.ivm.COMPILER_VERSION
 from trickle.supervisor import WorkerOptions, run_worker
 sys.exit(run_worker(WorkerOptions(**json.loads(sys.argv[1]))))
 """
+_SHOWN = 20
 
 
 @dataclass
@@ -91,6 +92,7 @@ def start_server_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
 
     yield start
     for worker in started:
+        print(f"the last of {worker.log.name}:", *worker.lines()[-_SHOWN:], sep="\n")  # shown when the test failed
         if worker.process.poll() is None:
             worker.kill()
         worker.process.wait(10)

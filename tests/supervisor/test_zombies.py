@@ -84,6 +84,7 @@ def both(conn: psycopg.Connection[Any], start_worker: Start, **options: Any) -> 
     a = start_worker(instance_id="a", **{**QUICK, **options})
     b = start_worker(instance_id="b", **QUICK)
     until(lambda: are_owned_by(conn, {"a", "b"}), seconds=20)
+    until(lambda: len(a.said("refresh subprocess ready")) >= 2, what="what is frozen can be told something")
     time.sleep(QUICK["silent_seconds"] + 1)
     return a, b
 
