@@ -231,7 +231,7 @@ async def test_the_disk_is_waited_for(redis: Broker) -> None:
 @in_loop
 async def test_a_server_that_stands_still_is_given_up(redis: Broker) -> None:
     async with client_of(redis) as client, sink_of(redis, stream=new_stream(), timeout_seconds=0.3) as sink:
-        await client.execute_command("CLIENT", "PAUSE", 700)
+        await client.execute_command("CLIENT", "PAUSE", 2000)
         with pytest.raises(ConnectorError) as caught:
             await sink.send([outgoing(1)])
         assert caught.value.failure.kind is FailureKind.TIMEOUT
