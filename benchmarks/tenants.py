@@ -260,7 +260,7 @@ class _Running:
         """What it takes while nothing happens, when all are cold."""
         while self.hot():
             time.sleep(0.5)
-        home = [psutil.Process(pid) for pid in self._sessions("^pg_trickle_supervisor")]
+        home = [psutil.Process(pid) for pid in self._sessions("^pg_trickle_supervisor(_bell)?( |$)")]
         watched = {"supervisor": [self._process, *self._process.children()], "its sessions": home}
         before = {name: _processor(those) for name, those in watched.items()}
         time.sleep(seconds)

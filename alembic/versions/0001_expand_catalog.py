@@ -135,6 +135,7 @@ RUNTIME = (
     "_job_bells_work",
     "_job_channel",
     "_job_key_lock",
+    "_job_private",
     "_job_schema_objects",
     "_job_worker_class",
     "_kept_storage",

@@ -27,6 +27,7 @@ from support.supervising import HANDLERS, Supervised, outputs, states
 
 import trickle
 from seeds.pages import Printed
+from trickle.db.job_schema import private
 from trickle.tenants import Budget, SupervisorOptions, Tenant
 
 Conn = psycopg.Connection[Any]
@@ -126,7 +127,8 @@ def test_a_tenant_stuck_in_cold(db: Database, conn: Conn, folder: Path, monkeypa
     page = Printed("supervisor", "When a tenant is stuck in cold", conn)
     trickle.enqueue_many(conn, "q", [{"tenantId": "stuck"}] * 3, schema="pgboss")
     with db.connect() as frozen, process(db.url, folder, "--tick", "0.2") as running:
-        frozen.execute("SELECT pg_advisory_lock(pgboss._job_worker_class(), 4711)")
+        runners = f"pgboss.{private('_job_worker_class', 'pgboss')}()"
+        frozen.execute(f"SELECT pg_advisory_lock({runners}, 4711)".encode())
         await_that(lambda: states(conn, "pgboss") == {"completed": 3})
         trickle.enqueue_many(conn, "q", [{"tenantId": "stuck"}] * 3, schema="pgboss", start_after="2999-01-01")
         conn.execute(

@@ -18,7 +18,7 @@ from support.databases import Database
 from support.runners import await_that, running
 
 import trickle
-from trickle.db.job_schema import channel
+from trickle.db.job_schema import channel, private
 from trickle.jobs.registry import Registry
 
 Conn = psycopg.Connection[Any]
@@ -41,7 +41,8 @@ def registry() -> Registry:
 
 def call(conn: Conn, schema: str, function: str, *values: object) -> Any:
     statement = sql.SQL("SELECT {}({})").format(
-        sql.Identifier(schema, function), sql.SQL(", ").join(sql.Placeholder() * len(values))
+        sql.Identifier(schema, private(function, schema) if function[0] == "_" else function),
+        sql.SQL(", ").join(sql.Placeholder() * len(values)),
     )
     row = conn.execute(statement, values).fetchone()
     return row and row[0]
@@ -72,6 +73,20 @@ def test_nothing_of_it_is_somebody_else_s(conn: Conn) -> None:
         foreign = re.compile(r"\bpgtrickle\b(?!\._valid_cron|_tenant|_job_)|188582897")
         found = {(name, hit[0]) for name, text in rows for hit in foreign.finditer(text)}
         assert not found
+
+
+def test_no_two_schemas_have_a_function_of_the_same_name_that_only_we_call(conn: Conn) -> None:
+    """A session that calls one would load those of all schemas."""
+    rows = conn.execute(
+        "SELECT p.proname, count(DISTINCT p.pronamespace) FROM pg_proc p"
+        " WHERE p.pronamespace = ANY (%s::regnamespace[]) AND starts_with(p.proname, '_') GROUP BY 1",
+        ([sql.Identifier(schema).as_string(None) for schema in ("pgtrickle", *SCHEMAS)],),
+    ).fetchall()
+    names = dict(rows)
+    assert set(names.values()) == {1}
+    for schema in SCHEMAS:
+        assert private("_lease_jobs", schema) in names
+        assert call(conn, "pgtrickle", "_job_private", schema) == private("", schema)
 
 
 def test_its_tables_are_the_same(conn: Conn) -> None:
@@ -233,10 +248,11 @@ def test_who_holds_the_bell_of_a_schema_is_told_of_everything(db: Database, conn
 
 def test_made_again_its_functions_are_new_and_its_jobs_are_kept(conn: Conn) -> None:
     trickle.enqueue(conn, "q", schema="tenant_a")
-    conn.execute("CREATE OR REPLACE FUNCTION tenant_a._ring_tenant() RETURNS void LANGUAGE sql RETURN NULL")
+    ring = f"tenant_a.{private('_ring_tenant', 'tenant_a')}()"
+    conn.execute(f"CREATE OR REPLACE FUNCTION {ring} RETURNS void LANGUAGE sql RETURN NULL".encode())
     conn.execute("SELECT pgtrickle.create_job_schema('tenant_a')")
     assert states(conn, "tenant_a") == {"created": 1}
-    row = conn.execute("SELECT prosrc ~ 'pg_notify' FROM pg_proc WHERE oid = 'tenant_a._ring_tenant()'::regprocedure")
+    row = conn.execute("SELECT prosrc ~ 'pg_notify' FROM pg_proc WHERE oid = %s::regprocedure", (ring,))
     assert row.fetchone() == (True,)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from trickle.db.job_schema import search_path
+from trickle.db.job_schema import query, search_path
 from trickle.errors import NotFound
 from trickle.sql import load
 
@@ -29,7 +29,7 @@ def listed(
 
 def described(conn: Connection[Any], schema: str, job: int) -> dict[str, Any] | None:
     """All there is to know of a job; None when it is gone."""
-    rows = _rows(conn, schema, load("queries/jobs_describe"), {"job": job})
+    rows = _rows(conn, schema, query("jobs_describe", schema), {"job": job})
     return rows[0] if rows else None
 
 

@@ -10,12 +10,11 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from trickle.db.job_schema import SCHEMA, search_path
+from trickle.db.job_schema import SCHEMA, query, search_path
 from trickle.db.session import PREPARE_AFTER, session_arguments
 from trickle.errors import Refused
 from trickle.jobs.protocol import Lease, Outcome
 from trickle.logs import event
-from trickle.sql import load
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +45,9 @@ class Scheduled:
 class Ledger:
     """One open session of a runner."""
 
-    def __init__(self, conn: AsyncConnection[Any]) -> None:
+    def __init__(self, conn: AsyncConnection[Any], schema: str) -> None:
         self._conn = conn
+        self._schema = schema
         self._worker = 0
         self._bells: set[int] = set()  # armed by this session
 
@@ -59,7 +59,7 @@ class Ledger:
             Refused: there is a connection pooler in between.
         """
         conn = await AsyncConnection.connect(url, autocommit=True, **session_arguments(url, role="jobs"))
-        ledger = cls(conn)
+        ledger = cls(conn, schema)
         try:
             [[pid]] = await ledger._rows("jobs_session", {})
             if pid != conn.info.backend_pid:
@@ -67,7 +67,7 @@ class Ledger:
                     "the session of a runner is connected through a connection pooler, which cannot keep its lock",
                     hint="give the runner a direct connection to the server",
                 )
-            await conn.execute(load("queries/jobs_session_settings"), {"path": search_path(schema)})
+            await conn.execute(ledger._query("jobs_session_settings"), {"path": search_path(schema)})
         except BaseException:
             await conn.close()
             raise
@@ -94,13 +94,13 @@ class Ledger:
         answers, leased = [], None
         async with self._conn.pipeline():
             if completed:
-                answers.append(await self._conn.execute(load("queries/jobs_complete"), _columns(completed)))
+                answers.append(await self._conn.execute(self._query("jobs_complete"), _columns(completed)))
             if failures:
                 finals = {"finals": [outcome.is_final for outcome in failures]}
-                answers.append(await self._conn.execute(load("queries/jobs_fail"), _columns(failures) | finals))
+                answers.append(await self._conn.execute(self._query("jobs_fail"), _columns(failures) | finals))
             if most > 0:
                 parameters = {"queues": list(queues), "worker": self._worker, "most": most}
-                leased = await self._conn.execute(load("queries/jobs_lease"), parameters)
+                leased = await self._conn.execute(self._query("jobs_lease"), parameters)
         lost = len(outcomes) - sum([len(row[0]) for answer in answers for row in await answer.fetchall()])
         if lost > 0:
             event(log, logging.WARNING, "jobs were done that had been given to somebody else", jobs=lost)
@@ -161,8 +161,11 @@ class Ledger:
             await self._rows("jobs_open", {"bells": bells})
 
     async def _rows(self, name: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        cursor = await self._conn.execute(load(f"queries/{name}"), parameters)
+        cursor = await self._conn.execute(self._query(name), parameters)
         return await cursor.fetchall()
+
+    def _query(self, name: str) -> str:
+        return query(name, self._schema)
 
 
 def _columns(outcomes: Sequence[Outcome]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
-from trickle.db.job_schema import search_path
+from trickle.db.job_schema import query, search_path
 from trickle.db.session import session_arguments
 from trickle.sql import load
 from trickle.tenants.cold import Look
@@ -37,7 +37,7 @@ async def probe_database(tenant: Tenant, seconds: float, beside: Kinds) -> Look:
             arguments = session_arguments(tenant.url, role="supervisor_probe")
             async with await AsyncConnection.connect(tenant.url, autocommit=True, **arguments) as conn:
                 await conn.execute("SELECT set_config('search_path', %s, false)", (search_path(tenant.schema),))
-                cursor = await conn.execute(load("queries/tenants_probe_own"))
+                cursor = await conn.execute(query("tenants_probe_own", tenant.schema))
                 row = await cursor.fetchone()
                 look = Look(bool(row and row[0]), row[1] if row else None)
                 look = both(look, await _look_beside(conn, beside)) if beside else look

@@ -6,7 +6,8 @@ BEGIN
     FOREACH schema_name IN ARRAY schemas LOOP
         BEGIN
             problem := NULL;
-            EXECUTE format('SELECT p.has_work, p.next_seconds FROM %I._probe_jobs() p', schema_name) INTO has_work, next_seconds;
+            EXECUTE format('SELECT p.has_work, p.next_seconds FROM %I.%I() p', schema_name,
+                           '_probe_jobs' || pgtrickle._job_private(schema_name)) INTO has_work, next_seconds;
         EXCEPTION WHEN OTHERS THEN
             has_work := false;
             next_seconds := NULL;

@@ -7,7 +7,9 @@ SET check_function_bodies = off AS $fn$
 #variable_conflict use_variable
 DECLARE
     objects   record := pgtrickle._job_schema_objects();
+    private   text := array_to_string(ARRAY(SELECT f FROM unnest(objects.functions) f WHERE f LIKE '\_%'), '|');
     ours      text := quote_ident(schema_name);
+    ending    text := pgtrickle._job_private(schema_name);
     one       record;
     statement text;
 BEGIN
@@ -35,9 +37,9 @@ BEGIN
     FOR one IN SELECT p.oid FROM pg_proc p
                WHERE p.pronamespace = 'pgtrickle'::regnamespace AND p.proname = ANY (objects.functions)
     LOOP
-        statement := regexp_replace(pg_get_functiondef(one.oid),
-                                    '\mpgtrickle\.(' || array_to_string(objects.tables || objects.functions, '|') || ')\M',
-                                    ours || '.\1', 'g');
+        statement := regexp_replace(pg_get_functiondef(one.oid), '\m(' || private || ')\M', '\1' || ending, 'g');
+        statement := regexp_replace(statement, '\mpgtrickle\.(' || array_to_string(objects.tables || objects.functions, '|') || ')'
+                                    '(' || ending || ')?\M', ours || '.\1\2', 'g');
         statement := replace(statement, 'ON SCHEMA pgtrickle ', 'ON SCHEMA ' || ours || ' ');
         statement := replace(statement, '''pgtrickle''', quote_literal(schema_name));
         statement := replace(statement, '''pgtrickle_job''', quote_literal(pgtrickle._job_channel(schema_name)));
