@@ -30,6 +30,7 @@ from trickle.tenants.tenant import Tenant
 log = logging.getLogger(__name__)
 
 _DOUBTFUL_AT_ONCE = 2
+_COMPARISONS_PER_TICK = 4  # at most: a busy supervisor turns much more often than that
 
 _Place = tuple[str, str]  # a schema of the home database, or a database beside it
 
@@ -48,12 +49,16 @@ class Dispatcher:
         self._watchlist = Watchlist(options.pace)
         self._tenants: Mapping[str, Tenant] = {}
         self._marks: Mapping[_Place, str] = {}
+        self._compared = float("-inf")
         self._sound = asyncio.Semaphore(options.probes_at_once)
         self._doubtful = asyncio.Semaphore(_DOUBTFUL_AT_ONCE)
         self._looks: dict[str, asyncio.Task[None]] = {}
 
-    def next_due(self) -> float | None:
-        return self._watchlist.next_due(self._looks)
+    def next_due(self) -> float:
+        """When there is something to look at next, or the statistics are."""
+        compare = self._compared + self._options.pace.tick_seconds
+        due = self._watchlist.next_due(self._looks)
+        return compare if due is None else min(compare, due)
 
     @property
     def unreachable(self) -> int:
@@ -99,6 +104,9 @@ class Dispatcher:
 
     async def _compare_writes(self, home: Home, now: float) -> None:
         """Where the statistics have changed since the last time, something was written."""
+        if now < self._compared + self._options.pace.tick_seconds / _COMPARISONS_PER_TICK:
+            return
+        self._compared = now
         places = {name: self._place(tenant) for name, tenant in self._tenants.items()}
         before = self._marks
         marks: dict[_Place, str] = {}

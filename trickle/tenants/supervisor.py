@@ -234,7 +234,9 @@ class TenantJobSupervisor:
         if failures:
             return backoff_seconds(failures, base=0.2, cap=5.0, draw=random.random())
         now = time.monotonic()
-        moments = (now + self._options.tick_seconds, self._stage.pool.next_moment(), self._dispatcher.next_due())
+        pool = self._stage.pool
+        look = None if pool.is_stopping else self._dispatcher.next_due()
+        moments = (now + self._options.tick_seconds, pool.next_moment(), look)
         return max(_LEAST_PAUSE_SECONDS, min(moment for moment in moments if moment is not None) - now)
 
     async def _rest(self, seconds: float) -> None:
