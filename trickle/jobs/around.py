@@ -8,6 +8,7 @@ It runs within the attempt: what it takes counts against the job's time, and wha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -23,3 +24,17 @@ def wrapped(around: Sequence[Around], context: JobContext, call: Proceed) -> Pro
     for one in reversed(around):
         call = partial(one, context, call)
     return call
+
+
+async def watched(proceed: Proceed, ended: Callable[[str], None]) -> Any:
+    """What it returns; `ended` is told how it ended: completed, failed, or cancelled."""
+    outcome = "failed"
+    try:
+        result = await proceed()
+        outcome = "completed"
+    except asyncio.CancelledError:
+        outcome = "cancelled"
+        raise
+    finally:
+        ended(outcome)
+    return result

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from trickle.jobs.around import Proceed
+from trickle.jobs.around import Proceed, watched
 from trickle.jobs.context import JobContext
 
 _BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0)
@@ -31,17 +30,12 @@ class JobMetrics:
         self._active = Gauge("pg_trickle_jobs_active", "Attempts under way.", ("queue",), registry=into)
 
     async def __call__(self, context: JobContext, proceed: Proceed) -> Any:
-        outcome = "failed"
         began = time.monotonic()
-        self._active.labels(context.queue).inc()
-        try:
-            result = await proceed()
-            outcome = "completed"
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
+
+        def ended(outcome: str) -> None:
             self._active.labels(context.queue).dec()
             self._seconds.labels(context.queue).observe(time.monotonic() - began)
             self._attempts.labels(context.queue, outcome).inc()
-        return result
+
+        self._active.labels(context.queue).inc()
+        return await watched(proceed, ended)

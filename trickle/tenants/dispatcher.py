@@ -30,7 +30,7 @@ from trickle.tenants.tenant import Tenant
 log = logging.getLogger(__name__)
 
 _DOUBTFUL_AT_ONCE = 2
-_COMPARISONS_PER_TICK = 4  # at most: a busy supervisor turns much more often than that
+_PER_TICK = 4  # comparisons of statistics, and turns for which the clock alone is the reason, at most
 
 _Place = tuple[str, str]  # a schema of the home database, or a database beside it
 
@@ -49,16 +49,17 @@ class Dispatcher:
         self._watchlist = Watchlist(options.pace)
         self._tenants: Mapping[str, Tenant] = {}
         self._marks: Mapping[_Place, str] = {}
-        self._compared = float("-inf")
+        self._turned = self._compared = float("-inf")
         self._sound = asyncio.Semaphore(options.probes_at_once)
         self._doubtful = asyncio.Semaphore(_DOUBTFUL_AT_ONCE)
         self._looks: dict[str, asyncio.Task[None]] = {}
 
     def next_due(self) -> float:
         """When there is something to look at next, or the statistics are."""
-        compare = self._compared + self._options.pace.tick_seconds
+        tick = self._options.tick_seconds
+        compare = self._compared + tick
         due = self._watchlist.next_due(self._looks)
-        return compare if due is None else min(compare, due)
+        return max(self._turned + tick / _PER_TICK, compare if due is None else min(compare, due))
 
     @property
     def unreachable(self) -> int:
@@ -81,7 +82,7 @@ class Dispatcher:
     async def turn(self, home: Home, cold: Mapping[str, Tenant], is_heard: bool) -> None:
         """These are cold: hold their bells, and look at those that are due. Raises psycopg.Error."""
         self._tenants = cold
-        now = time.monotonic()
+        now = self._turned = time.monotonic()
         self._watchlist.keep(cold, now)
         await home.arm({tenant.schema for tenant in cold.values() if self._is_at_home(tenant)} if is_heard else ())
         await self._compare_writes(home, now)
@@ -104,7 +105,7 @@ class Dispatcher:
 
     async def _compare_writes(self, home: Home, now: float) -> None:
         """Where the statistics have changed since the last time, something was written."""
-        if now < self._compared + self._options.pace.tick_seconds / _COMPARISONS_PER_TICK:
+        if now < self._compared + self._options.tick_seconds / _PER_TICK:
             return
         self._compared = now
         places = {name: self._place(tenant) for name, tenant in self._tenants.items()}

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trickle.errors import Ours, TrickleError
-from trickle.jobs.around import Proceed
+from trickle.jobs.around import Proceed, watched
 from trickle.jobs.context import GiveUp, JobContext
 from trickle.jobs.registry import REGISTRY, Registry
 from trickle.jobs.runner import JobRunner, RunnerOptions
@@ -179,16 +179,7 @@ class TenantProcess:
                 named=named,
             )
             raise GiveUp(f"payload_mismatch: {key} of the payload is {named!r}, and this is tenant {self._tenant.id!r}")
-        outcome = "failed"
-        try:
-            result = await proceed()
-            outcome = "completed"
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            self._ended[f"{outcome} {context.queue}"] += 1
-        return result
+        return await watched(proceed, lambda outcome: self._ended.update((f"{outcome} {context.queue}",)))
 
 
 def _here_of(plan: wire.Plan, registry: Registry) -> Here:
