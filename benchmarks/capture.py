@@ -8,7 +8,9 @@ Beside the captured table the writers of the throughput test find two more: one 
 all, and one with the shortest capture trigger that can be written by hand (two rows, no index, nothing checked). No
 trigger written in SQL can cost less than the first, and none that captures less than about the second. The writers
 commit once as PostgreSQL does by default, waiting for the disk, and once with synchronous_commit off, where nothing
-but the work itself is left to divide by.
+but the work itself is left to divide by. How long the disk is waited for differs between machines, and from one hour
+to the next, and the share that is left with capture with it; so the time of a commit by itself stands beside. A share
+is the median of pairs that were measured right after one another.
 
 Single rows are written twice: by statements that the server parses and plans each time, as an application behind a
 pooler sends them (the goal is about those), and by prepared ones, where the same cost stands beside a smaller one.
@@ -25,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import Connection, sql
 
 from benchmarks.measure import Samples, check_equal, in_turn, ratio, timed_ms
@@ -51,6 +54,9 @@ _THROUGHPUT_GOAL = 0.75
 _BY_HAND_GOAL = 0.85
 _BULK_SIZES = (1_000, 10_000)
 _BULKS = 4  # of each size in a round
+_SLICES = 3  # of writers' throughput in a round, a second each
+_COMMIT = "commit of one session"
+_COMMITS = 100  # in a round
 _WRITERS = 8
 _DURABLE, _ASYNCHRONOUS = f"{_WRITERS} writers", f"{_WRITERS} writers, asynchronous commit"
 _WRITINGS = {_DURABLE: "on", _ASYNCHRONOUS: "off"}
@@ -123,7 +129,6 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
         this = Run(conn, groups, list(range(1, rows + 1)), rows + 1, random.Random(7))
         # Deletes must leave enough rows to work on in a small run.
         sizes = [min(size, rows // 10) for size in _BULK_SIZES]
-        seconds = 3 if rows >= STATED_ROWS else 1
         for number in range(rounds):
             say(f"round {number + 1}: single rows, bulks, {_WRITERS} writers")
             for what, prepare in _SINGLES:
@@ -132,8 +137,10 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
                 for what, size in zip(_bulk_names(), sizes, strict=True):
                     _bulk(this, what, size, turn)
             for what, synchronous in _WRITINGS.items():
-                for table in in_turn(_WRITTEN, number):
-                    this.per_second.add((what, table), _throughput(database, table, this, seconds, synchronous))
+                for turn in range(number, number + _SLICES):
+                    for table in in_turn(_WRITTEN, turn):
+                        this.per_second.add((what, table), _throughput(database, table, this, synchronous))
+            _commits(database, this)
             _check_copies(this)
             _prune(database)
         say("comparing the stream table with its query")
@@ -152,6 +159,7 @@ def _load(database: Database, conn: Connection[Any], rows: int) -> int:
         made = sql.Identifier("bench", table)
         conn.execute(sql.SQL("CREATE TABLE {} (LIKE bench.sales INCLUDING ALL)").format(made))
         conn.execute(sql.SQL("INSERT INTO {} SELECT * FROM bench.sales").format(made))
+    conn.execute("CREATE TABLE bench.committed (number int)")
     conn.execute("CREATE TABLE bench.changed AS SELECT '1'::xid8 AS xid, 1 AS weight, * FROM bench.sales WHERE false")
     for table, body in _HAND_WRITTEN.items():
         trigger = sql.SQL(_TRIGGER).format(
@@ -189,14 +197,22 @@ def _statement_ms(conn: Connection[Any], statement: sql.Composed, parameters: di
         return timed_ms(lambda: conn.execute(statement, parameters, prepare=prepare))
 
 
-def _throughput(database: Database, table: str, this: Run, seconds: int, synchronous: str) -> float:
+def _commits(database: Database, this: Run) -> None:
+    """What it takes to commit a row of one column, when nobody else writes."""
+    with psycopg.connect(database.url) as conn:
+        for number in range(_COMMITS):
+            conn.execute("INSERT INTO bench.committed VALUES (%s)", (number,))
+            this.samples.add((_COMMIT, _PLAIN), timed_ms(conn.commit))
+
+
+def _throughput(database: Database, table: str, this: Run, synchronous: str) -> float:
     """Transactions per second of concurrent writers of single rows, told by pgbench."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "writer.sql")
         script.write_text(_WRITER.format(rows=this.next_key - 1, table=table), encoding="ascii")
         command = [
             *(str(embedded.tool("pgbench")), "--no-vacuum", "--protocol=prepared", f"--client={_WRITERS}"),
-            *("--jobs=2", f"--time={seconds}", f"--random-seed={this.next_key}", f"--file={script}"),
+            *("--jobs=2", "--time=1", f"--random-seed={this.next_key}", f"--file={script}"),
             database.url,
         ]
         environment = {"PGOPTIONS": f"-c synchronous_commit={synchronous}", "PATH": "/usr/bin:/bin"}
@@ -256,7 +272,7 @@ def _rows(this: Run) -> list[dict[str, Any]]:
         )
     for what, table in this.per_second.times:
         tps = this.per_second.median((what, table))
-        times = ratio(tps, this.per_second.median((what, _PLAIN)))
+        times = this.per_second.median_ratio((what, table), (what, _PLAIN))
         found.append(
             {
                 "what": what,
@@ -285,7 +301,7 @@ def _goals(this: Run, *, counts: bool) -> list[Goal]:
         (_ASYNCHRONOUS, _BY_HAND, "a trigger written by hand", _BY_HAND_GOAL),
     )
     for what, table, words, limit in shares:
-        share = ratio(this.per_second.median((what, _CAPTURED)), this.per_second.median((what, table)))
+        share = this.per_second.median_ratio((what, _CAPTURED), (what, table))
         name = f"{what}: throughput with capture, share of {words}"
         found.append(judge(name, share, "×", "at least", limit, counts=counts))
     return found
