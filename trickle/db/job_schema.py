@@ -13,6 +13,8 @@ from trickle.sql import load
 SCHEMA = "pgtrickle"
 CHANNEL = "pgtrickle_job"
 
+_PRIVATE = re.compile(r"(?<![.\w])_[a-z_]+(?=\()")
+
 
 def channel(schema: str) -> str:
     """Where the runners of a schema listen; as pgtrickle._job_channel has it."""
@@ -33,9 +35,6 @@ def private(function: str, schema: str) -> str:
 def query(name: str, schema: str) -> str:
     """A statement of `queries` for this schema: a function without a schema that begins with `_` is one of its own."""
     return _PRIVATE.sub(lambda found: private(found[0], schema), load(f"queries/{name}"))
-
-
-_PRIVATE = re.compile(r"(?<![.\w])_[a-z_]+(?=\()")
 
 
 def _digest(schema: str) -> str:
