@@ -12,8 +12,13 @@ but the work itself is left to divide by. How long the disk is waited for differ
 to the next, and the share that is left with capture with it; so the time of a commit by itself stands beside. A share
 is the median of pairs that were measured right after one another.
 
-Single rows are written twice: by statements that the server parses and plans each time, as an application behind a
-pooler sends them (the goal is about those), and by prepared ones, where the same cost stands beside a smaller one.
+Single rows are written twice, by one session as by the writers: by statements that the server parses and plans each
+time, as an application behind a pooler sends them (the goals about plain tables are about those), and by prepared ones,
+where the same cost stands beside a smaller one.
+
+Between rounds the changes are consumed, removed and vacuumed, as the worker and autovacuum do it (which is switched off
+here, so that it falls on nobody's times): the tables and the buffer write into space that was freed before, like
+everything that has run for a while.
 """
 
 from __future__ import annotations
@@ -58,8 +63,7 @@ _SLICES = 3  # of writers' throughput in a round, a second each
 _COMMIT = "commit of one session"
 _COMMITS = 100  # in a round
 _WRITERS = 8
-_DURABLE, _ASYNCHRONOUS = f"{_WRITERS} writers", f"{_WRITERS} writers, asynchronous commit"
-_WRITINGS = {_DURABLE: "on", _ASYNCHRONOUS: "off"}
+_DURABLE, _ASYNCHRONOUS = f"{_WRITERS} writers", f"{_WRITERS} prepared writers, asynchronous commit"
 _SINGLES = (("single", False), ("prepared single", True))
 
 _KEPT = "SELECT id, region, customer_id, amount, quantity FROM bench.captured"
@@ -90,6 +94,22 @@ SET search_path = pg_catalog, pg_temp AS $$ BEGIN {body} RETURN NULL; END $$;
 CREATE TRIGGER capture AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION {function}();
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the writers send their statements, and whether their commits wait for the disk."""
+
+    what: str
+    protocol: str  # of pgbench
+    synchronous_commit: str
+
+
+_WRITINGS = (
+    Writing(_DURABLE, "simple", "on"),
+    Writing(f"{_WRITERS} prepared writers", "prepared", "on"),
+    Writing(_ASYNCHRONOUS, "prepared", "off"),
+)
 
 Key = tuple[str, str]
 Say = Callable[[str], None]
@@ -136,13 +156,15 @@ def run(database: Database, rows: int, rounds: int, say: Say) -> Report:
             for turn in range(number, number + _BULKS):
                 for what, size in zip(_bulk_names(), sizes, strict=True):
                     _bulk(this, what, size, turn)
-            for what, synchronous in _WRITINGS.items():
+            for writing in _WRITINGS:
                 for turn in range(number, number + _SLICES):
                     for table in in_turn(_WRITTEN, turn):
-                        this.per_second.add((what, table), _throughput(database, table, this, synchronous))
+                        this.per_second.add((writing.what, table), _throughput(database, table, this, writing))
             _commits(database, this)
             _check_copies(this)
             _prune(database)
+            conn.execute("DELETE FROM bench.changed")
+            conn.execute("VACUUM")
         say("comparing the stream table with its query")
         _check_kept(database, conn)
     return Report(
@@ -205,17 +227,17 @@ def _commits(database: Database, this: Run) -> None:
             this.samples.add((_COMMIT, _PLAIN), timed_ms(conn.commit))
 
 
-def _throughput(database: Database, table: str, this: Run, synchronous: str) -> float:
+def _throughput(database: Database, table: str, this: Run, writing: Writing) -> float:
     """Transactions per second of concurrent writers of single rows, told by pgbench."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "writer.sql")
         script.write_text(_WRITER.format(rows=this.next_key - 1, table=table), encoding="ascii")
         command = [
-            *(str(embedded.tool("pgbench")), "--no-vacuum", "--protocol=prepared", f"--client={_WRITERS}"),
+            *(str(embedded.tool("pgbench")), "--no-vacuum", f"--protocol={writing.protocol}", f"--client={_WRITERS}"),
             *("--jobs=2", "--time=1", f"--random-seed={this.next_key}", f"--file={script}"),
             database.url,
         ]
-        environment = {"PGOPTIONS": f"-c synchronous_commit={synchronous}", "PATH": "/usr/bin:/bin"}
+        environment = {"PGOPTIONS": f"-c synchronous_commit={writing.synchronous_commit}", "PATH": "/usr/bin:/bin"}
         told = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found = re.search(r"tps = ([0-9.]+)", told.stdout)
     if told.returncode != 0 or found is None:

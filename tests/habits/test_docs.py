@@ -20,6 +20,11 @@ def test_every_file_it_points_to_exists(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_opens_with_its_title(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").startswith("# ")
+
+
 def test_what_is_shown_of_storage_works(db: Database) -> None:
     text = (ROOT / "docs" / "storage.md").read_text(encoding="utf-8")
     with db.connect() as owner, trickle.connect(db.url) as client:
