@@ -19,24 +19,33 @@ from support.waiting import until
 import trickle
 from chaos.load import QUERIES, SETUP
 
-_PROGRAM = """
+_PROGRAMS = {
+    "worker": """
 import json, sys
 from trickle.supervisor import WorkerOptions, run_worker
 sys.exit(run_worker(WorkerOptions(**json.loads(sys.argv[1]))))
-"""
+""",
+    "relay": """
+import json, sys
+from trickle.supervisor.options import RelayOptions
+from trickle.supervisor.relay_loop import run_relay
+sys.exit(run_relay(RelayOptions(**json.loads(sys.argv[1]))))
+""",
+}
+_OPTIONS: dict[str, dict[str, Any]] = {"worker": {"children": 2, "tick_seconds": 0.1}, "relay": {"children": 1}}
 Start = Callable[..., "Instance"]
 
 
 @dataclass
 class Instance:
-    """A running instance, its log, and every subprocess it was ever seen with."""
+    """A running worker or relay, its log, and every subprocess it was ever seen with."""
 
     process: subprocess.Popen[bytes]
     log: Path
     seen: set[psutil.Process] = field(default_factory=set)
 
     def children(self) -> list[psutil.Process]:
-        """The refresh subprocesses that run now."""
+        """The subprocesses that run now."""
         try:
             found = psutil.Process(self.process.pid).children()
             alive = [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
@@ -46,7 +55,7 @@ class Instance:
         return alive
 
     def wait_for_children(self) -> list[psutil.Process]:
-        return until(self.children, seconds=30, what="the instance has refresh subprocesses")
+        return until(self.children, seconds=30, what="the instance has subprocesses")
 
     def log_size(self) -> int:
         return self.log.stat().st_size
@@ -81,18 +90,11 @@ def start_on(tmp_path: Path) -> Iterator[Start]:
     """Starts an instance on a URL; all are gone with the test, and so are their subprocesses."""
     started: list[Instance] = []
 
-    def start(url: str, **options: Any) -> Instance:
+    def start(url: str, runs: str = "worker", **options: Any) -> Instance:
         log = tmp_path / f"instance-{len(started)}.log"
-        given = {
-            "url": url,
-            "children": 2,
-            "tick_seconds": 0.1,
-            "log_format": "json",
-            "discovery_seconds": 2,
-            **options,
-        }
+        given = {"url": url, "log_format": "json", "discovery_seconds": 2, **_OPTIONS[runs], **options}
         with log.open("wb") as sink:
-            command = [sys.executable, "-c", _PROGRAM, json.dumps(given)]
+            command = [sys.executable, "-c", _PROGRAMS[runs], json.dumps(given)]
             process = subprocess.Popen(command, stderr=sink, stdin=subprocess.DEVNULL)
         started.append(Instance(process, log))
         return started[-1]

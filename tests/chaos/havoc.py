@@ -4,7 +4,7 @@
                     its lock session is ended · any of its sessions is ended
     for all         the server restarts, properly or by a crash · the server becomes a standby and is promoted
 
-At least three of five instances are always well, so that somebody can take over.
+At most two of a kind are unwell at any time, so that somebody can take over.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import psycopg
 from support.partition import Partition
 from support.waiting import until
 
+from chaos.claimed import Kind
 from chaos.conftest import Instance, Start
 from trickle import embedded
 
@@ -46,6 +47,7 @@ class Member:
     """One instance and its way to the server."""
 
     name: str
+    kind: Kind
     instance: Instance
     network: Partition
     impaired_until: float | None = None
@@ -64,12 +66,12 @@ class Havoc:
     done: list[str] = field(default_factory=list)
     _number: int = 0
 
-    def start_member(self) -> None:
+    def start_member(self, kind: Kind) -> None:
         self._number += 1
-        name = f"chaos-{self._number}"
+        name = f"{kind.runs}-{self._number}"
         network = self.stack.enter_context(Partition(self.server.url()))
-        instance = self.start(network.url, instance_id=name, children=1, discovery_seconds=30, tick_seconds=0.5)
-        self.members.append(Member(name, instance, network))
+        options = {"instance_id": name, "children": 1, "discovery_seconds": 30, **kind.options}
+        self.members.append(Member(name, kind, self.start(network.url, kind.runs, **options), network))
 
     def run(self, seconds: float) -> None:
         """Failures for this long, with one promotion in the middle; then everything is mended."""
@@ -91,13 +93,11 @@ class Havoc:
         self._mend_what_is_due(float("inf"))
         self._assert_alive()
 
-    def _well(self) -> list[Member]:
-        return [member for member in self.members if member.mend is None]
-
     def _impair(self, what: str, harm: Callable[[Member], None], mend: Callable[[Member], None]) -> None:
-        if len(self.members) - len(self._well()) >= _MOST_IMPAIRED:
+        member = self.draw.choice(self.members)
+        unwell = [other for other in self.members if other.kind is member.kind and other.mend is not None]
+        if member in unwell or len(unwell) >= _MOST_IMPAIRED:
             return
-        member = self.draw.choice(self._well())
         harm(member)
         member.impaired_until = time.monotonic() + self.draw.uniform(0.5, 8)
         member.mend = lambda: mend(member)
@@ -116,7 +116,7 @@ class Havoc:
         member.instance.kill()
         self.members.remove(member)
         self.done.append(f"kill {member.name}")
-        self.start_member()
+        self.start_member(member.kind)
 
     def _freeze(self) -> None:
         self._impair("freeze", _freeze, _thaw)

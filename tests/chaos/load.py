@@ -108,8 +108,12 @@ def assert_settled(connection: psycopg.Connection[Any]) -> None:
     for name in QUERIES:
         row = connection.execute("SELECT equal FROM pgtrickle.verify(%s)", (name,)).fetchone()
         assert row == (True,), name
+    left = (
+        "SELECT FROM pgtrickle.pending() JOIN pgtrickle.pgt_stream_tables USING (pgt_id)"
+        " WHERE has_changes AND pgt_name = ANY (%s)"
+    )
     until(
-        lambda: not connection.execute("SELECT 1 FROM pgtrickle.pending() WHERE has_changes").fetchall(),
+        lambda: not connection.execute(left, (list(QUERIES),)).fetchall(),
         seconds=20,
         what="nothing pending",
     )

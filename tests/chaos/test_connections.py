@@ -8,6 +8,7 @@ Oracle: PostgreSQL; when all is quiet every stream table must become equal to it
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,49 @@ def test_backends_are_terminated(shop: Database, start: Start, watcher: psycopg.
             assert instance.process.poll() is None, instance.log.read_text()[-2000:]
     assert_settled(watcher)
     assert instance.drain() == 0
+
+
+@pytest.mark.parametrize(
+    ("runs", "reads"), [("worker", "pgtrickle.pgt_stream_tables"), ("relay", "pgtrickle.pgt_relay_pipelines")]
+)
+def test_the_lock_session_ends_in_the_middle_of_a_statement(
+    shop: Database, start: Start, runs: str, reads: str
+) -> None:
+    """Then a heartbeat meets the end, which says nothing: the statement goes on, and is not lost with it."""
+    instance = start(runs=runs, heartbeat_seconds=0.05)
+    joined = "SELECT backend_pid FROM pgtrickle.instances WHERE is_live"
+    with shop.connect() as watcher, shop.connect() as blocker:
+        [(locks,)] = until(lambda: watcher.execute(joined).fetchall(), seconds=60, what="it has joined")
+        with blocker.transaction():
+            blocker.execute(f"LOCK TABLE {reads}".encode())
+            waits = "SELECT FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND wait_event = 'relation'"
+            until(lambda: watcher.execute(waits).fetchall(), seconds=30, what="a statement waits")
+            watcher.execute("SELECT pg_terminate_backend(%s)", (locks,))
+            until(lambda: locks not in _backends(watcher), seconds=15, what="the session has ended")
+            time.sleep(0.5)  # for heartbeats, of which no trace is to be seen
+        found = until(lambda: watcher.execute(joined).fetchall(), seconds=15, what="it has joined again")
+        assert found != [(locks,)]
+    assert instance.process.poll() is None, instance.log.read_text()[-2000:]
+    assert instance.drain() == 0
+
+
+@pytest.mark.parametrize("runs", ["worker", "relay"])
+def test_news_do_not_put_off_the_next_tick(shop: Database, start: Start, runs: str) -> None:
+    start(runs=runs)
+    looks = (
+        "SELECT query_start FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'pg_trickle_scheduler' AND query_start > clock_timestamp() - interval '2 seconds'"
+    )
+    with shop.connect() as watcher:
+        joined = "SELECT FROM pgtrickle.instances WHERE is_live"
+        until(lambda: watcher.execute(joined).fetchall(), seconds=60, what="it has joined")
+        for _ in range(40):
+            watcher.execute("NOTIFY pgtrickle_wake, 'members'")
+            time.sleep(0.03)
+        time.sleep(3)
+        for _ in range(3):
+            assert watcher.execute(looks).fetchall(), "it looks every second"
+            time.sleep(1)
 
 
 def _backends(watcher: psycopg.Connection[Any]) -> set[int]:

@@ -109,6 +109,7 @@ class Wheel:
             group=self._options.group_id,
         )
         while self._finish is None:
+            self._notice_lost_locks()
             ready = wait(self._waits_on(), self._pause())
             for name in self._inbox.take():
                 self._reload() if name == RELOAD else self._stop(name)
@@ -238,8 +239,13 @@ class Wheel:
             self._link.drop_control()
             pause = self._link.failed(self._clock.monotonic())
             self._next_tick = self._clock.monotonic() + pause
+        self._notice_lost_locks()
+
+    def _notice_lost_locks(self) -> None:
+        """Look again at once; a heartbeat in the middle of another statement may have met the end and told nobody."""
         if self._link.locks is not None and self._link.locks.is_closed:
             self._instance.lose_locks("the session has ended")
+            self._next_tick = min(self._next_tick, self._clock.monotonic())
 
     def _publish(self, said: str) -> None:
         instance, crew = self._instance, self._crew

@@ -94,6 +94,7 @@ class RelayWheel:
         """Until drained; whether what was on its way had to be cut off."""
         event(log, logging.INFO, "relay started", instance=self._link.instance_id, group=self._options.group_id)
         while self._drain_until is None or self._carriers.alive:
+            self._notice_lost_locks()
             ready = wait(self._waits_on(), self._pause())
             for name in self._inbox.take():
                 self._reload() if name == RELOAD else self._stop(name)
@@ -132,7 +133,8 @@ class RelayWheel:
     def _look(self, now: float) -> None:
         """A whole turn, at the tick or because of news."""
         self._rung_at = None
-        self._next_tick = max(self._next_tick + (self._options.tick_seconds or TICK_SECONDS), now)
+        if now >= self._next_tick:  # a look because of news leaves the ticks where they are
+            self._next_tick = max(self._next_tick + (self._options.tick_seconds or TICK_SECONDS), now)
         said = self._guarded(self._instance.turn)
         if said is not None:
             event(log, logging.DEBUG, said)
@@ -188,8 +190,13 @@ class RelayWheel:
         if is_lost(self._link.control):
             self._link.drop_control()
             self._next_tick = self._clock.monotonic() + self._link.failed(self._clock.monotonic())
+        self._notice_lost_locks()
+
+    def _notice_lost_locks(self) -> None:
+        """Look again at once; a heartbeat in the middle of another statement may have met the end and told nobody."""
         if self._link.locks is not None and self._link.locks.is_closed:
             self._instance.lose_locks("the session has ended")
+            self._next_tick = min(self._next_tick, self._clock.monotonic())
 
     def _publish(self, said: str) -> None:
         instance = self._instance
