@@ -137,6 +137,25 @@ def test_a_result_that_is_not_json_fails_the_job_and_nothing_else(
     assert state_of(conn, bad) == "failed" and output_of(conn, good) == "\\u0000 is text"
 
 
+def test_results_are_kept_as_they_are_beside_failures(db: Database, conn: Conn, registry: Registry) -> None:
+    """Jobs that end together are acknowledged together, in one array."""
+    results = ['"', "\\", '\\"', "{a,b}", "NULL", "%s", "é\n\t", "", None, ["\\\\", {'"': '"'}], 1.5, "$1"]
+
+    @registry.job("q")
+    async def handle(number: int) -> Any:
+        if number < 0:
+            raise ValueError(f'{{"no", \\"{number}}}')
+        return results[number]
+
+    numbers = [*range(len(results)), -1, -2]
+    jobs = [trickle.enqueue(conn, "q", number, retry_limit=0) for number in numbers]
+    with running(db.url, registry):
+        await_that(lambda: states(conn) == {"completed": len(results), "failed": 2})
+    told = [output_of(conn, job) for job in jobs]
+    assert told[:-2] == results
+    assert [each["error"] for each in told[-2:]] == ['{"no", \\"-1}', '{"no", \\"-2}']
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), StopIteration(), asyncio.CancelledError(), TimeoutError("its own")])
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_whatever_a_handler_raises_the_runner_goes_on(

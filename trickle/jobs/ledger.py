@@ -88,24 +88,24 @@ class Ledger:
         return frozenset((row[0], row[1]) for row in await self._rows("jobs_of_worker", {"worker": self._worker}))
 
     async def turn(self, outcomes: Sequence[Outcome], queues: Sequence[str], most: int) -> list[Lease]:
-        """Acknowledge, and lease up to `most` of what is ready then: one transaction and one round trip."""
+        """Acknowledge, then lease up to `most` of what is ready: one round trip, and but for failures one statement."""
         completed = sorted((o for o in outcomes if not o.has_failed), key=lambda o: o.lease.id)
         failures = sorted((o for o in outcomes if o.has_failed), key=lambda o: o.lease.id)
-        answers, leased = [], None
-        async with self._conn.pipeline():
-            if completed:
-                answers.append(await self._conn.execute(self._query("jobs_complete"), _columns(completed)))
-            if failures:
-                finals = {"finals": [outcome.is_final for outcome in failures]}
-                answers.append(await self._conn.execute(self._query("jobs_fail"), _columns(failures) | finals))
-            if most > 0:
-                parameters = {"queues": list(queues), "worker": self._worker, "most": most}
-                leased = await self._conn.execute(self._query("jobs_lease"), parameters)
-        lost = len(outcomes) - sum([len(row[0]) for answer in answers for row in await answer.fetchall()])
+        turn = _columns(completed) | {"queues": list(queues), "worker": self._worker, "most": most}
+        if failures:
+            finals = {"finals": [outcome.is_final for outcome in failures]}
+            async with self._conn.pipeline():
+                failed = await self._conn.execute(self._query("jobs_fail"), _columns(failures) | finals)
+                taken = await self._conn.execute(self._query("jobs_turn"), turn)
+            kept = len((await failed.fetchall())[0][0])
+            rows = await taken.fetchall()
+        else:
+            kept, rows = 0, await self._rows("jobs_turn", turn)
+        lost = len(outcomes) - kept - rows[0][0]
         if lost > 0:
             event(log, logging.WARNING, "jobs were done that had been given to somebody else", jobs=lost)
-        rows = [] if leased is None else await leased.fetchall()
-        return sorted((Lease(*row) for row in rows), key=lambda lease: (-lease.priority, lease.id))
+        leases = [Lease(*lease) for _, *lease in rows if lease[0] is not None]
+        return sorted(leases, key=lambda lease: (-lease.priority, lease.id))
 
     async def release(self, leases: Iterable[tuple[int, int]]) -> None:
         """Hand back what has not been done."""
@@ -170,7 +170,13 @@ class Ledger:
 
 def _columns(outcomes: Sequence[Outcome]) -> dict[str, object]:
     return {
-        "ids": [outcome.lease.id for outcome in outcomes],
-        "epochs": [outcome.lease.epoch for outcome in outcomes],
-        "outputs": [outcome.output for outcome in outcomes],
+        "ids": _array(str(outcome.lease.id) for outcome in outcomes),
+        "epochs": _array(str(outcome.lease.epoch) for outcome in outcomes),
+        "outputs": _array(outcome.output for outcome in outcomes),
     }
+
+
+def _array(values: Iterable[str]) -> str:
+    """As PostgreSQL writes an array, in a fraction of the time that the driver takes for a long one."""
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return "{" + ",".join(quoted) + "}"

@@ -8,6 +8,9 @@ DECLARE
     keyed boolean;
     ours  bigint[];
 BEGIN
+    IF cardinality(ids) = 0 THEN
+        RETURN ids;
+    END IF;
     keyed := EXISTS (SELECT FROM pgtrickle.job j WHERE j.id = ANY (ids) AND j.ordering_key IS NOT NULL)
              AND pgtrickle._lock_job_keys(ids);
     WITH ended AS (

@@ -13,6 +13,9 @@ DECLARE
     special  boolean;
     in_round int;
 BEGIN
+    IF most <= 0 THEN
+        RETURN;
+    END IF;
     FOREACH queue IN ARRAY queues LOOP
         -- One round is enough but for a queue that begins with jobs that must wait for others of their key.
         FOR in_round IN 1..20 LOOP
