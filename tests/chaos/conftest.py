@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,11 @@ def start_on(tmp_path: Path) -> Iterator[Start]:
     """Starts an instance on a URL; all are gone with the test, and so are their subprocesses."""
     started: list[Instance] = []
 
-    def start(url: str, runs: str = "worker", **options: Any) -> Instance:
+    def start(url: str, runs: str = "worker", prefix: Sequence[str] = (), **options: Any) -> Instance:
         log = tmp_path / f"instance-{len(started)}.log"
         given = {"url": url, "log_format": "json", "discovery_seconds": 2, **_OPTIONS[runs], **options}
         with log.open("wb") as sink:
-            command = [sys.executable, "-c", _PROGRAMS[runs], json.dumps(given)]
+            command = [*prefix, sys.executable, "-c", _PROGRAMS[runs], json.dumps(given)]
             process = subprocess.Popen(command, stderr=sink, stdin=subprocess.DEVNULL)
         started.append(Instance(process, log))
         return started[-1]

@@ -9,7 +9,9 @@ At most two of a kind are unwell at any time, so that somebody can take over.
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from support.network import Namespace
 from support.partition import Partition
 from support.waiting import until
 
@@ -49,7 +52,7 @@ class Member:
     name: str
     kind: Kind
     instance: Instance
-    network: Partition
+    network: Namespace | Partition
     impaired_until: float | None = None
     mend: Callable[[], None] | None = None
 
@@ -66,12 +69,14 @@ class Havoc:
     done: list[str] = field(default_factory=list)
     _number: int = 0
 
-    def start_member(self, kind: Kind) -> None:
+    def start_member(self, kind: Kind, network: Namespace | Partition | None = None) -> None:
         self._number += 1
         name = f"{kind.runs}-{self._number}"
-        network = self.stack.enter_context(Partition(self.server.url()))
+        reached = network or self.stack.enter_context(_network(self.server))
         options = {"instance_id": name, "children": 1, "discovery_seconds": 30, **kind.options}
-        self.members.append(Member(name, kind, self.start(network.url, kind.runs, **options), network))
+        prefix = reached.prefix if isinstance(reached, Namespace) else []
+        instance = self.start(reached.url, kind.runs, prefix, **options)
+        self.members.append(Member(name, kind, instance, reached))
 
     def run(self, seconds: float) -> None:
         """Failures for this long, with one promotion in the middle; then everything is mended."""
@@ -116,7 +121,7 @@ class Havoc:
         member.instance.kill()
         self.members.remove(member)
         self.done.append(f"kill {member.name}")
-        self.start_member(member.kind)
+        self.start_member(member.kind, member.network)
 
     def _freeze(self) -> None:
         self._impair("freeze", _freeze, _thaw)
@@ -171,6 +176,13 @@ class Havoc:
                 seconds=60,
                 what="all that live are members, and nobody else",
             )
+
+
+def _network(server: embedded.Server) -> Namespace | Partition:
+    """A host of its own, as far as the kernel can make one; else a socket of its own."""
+    if os.geteuid() == 0 and shutil.which("ip") is not None:
+        return Namespace(server.tcp_url())
+    return Partition(server.url())
 
 
 def _freeze(member: Member) -> None:
