@@ -4,7 +4,7 @@ Three instances with every setting at its default share some stream tables. Agai
 loses its lock session, is frozen with its subprocesses (SIGSTOP), or the server is restarted under all of them. From
 outside, every millisecond or so, pg_locks tells when all claims are held again, none by the victim's old session, and
 the history tells when the first of the stream tables that were concerned has been refreshed after that. A source is
-written all the while.
+written just before, and again when all claims are held.
 
 The time of a server restart begins when the server takes connections again. After each event the fleet is brought
 back to three instances that have their shares, and the next one comes after a random pause, so that it meets every
@@ -138,6 +138,7 @@ def _once(database: Database, group: Fleet, failure: Failure, times: Times) -> N
     with connect(database.url) as conn:
         held = Claims(conn).await_all(without=sessions[victim])
         times.held.append((held - struck) * 1000)
+        _write(conn)  # the victim may have been quick enough to refresh what was written before
         # Nothing that the victim did before it was struck counts.
         parameters = {"since": server_now + timedelta(seconds=struck - asked), "theirs": theirs}
         done = await_that(
