@@ -4,7 +4,7 @@ Three instances with every setting at its default share some stream tables. Agai
 loses its lock session, is frozen with its subprocesses (SIGSTOP), or the server is restarted under all of them. From
 outside, every millisecond or so, pg_locks tells when all claims are held again, none by the victim's old session, and
 the history tells when the first of the stream tables that were concerned has been refreshed after that. A source is
-written just before, and again when all claims are held.
+written just before, and again if the victim has left nothing to refresh.
 
 The time of a server restart begins when the server takes connections again. After each event the fleet is brought
 back to three instances that have their shares, and the next one comes after a random pause, so that it meets every
@@ -42,6 +42,7 @@ _SINCE = """
 SELECT EXISTS (SELECT FROM pgtrickle.pgt_refresh_history AS h
                WHERE h.status = 'COMPLETED' AND h.start_time >= %(since)s AND h.pgt_id = ANY (%(theirs)s))
 """
+_LEFT = "SELECT EXISTS (SELECT FROM pgtrickle.pending(%(theirs)s::bigint[]) WHERE has_changes)"
 KILLED, TERMINATED, FROZEN, RESTARTED = "kill -9", "lock session terminated", "SIGSTOP", "server restart"
 # Milliseconds. The first refresh is counted from the moment when all claims are held.
 _HELD_GOALS = {KILLED: 250.0, TERMINATED: 250.0, FROZEN: 5000.0}
@@ -138,17 +139,23 @@ def _once(database: Database, group: Fleet, failure: Failure, times: Times) -> N
     with connect(database.url) as conn:
         held = Claims(conn).await_all(without=sessions[victim])
         times.held.append((held - struck) * 1000)
-        _write(conn)  # the victim may have been quick enough to refresh what was written before
         # Nothing that the victim did before it was struck counts.
         parameters = {"since": server_now + timedelta(seconds=struck - asked), "theirs": theirs}
+        if not _is_true(conn, _SINCE, parameters) and not _is_true(conn, _LEFT, parameters):
+            _write(conn)  # the victim was quick enough to refresh what was written before
         done = await_that(
-            lambda: bool((conn.execute(_SINCE, parameters).fetchone() or (False,))[0]),
+            lambda: _is_true(conn, _SINCE, parameters),
             "nothing was refreshed",
             pause=0.005,
         )
         times.refreshed.append((done - held) * 1000)
         _write(conn)
     failure.heal(group, victim)
+
+
+def _is_true(conn: Connection[Any], query: str, parameters: dict[str, object]) -> bool:
+    row = conn.execute(query.encode(), parameters).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _now(conn: Connection[Any]) -> datetime:
