@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from support.frozen import freeze
 from support.waiting import until
 
 from trickle import embedded
@@ -106,7 +107,7 @@ def test_a_killed_server_is_started_again(data_dir: Path, small: Settings) -> No
 def test_a_process_that_got_the_old_process_id_is_left_alone(data_dir: Path, small: Settings) -> None:
     server = embedded.start(data_dir, settings=small)
     pid_file = server.data_dir / "cluster" / "pgdata" / "postmaster.pid"
-    os.kill(server.pid, signal.SIGSTOP)
+    freeze(server.pid)
     left_behind = pid_file.read_text(encoding="utf-8").splitlines()
     os.kill(server.pid, signal.SIGCONT)
     embedded.stop(server)

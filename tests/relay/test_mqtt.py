@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.frozen import freeze
 from support.mqtt import PASSWORD, USER, Mosquitto
 from support.outgoing import outgoing
 
@@ -203,7 +204,7 @@ def test_a_peer_that_takes_the_call_and_says_nothing() -> None:
 def test_a_broker_that_freezes_is_not_waited_for_for_ever(mosquitto: Mosquitto) -> None:
     async def run() -> None:
         async with sink(mosquitto.url, timeout_seconds=0.3) as here:
-            os.kill(mosquitto.pid, signal.SIGSTOP)
+            freeze(mosquitto.pid)
             try:
                 with pytest.raises(ConnectorError) as caught:
                     await here.send([outgoing(1)])
@@ -249,6 +250,9 @@ def test_a_broker_that_is_killed_loses_nothing_that_counts(mosquitto: Mosquitto)
         return list(dict.fromkeys(seen))
 
     async def run() -> None:
+        mosquitto.keep_sessions()
+        await asyncio.to_thread(mosquitto.stop)
+        await asyncio.to_thread(mosquitto.start)
         async with source(mosquitto.url):
             pass  # the session is there before anything is published
         gathering = asyncio.create_task(gather(400))
@@ -265,7 +269,7 @@ def test_a_broker_that_is_killed_loses_nothing_that_counts(mosquitto: Mosquitto)
 def test_a_killed_broker_is_an_error_of_all_that_is_under_way(mosquitto: Mosquitto) -> None:
     async def run() -> None:
         async with sink(mosquitto.url) as here, source(mosquitto.url) as there:
-            os.kill(mosquitto.pid, signal.SIGSTOP)
+            freeze(mosquitto.pid)
             calls = [asyncio.create_task(here.send([outgoing(n)])) for n in range(3)]
             waiting = asyncio.create_task(there.receive(1, 30))
             await asyncio.sleep(0.05)

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.databases import Database
+from support.frozen import freeze
 from support.outgoing import PUBLISHED, outgoing
 from support.pooler import Pooler
 
@@ -248,7 +249,7 @@ def test_a_server_that_is_frozen_is_not_waited_for_for_ever(inbox: Database) -> 
         async with sink(inbox.url, inbox="orders", timeout_seconds=0.3) as made:
             query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_trickle_relay'"
             ((pid,),) = rows(inbox, query)
-            os.kill(pid, signal.SIGSTOP)
+            freeze(pid)
             try:
                 started = time.monotonic()
                 with pytest.raises(ConnectorError) as caught:

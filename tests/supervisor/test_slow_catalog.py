@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 from support.databases import Database
+from support.frozen import freeze
 from support.waiting import until
 
 Start = Callable[..., Any]
@@ -66,7 +67,7 @@ def one_session_hangs(db: Database, conn: psycopg.Connection[Any]) -> Iterator[N
     query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pg_trickle_scheduler' AND datname = %s LIMIT 1"
     row = conn.execute(query, (db.name,)).fetchone()
     assert row is not None
-    os.kill(row[0], signal.SIGSTOP)
+    freeze(row[0])
     try:
         yield
     finally:

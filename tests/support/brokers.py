@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import pytest
 
+from support.frozen import freeze
 from support.waiting import until
 
 
@@ -70,7 +71,7 @@ class Broker:
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and says nothing."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         """SIGCONT: it reads what was sent to it meanwhile."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pytest
 
 from support.brokers import missing
+from support.frozen import freeze
 
 _SERVE = """
 import sys
@@ -35,7 +36,7 @@ class Cluster:
 
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and says nothing."""
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def resume(self) -> None:
         """SIGCONT: it reads what was sent to it meanwhile."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from support.brokers import free_port, missing
+from support.frozen import freeze_group
 from support.waiting import until
 
 # The node, its port mapper and this shell are one process group, which ends when any of them wants it to: the node by
@@ -67,7 +68,7 @@ class Rabbitmq:
     def pause(self) -> None:
         """SIGSTOP: its processes keep their connections and say nothing."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGSTOP)
+        freeze_group(self._process.pid)
 
     def resume(self) -> None:
         """SIGCONT: they read what was sent to them meanwhile."""
