@@ -21,7 +21,15 @@ from trickle.tenants.pool import step
 
 TENANTS = [f"t{number}" for number in range(8)]
 LIMITS = Limits(
-    most=3, idle_seconds=10, least_seconds=2, turn_seconds=5, promote_seconds=7, drain_seconds=4, backoff_cap_seconds=8
+    most=3,
+    at_once=2,
+    idle_seconds=10,
+    least_seconds=2,
+    turn_seconds=5,
+    slow_seconds=1,
+    promote_seconds=7,
+    drain_seconds=4,
+    backoff_cap_seconds=8,
 )
 
 
@@ -33,6 +41,7 @@ class HotPool(RuleBasedStateMachine):
         self.now = 0.0
         self.pool = Pool(replace(LIMITS, most=most))
         self.processes: dict[str, str] = {}  # tenant: starting, running, asked
+        self.begun: dict[str, float] = {}
         self.demoted: list[tuple[str, Why]] = []
 
     def feed(self, happened: p.Event) -> None:
@@ -43,6 +52,7 @@ class HotPool(RuleBasedStateMachine):
                 case p.Promote(tenant, _):
                     assert tenant not in self.processes, "hot twice"
                     self.processes[tenant] = "starting"
+                    self.begun[tenant] = self.now
                 case p.Demote(tenant, why):
                     assert tenant in self.processes
                     self.demoted.append((tenant, why))
@@ -99,6 +109,15 @@ class HotPool(RuleBasedStateMachine):
         assert self.pool.places.keys() == self.processes.keys()
         assert len(self.pool.places) <= self.pool.limits.most
         assert not self.pool.hot & self.pool.waiting.keys()
+        assert len(self.starting()) <= LIMITS.at_once
+
+    def starting(self) -> list[str]:
+        """Those that become hot, and have not been at it for long."""
+        return [
+            tenant
+            for tenant in self.some(["starting"])
+            if self.now - self.begun[tenant] < self.pool.limits.slow_seconds
+        ]
 
     @invariant()
     def nobody_waits_beside_a_free_place(self) -> None:
@@ -110,7 +129,7 @@ class HotPool(RuleBasedStateMachine):
             if tenant not in self.pool.places
             and (tenant not in self.pool.resting or self.pool.resting[tenant].until <= self.now)
         ]
-        assert not rested or len(self.pool.places) == self.pool.limits.most
+        assert not rested or len(self.pool.places) == self.pool.limits.most or len(self.starting()) == LIMITS.at_once
 
     def teardown(self) -> None:
         """Whoever waits gets its turn as long as processes do what they are asked; and a stop ends everything."""
@@ -198,6 +217,17 @@ def test_by_hand_goes_first_and_does_not_rest() -> None:
     assert script.at(0, p.Wanted("a", Why.MANUAL)) == []
     script.at(0, p.Promoted("b"))
     assert script.at(9, p.Ended("b", 0))[0] == p.Promote("a", Why.MANUAL)
+
+
+def test_a_few_become_hot_at_once_and_a_slow_one_holds_up_nobody() -> None:
+    script = Script(most=9)
+    found = script.at(0, *(p.Wanted(tenant, Why.ENQUEUE) for tenant in "abcdef"))
+    assert found == [p.Promote(tenant, Why.ENQUEUE) for tenant in "ab"]
+    assert script.at(0.2, p.Promoted("b")) == [p.Promote("c", Why.ENQUEUE)]
+    assert script.pool.next_moment() == 1
+    assert script.at(1) == [p.Promote("d", Why.ENQUEUE)]
+    assert script.at(1.1, p.Promoted("a")) == []
+    assert script.at(1.2) == [p.Promote("e", Why.ENQUEUE)]
 
 
 def test_failures_put_it_off_further_each_time() -> None:

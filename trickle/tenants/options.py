@@ -25,6 +25,7 @@ class SupervisorOptions:
     list_seconds: float = 5.0  # between two readings of the list of tenants
     say_seconds: float = 2.0  # between two signs of life
     silent_seconds: float = 10.0  # without one, after which others take over
+    promotes_at_once: int = 4
     probe_seconds: float = 5.0  # for a tenant's database to answer
     probes_at_once: int = 8
     looks_per_tick: int = 500
@@ -39,6 +40,7 @@ class SupervisorOptions:
     def limits(self) -> Limits:
         return Limits(
             most=self.budget.hot_pool_max,
+            at_once=self.promotes_at_once,
             idle_seconds=self.idle_seconds,
             least_seconds=self.least_seconds,
             turn_seconds=self.turn_seconds,

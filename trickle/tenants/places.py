@@ -33,9 +33,11 @@ class Limits:
     """How many places there are, and times in seconds."""
 
     most: int = 50
+    at_once: int = 4  # becoming hot: on a few cores each of many would take as long as all together
     idle_seconds: float = 60.0  # without a job before a place is given up
     least_seconds: float = 2.0  # hot before an idle tenant has to make room
     turn_seconds: float = 30.0  # hot before a busy tenant of weight 1 has to make room
+    slow_seconds: float = 1.0  # becoming hot before a tenant ceases to count among those
     promote_seconds: float = 30.0  # before a tenant that does not become hot is given up
     drain_seconds: float = 30.0  # for jobs in hand to end
     backoff_base_seconds: float = 1.0
@@ -54,6 +56,11 @@ class Place:
     weight: float = 1.0
     deadline: float | None = None  # when to kill it
     was_killed: bool = False
+    is_slow: bool = False  # to become hot: its server keeps it waiting, and the others do not wait for it
+
+    @property
+    def is_starting(self) -> bool:
+        return self.phase is Phase.PROMOTING and not self.is_slow
 
     def turn_seconds(self, limits: Limits) -> float:
         """So long it keeps its place while others wait."""
@@ -95,6 +102,11 @@ class Pool:
     def is_finished(self) -> bool:
         return self.is_stopping and not self.places
 
+    @property
+    def starting(self) -> list[Place]:
+        """Those that become hot just now, but for the slow ones."""
+        return [place for place in self.places.values() if place.is_starting]
+
     def next_moment(self) -> float | None:
         """When time alone will change something."""
         limits = self.limits
@@ -104,4 +116,5 @@ class Pool:
         moments += [self.resting[name].until for name in self.waiting if name in self.resting]
         if self.waiting:
             moments += [place.since + place.turn_seconds(limits) for place in hot]
+            moments += [place.since + limits.slow_seconds for place in self.starting]
         return min(moments, default=None)

@@ -9,6 +9,10 @@ A place is taken from the first promoting to the end of demoting: connections ar
 more of them than `most`. When somebody waits and no place is free, the tenant that has been idle for longest has to go,
 but not before it has been hot for `least_seconds`: two tenants that take turns do not push each other out at every job.
 Where all are busy, one whose turn is over goes; it finishes what it has in hand, and waits behind the others.
+
+Only a few become hot at once: a process and its connections are work for processors, and the first of fifty that share
+them would be ready as late as the last. One that takes long waits for its server, not for a processor, and holds up
+nobody.
 """
 
 from __future__ import annotations
@@ -201,6 +205,8 @@ def _settle(pool: Pool, now: float) -> tuple[Pool, list[Action]]:
         elif place.phase is Phase.HOT and not place.is_busy and now >= place.idle_since + pool.limits.idle_seconds:
             pool, asked = _demote(pool, tenant, Why.IDLE, now)
             actions += asked
+        elif place.is_starting and now >= place.since + pool.limits.slow_seconds:
+            pool = replace(pool, places={**pool.places, tenant: replace(place, is_slow=True)})
     for tenant in _evicted(pool, now):
         pool, asked = _demote(pool, tenant, Why.EVICTION, now)
         actions += asked
@@ -213,8 +219,9 @@ def _settle(pool: Pool, now: float) -> tuple[Pool, list[Action]]:
 
 
 def _admitted(pool: Pool, now: float) -> list[str]:
-    """Who gets a place now: by hand first, then in the order of waiting."""
-    return _eligible(pool, now)[: max(0, pool.limits.most - len(pool.places))]
+    """Who begins to become hot now: by hand first, then in the order of waiting."""
+    free = min(pool.limits.most - len(pool.places), pool.limits.at_once - len(pool.starting))
+    return _eligible(pool, now)[: max(0, free)]
 
 
 def _evicted(pool: Pool, now: float) -> list[str]:
