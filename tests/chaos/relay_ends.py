@@ -64,7 +64,6 @@ class End:
     starts_slowly: bool = False  # so that it is killed in the long runs only
     has_one_holder: bool = False  # a port or a lock of this host: one that is frozen keeps it from all others
     recognises: bool = False  # what comes again is not there twice
-    source_keeps_order: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)  # of the relays
 
 
@@ -101,7 +100,6 @@ def nats(request: pytest.FixtureRequest, _: Path) -> End:
         pausable=broker,
         ports=(broker.port,),
         recognises=True,
-        source_keeps_order=False,  # the server sends again behind what it has sent meanwhile
     )
 
 
@@ -169,7 +167,6 @@ def rabbitmq(request: pytest.FixtureRequest, _: Path) -> End:
         pausable=node,
         ports=(node.port,),
         starts_slowly=True,
-        source_keeps_order=False,  # what the dead had in hand comes back when its successor may have taken more
         environment={"TRICKLE_TEST_PASSWORD": "guest"},
     )
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from nats.js.api import StreamConfig
+from nats.js.api import ConsumerConfig, StreamConfig
 from support import self_signed
 from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 
+from trickle.relay.brokers.nats_deliveries import place_of
 from trickle.relay.brokers.nats_headers import read_header, write_header
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.nats import NatsSink, NatsSinkOptions
@@ -257,7 +258,7 @@ async def test_a_source_that_may_not_ask_or_answer_says_so(start_nats: Callable[
                 assert caught.value.failure.kind is FailureKind.AUTHORIZATION
         async with source_of(broker, stream=stream, consumer="c", user="dumb", password="d") as source:
             with pytest.raises(ConnectorError) as caught:
-                await source.receive(1, 0.2)
+                await source.receive(1, 2)
             assert caught.value.failure.kind is FailureKind.AUTHORIZATION
 
 
@@ -355,10 +356,10 @@ async def test_sending_after_the_server_died_fails_at_once(start_nats: Callable[
 
 
 @asynccontextmanager
-async def source_of_new_stream(broker: Broker) -> AsyncIterator[NatsSource]:
+async def source_of_new_stream(broker: Broker, **options: Any) -> AsyncIterator[NatsSource]:
     async with client_of(broker) as client:
         stream = await make_stream(client)
-    async with source_of(broker, stream=stream, consumer="c") as source:
+    async with source_of(broker, stream=stream, consumer="c", **options) as source:
         yield source
 
 
@@ -366,14 +367,21 @@ async def source_of_new_stream(broker: Broker) -> AsyncIterator[NatsSource]:
 async def test_a_server_that_stands_still_is_given_up(start_nats: Callable[..., Broker]) -> None:
     """Even when it reads nothing any more, and the client waits to write."""
     broker = start_nats()
-    async with source_of_new_stream(broker) as source, sink_of(broker, subject="S.a", timeout_seconds=0.5) as sink:
+    async with (
+        source_of_new_stream(broker, timeout_seconds=0.5) as source,
+        sink_of(broker, subject="S.a", timeout_seconds=0.5) as sink,
+    ):
+        await nothing_comes(source)
         broker.pause()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             sending = [sink.send([outgoing(n, body=b"x" * 100_000) for n in range(200)]) for _ in range(3)]
             for answer in await asyncio.gather(*sending, return_exceptions=True):
                 assert isinstance(answer, ConnectorError)
                 assert answer.failure.kind is FailureKind.TIMEOUT
-            await nothing_comes(source)
+            await asyncio.sleep(1)  # so late it looks whether others have come, and is not answered
+            with pytest.raises(ConnectorError) as caught:
+                await source.receive(10, 0.3)
+            assert caught.value.failure.kind is FailureKind.TIMEOUT
             await sink.close()
             await source.close()
 
@@ -443,6 +451,59 @@ async def test_what_a_killed_source_held_comes_again(nats: Broker) -> None:
         async with source_of(nats, stream=stream, consumer="c") as source:
             await take(source, 3)
         await dead.close()
+
+
+@in_loop
+async def test_nothing_overtakes_what_others_had_in_hand(nats: Broker) -> None:
+    """One took ten, another five more, and the first five again when its time was up; nobody answered."""
+    async with client_of(nats) as client, sink_of(nats) as sink:
+        stream = await make_stream(client)
+        await sink.send([outgoing(n, address=f"{stream}.a") for n in range(30)])
+        dead = await client.jetstream().pull_subscribe(
+            f"{stream}.>", durable="c", stream=stream, config=ConsumerConfig(ack_wait=2.0)
+        )
+        assert len(await dead.fetch(10, timeout=5)) == 10
+        await asyncio.sleep(1)
+        assert len(await dead.fetch(5, timeout=5)) == 5
+        await asyncio.sleep(1.2)
+        again = await dead.fetch(5, timeout=5)
+        assert [place_of(message.reply)[1] for message in again] == [1, 2, 3, 4, 5]
+        async with source_of(nats, stream=stream, consumer="c") as source:
+            await nothing_comes(source, 0.5)
+            found: dict[str, None] = {}  # what was held back for longer than the ack wait comes twice
+            async with asyncio.timeout(20):
+                while len(found) < 40:
+                    taken = await source.receive(15, 1)
+                    found |= dict.fromkeys(message.event_id for message in taken)
+                    await source.acknowledge(taken)
+                    if len(found) == 30:
+                        await sink.send([outgoing(n, address=f"{stream}.a") for n in range(30, 40)])
+            assert list(found) == [f"event-{n}" for n in range(40)]
+
+
+@in_loop
+async def test_what_others_hold_on_to_is_not_waited_for_for_ever(nats: Broker) -> None:
+    async with client_of(nats) as client, sink_of(nats) as sink:
+        stream = await make_stream(client)
+        await sink.send([outgoing(n, address=f"{stream}.a") for n in range(10)])
+        busy = await client.jetstream().pull_subscribe(
+            f"{stream}.>", durable="c", stream=stream, config=ConsumerConfig(ack_wait=1.0)
+        )
+        (message,) = await busy.fetch(1, timeout=5)
+
+        async def work_on() -> None:
+            while True:
+                await message.in_progress()
+                await asyncio.sleep(0.2)
+
+        working = asyncio.create_task(work_on())
+        for ordered in (True, False):
+            async with source_of(nats, stream=stream, consumer="c", ordered=ordered) as source:
+                received = await source.receive(10, 0.5)
+                assert bool(received) is not ordered
+                taken = [*received, *await take(source, 9 - len(received))]
+                assert sorted(one.event_id for one in taken) == [f"event-{n}" for n in range(1, 10)]
+        working.cancel()
 
 
 @in_loop

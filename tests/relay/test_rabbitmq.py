@@ -209,6 +209,7 @@ async def test_what_cannot_be_reached_says_why(rabbitmq: Rabbitmq, options: dict
         (406, "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out", FailureKind.UNAVAILABLE),
         (404, "NOT_FOUND - no queue 'q' in vhost '/'", FailureKind.DESTINATION),
         (403, "ACCESS_REFUSED - access to queue 'q' refused", FailureKind.AUTHORIZATION),
+        (403, "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use", FailureKind.UNAVAILABLE),
         (405, "RESOURCE_LOCKED - cannot obtain exclusive access", FailureKind.UNAVAILABLE),
         (541, "INTERNAL_ERROR", FailureKind.UNAVAILABLE),
     ],
@@ -281,6 +282,34 @@ async def test_what_is_not_acknowledged_comes_again(rabbitmq: Rabbitmq) -> None:
     async with source_of(rabbitmq, queue) as source:
         taken = await take(source, 25)
         assert [m.event_id for m in taken] == [f"event-{n}" for n in range(5, 30)]
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+@in_loop
+async def test_nothing_overtakes_what_another_consumer_had_in_hand(rabbitmq: Rabbitmq, kind: str) -> None:
+    queue = make_queue(rabbitmq, x_queue_type=kind)
+    async with sink_of(rabbitmq, routing_key=queue) as sink:
+        await sink.send([outgoing(n) for n in range(30)])
+    async with source_of(rabbitmq, queue, prefetch=10) as first:
+        await take(first, 10)
+        error = await error_of(RabbitmqSource(RabbitmqSourceOptions(url=rabbitmq.url, queue=queue)))
+        assert error.failure.kind is FailureKind.UNAVAILABLE, error
+        assert "exclusive" in str(error)
+    async with source_of(rabbitmq, queue) as successor:
+        assert [message.event_id for message in await take(successor, 30)] == [f"event-{n}" for n in range(30)]
+
+
+@in_loop
+async def test_consumers_share_a_queue_where_they_may(rabbitmq: Rabbitmq) -> None:
+    queue = make_queue(rabbitmq)
+    async with (
+        sink_of(rabbitmq, routing_key=queue) as sink,
+        source_of(rabbitmq, queue, prefetch=10, exclusive=False) as one,
+        source_of(rabbitmq, queue, prefetch=10, exclusive=False) as other,
+    ):
+        await sink.send([outgoing(n) for n in range(20)])
+        taken = [*await take(one, 10), *await take(other, 10)]
+        assert {message.event_id for message in taken} == {f"event-{n}" for n in range(20)}
 
 
 @in_loop

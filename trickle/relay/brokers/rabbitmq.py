@@ -38,7 +38,7 @@ class RabbitmqConnection:
     tls_ca_cert: str = option("Path of the authorities to trust, instead of the system's.", default="")
     tls_client_cert: str = option("Path of the client's certificate.", default="")
     tls_client_key: str = option("Path of the client's key.", default="")
-    heartbeat_seconds: int = option("How often a sign of life is sent.", default=30, unit="s", minimum=1)
+    heartbeat_seconds: int = option("How often a sign of life is sent.", default=10, unit="s", minimum=1)
     connect_timeout_seconds: float = option("How long connecting may take.", default=10.0, unit="s", minimum=0.1)
     timeout_seconds: float = option("How long an answer may take.", default=30.0, unit="s", minimum=0.1)
 
@@ -199,6 +199,8 @@ def kind_of(error: BaseException | None) -> FailureKind:
                 code, text = cause.reply_code, cause.reply_text
                 if code == 530 and "not found" in text:
                     return FailureKind.DESTINATION
+                if code == 403 and "exclusive use" in text:
+                    return FailureKind.UNAVAILABLE  # another consumer is there, until it is not
                 if code == 406:
                     return next(
                         (kind for word, kind in _BY_PRECONDITION.items() if word in text), FailureKind.UNAVAILABLE

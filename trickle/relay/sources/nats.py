@@ -8,7 +8,11 @@ one round trip makes sure that the server has read them.
 
 The event id is the sender's `Nats-Msg-Id`, or `Trickle-Event-Id`, or else the stream's name and the sequence in it:
 a stream that is deleted and made again under its name counts from 1 again, and its messages are taken for known ones.
-Redelivered messages come behind those that were sent meanwhile.
+
+What another one had in hand, who died or was cut off, the server sends again after `ack_wait_seconds`, behind what it
+has sent meanwhile. So who comes to a consumer lets what others have asked for expire, and where there are deliveries
+that nobody has answered, takes newer messages in small sips and gives out none of them before those are there
+(`ordered`).
 """
 
 from __future__ import annotations
@@ -16,18 +20,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, refusal
+from trickle.relay.brokers.nats_deliveries import Gathering, Turn, place_of
 from trickle.relay.brokers.nats_headers import read_header
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
@@ -36,6 +42,12 @@ from trickle.relay.message import Incoming
 from trickle.relay.options import option
 
 _CLOSE_SECONDS = 2.0  # what is not given back by then comes again when the server has waited long enough
+_LOOK_SECONDS = 0.25  # between two looks at what others have in hand
+_NOTICE_SECONDS = 0.5  # for others to notice that the consumer is ours now
+_GRACE_SECONDS = 5.0  # for the server to notice that the time of a delivery is up
+_STALL_SECONDS = 0.5  # a host that stood still for longer may have lost its claim, and not know it yet
+_EXPIRY_SECONDS = 1.0  # of what we ask for
+_BURST_SECONDS = 0.01  # for what comes at once to come together
 _ID = "nats-msg-id"
 _NO_SUCH_STREAM = 10059
 _STARTS = {"all": DeliverPolicy.ALL, "new": DeliverPolicy.NEW, "last": DeliverPolicy.LAST}
@@ -52,9 +64,13 @@ class NatsSourceOptions(NatsConnection):
     start: str = option("Where a consumer that is made begins.", default="all", choices=tuple(_STARTS))
     ack_wait_seconds: float = option(
         "After how long a message without an answer is sent again, of a consumer that is made.",
-        default=60.0,
+        default=30.0,
         unit="s",
         minimum=1.0,
+    )
+    ordered: bool = option(
+        "Wait for what another one had in hand before taking what is newer, for as long as the consumer's ack wait.",
+        default=True,
     )
     max_ack_pending: int = option(
         "How many messages may be without an answer, of a consumer that is made.", default=20_000, minimum=1
@@ -68,8 +84,12 @@ class NatsSource:
         self._options = options
         self._link: Link | None = None
         self._forbidden = ""
+        self._api: JetStreamContext | None = None
         self._stream = ""
         self._inbox = ""
+        self._ack_wait = 0.0
+        self._gathering: Gathering | None = None
+        self._received_at = 0.0  # monotonic
         self._wanted = 0  # what of the open request has not come
         self._trouble: ConnectorError | None = None
         self._arrived: deque[Msg] = deque()
@@ -80,19 +100,14 @@ class NatsSource:
         """Connect; find the consumer, or make it."""
         self._link = link = Link(self._options, self._forbid)
         await link.open()
-        try:
-            await self._bind(link.client.jetstream(timeout=self._options.timeout_seconds, **self._domain()))
-        except APIError as error:
-            kind = FailureKind.DESTINATION if isinstance(error, NotFoundError) else None
-            failure = judge(error.code, error.err_code, error.description)
-            if isinstance(error, ServiceUnavailableError) and not error.description:
-                raise self._error(FailureKind.UNAVAILABLE, "JetStream does not answer: is it enabled?") from None
-            raise self._error(kind or failure.kind, failure.reason) from None
-        except (nats.errors.Error, OSError, ValueError) as error:
-            self._check_rights()
-            if isinstance(error, ValueError):
-                raise self._error(FailureKind.DESTINATION, str(error)) from None
-            raise refusal(self._options, error) from None
+        self._api = link.client.jetstream(timeout=self._options.timeout_seconds, **self._domain())
+        with self._refusals():
+            found = await self._bind(self._api)
+        self._received_at = time.monotonic()
+        self._ack_wait = self._options.ack_wait_seconds
+        if found is not None:
+            self._ack_wait = max(found.config.ack_wait or 0.0, *(found.config.backoff or (0.0,)))
+            self._begin_gathering(self._received_at)
         self._inbox = link.client.new_inbox()
         await link.client.subscribe(self._inbox, cb=self._arrive, pending_bytes_limit=0, pending_msgs_limit=0)
         await link.round_trip()
@@ -100,13 +115,16 @@ class NatsSource:
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Incoming]:
         """What has come, or comes first."""
         link = self._opened()
+        now = time.monotonic()
+        if now - self._received_at > wait_seconds + _STALL_SECONDS:  # others may have come meanwhile
+            self._begin_gathering(now)
+        self._received_at = now
+        if self._gathering is not None and not await self._gather(link, self._gathering, limit, wait_seconds):
+            return []
         if not self._arrived:
             if self._wanted <= 0:
                 await self._ask(link, limit, wait_seconds)
-            self._news = news = asyncio.get_running_loop().create_future()
-            await asyncio.wait((news, link.gone), timeout=wait_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if self._trouble is not None:
-                raise self._trouble
+            await self._wait(link, wait_seconds)
             if not self._arrived:
                 self._check_rights()
                 link.check()
@@ -129,20 +147,101 @@ class NatsSource:
         with contextlib.suppress(ConnectorError, nats.errors.Error, OSError, TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 link.check()
-                for reply in self._held:
+                for reply in sorted(self._held, key=lambda reply: place_of(reply)[1]):
                     await link.client.publish(reply, b"-NAK")
                 await link.round_trip()
         self._held.clear()
         self._arrived.clear()
         await link.close()
 
-    async def _bind(self, stream_api: JetStreamContext) -> None:
+    def _begin_gathering(self, now: float) -> None:
+        if self._options.ordered:
+            self._gathering = Gathering(
+                now=now,
+                notice_seconds=_NOTICE_SECONDS,
+                expiry_seconds=_EXPIRY_SECONDS + _LOOK_SECONDS,
+                ack_wait=self._ack_wait,
+                grace_seconds=_GRACE_SECONDS,
+            )
+        self._received_at = now
+
+    async def _gather(self, link: Link, gathering: Gathering, limit: int, wait_seconds: float) -> bool:
+        """Take without giving out, until nothing older is in other hands; False when time is up before."""
+        end = time.monotonic() + wait_seconds
+        while True:
+            found, now = await self._look(), time.monotonic()
+            turn = gathering.turn(
+                requests=found.num_waiting or 0,
+                last=0 if found.delivered is None else found.delivered.stream_seq,
+                floor=0 if found.ack_floor is None else found.ack_floor.stream_seq,
+                unanswered=found.num_ack_pending or 0,
+                held=len({place_of(reply)[1] for reply in self._held}),
+                now=now,
+            )
+            if turn is Turn.GIVE_OUT:
+                self._put_in_order()
+                self._gathering = None
+                return True
+            if now >= end:
+                return False
+            if turn is Turn.TAKE:
+                # What is sent again is sent first: while newer messages come, there is nothing of it yet.
+                is_coming = not self._arrived or gathering.is_late(place_of(self._arrived[-1].reply)[1])
+                if self._wanted <= 0:
+                    await self._ask(link, limit if is_coming else 1, wait_seconds)
+                await self._wait(link, _LOOK_SECONDS)
+                self._check_rights()
+                if not is_coming:
+                    await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_BURST_SECONDS)
+
+    def _put_in_order(self) -> None:
+        """What has come twice is there once, as the last delivery of it."""
+        last = {place_of(message.reply)[1]: message for message in self._arrived}
+        self._held -= {message.reply for message in self._arrived} - {message.reply for message in last.values()}
+        self._arrived = deque(last[number] for number in sorted(last))
+
+    async def _wait(self, link: Link, seconds: float) -> None:
+        """Until something comes or happens."""
+        self._news = news = asyncio.get_running_loop().create_future()
+        await asyncio.wait((news, link.gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def _look(self) -> ConsumerInfo:
+        assert self._api is not None  # there is a link, so it was opened
+        with self._refusals():
+            try:
+                found: ConsumerInfo = await self._api.consumer_info(self._stream, self._options.consumer)
+            except NotFoundError:  # it was there, so it has been deleted, and is made when we come again
+                raise self._error(FailureKind.UNAVAILABLE, "the stream or its consumer is gone") from None
+            return found
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """What the API of JetStream refuses, as an error of ours."""
+        try:
+            yield
+        except APIError as error:
+            kind = FailureKind.DESTINATION if isinstance(error, NotFoundError) else None
+            failure = judge(error.code, error.err_code, error.description)
+            if isinstance(error, ServiceUnavailableError) and not error.description:
+                raise self._error(FailureKind.UNAVAILABLE, "JetStream does not answer: is it enabled?") from None
+            raise self._error(kind or failure.kind, failure.reason) from None
+        except (nats.errors.Error, OSError, ValueError) as error:
+            self._check_rights()
+            if isinstance(error, ValueError):
+                raise self._error(FailureKind.DESTINATION, str(error)) from None
+            raise refusal(self._options, error) from None
+
+    async def _bind(self, stream_api: JetStreamContext) -> ConsumerInfo | None:
+        """Find the consumer, or make it, and then there is nothing to say of it."""
         options = self._options
         if not options.stream and not options.subject:
             raise self._error(FailureKind.DESTINATION, "neither a stream nor a subject is named")
         self._stream = options.stream or await stream_api.find_stream_name_by_subject(options.subject)
         try:
-            config = (await stream_api.consumer_info(self._stream, options.consumer)).config
+            found: ConsumerInfo = await stream_api.consumer_info(self._stream, options.consumer)
         except NotFoundError as error:
             if error.err_code == _NO_SUCH_STREAM:
                 raise
@@ -155,14 +254,16 @@ class NatsSource:
                 filter_subject=options.subject or None,
             )
             await stream_api.add_consumer(self._stream, config)
-        if config.deliver_subject or config.ack_policy != AckPolicy.EXPLICIT:
+            return None
+        if found.config.deliver_subject or found.config.ack_policy != AckPolicy.EXPLICIT:
             raise self._error(
                 FailureKind.DESTINATION,
                 f"the consumer {options.consumer!r} must be one to pull from, with acknowledgements of each message",
             )
+        return found
 
     async def _ask(self, link: Link, limit: int, wait_seconds: float) -> None:
-        expires = max(wait_seconds, 1.0)
+        expires = max(wait_seconds, _EXPIRY_SECONDS)
         request = json.dumps({"batch": limit, "expires": int(expires * 1e9)}).encode()
         prefix = f"$JS.{self._options.domain}.API" if self._options.domain else "$JS.API"
         link.check()
@@ -211,7 +312,7 @@ class NatsSource:
         sent_id = next((read.pop(name) for name in list(read) if name.lower() == _ID), "")
         arrival = inbound(read)
         return Incoming(
-            event_id=sent_id or arrival.event_id or _place(message.reply),
+            event_id=sent_id or arrival.event_id or "{}:{}".format(*place_of(message.reply)),
             event_type=arrival.event_type,
             source=f"nats:{message.subject}",
             key=arrival.key,
@@ -239,16 +340,6 @@ class NatsSource:
 
     def _error(self, kind: FailureKind, said: str) -> ConnectorError:
         return ConnectorError(kind, f"NATS {hosts(self._options)}: {said}")
-
-
-def _place(reply: str) -> str:
-    """Stream and sequence from where a message is to be acknowledged.
-
-    $JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.…, in newer servers with domain and account before the stream.
-    """
-    words = reply.split(".")
-    skip = 2 if len(words) == 9 else 4
-    return f"{words[skip]}:{words[skip + 3]}"
 
 
 CONNECTOR: SourceConnector[Any] = SourceConnector(

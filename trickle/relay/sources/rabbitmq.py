@@ -3,7 +3,12 @@
     broker ──▶ messages as they come ──▶ receive ──▶ acknowledge: ack      release, close: the queue has them again
 
 Acknowledgements are written together, and a round trip makes sure that the broker has read them. What is not
-acknowledged when the connection ends goes back to its queue.
+acknowledged when the connection ends goes back to its queue, to the place it had.
+
+We are the queue's only consumer, so what a dead one had in hand is there again before its successor is served, and
+nothing overtakes it: whoever finds another one waits until it is gone. With `exclusive` off others may consume beside
+us, and who takes over does not wait until the broker has missed the heartbeats of a host that is gone; then messages
+may come out of order.
 
 The event id is the sender's `message_id`, or the header `Trickle-Event-Id`. RabbitMQ itself has no name for a message
 that outlives its delivery. Without one, `without_id` decides: `unique` gives each delivery an id of its own, so that
@@ -24,7 +29,7 @@ from typing import Any
 import pika
 from pika import spec
 
-from trickle.relay.brokers.rabbitmq import Link, RabbitmqConnection
+from trickle.relay.brokers.rabbitmq import Link, RabbitmqConnection, host
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import UNKNOWN_CONTENT, inbound
@@ -38,6 +43,7 @@ class RabbitmqSourceOptions(RabbitmqConnection):
 
     queue: str = option("Queue.")
     prefetch: int = option("How many messages may be in hand.", default=1000, minimum=1, maximum=65_535)
+    exclusive: bool = option("Be the only consumer of the queue, which keeps its order.", default=True)
     declare: bool = option("Make the queue, durable, if there is none.", default=False)
     without_id: str = option(
         "What a message without an id is known by; see above.", default="unique", choices=("unique", "hash")
@@ -59,12 +65,22 @@ class RabbitmqSource:
         options = self._options
         self._link = link = Link(options)
         await link.open()
-        await link.call(
+        found = await link.call(
             link.channel.queue_declare, queue=options.queue, passive=not options.declare, durable=options.declare
         )
+        if options.exclusive and found.method.consumer_count:  # quorum queues would let both of us in
+            raise ConnectorError(
+                FailureKind.UNAVAILABLE,
+                f"RabbitMQ {host(options)}: the queue {options.queue!r} has a consumer, and ours is to be exclusive",
+            )
         await link.call(link.channel.basic_qos, prefetch_count=options.prefetch)
         link.channel.add_on_cancel_callback(self._cancelled)
-        await link.call(link.channel.basic_consume, queue=options.queue, on_message_callback=self._arrive)
+        await link.call(
+            link.channel.basic_consume,
+            queue=options.queue,
+            on_message_callback=self._arrive,
+            exclusive=options.exclusive,
+        )
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Incoming]:
         """What has come, or comes first."""
