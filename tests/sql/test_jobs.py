@@ -319,6 +319,28 @@ def test_a_claim_reads_what_it_gives_however_many_wait(conn: Conn) -> None:
             conn.execute("ANALYZE pgtrickle.job")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pgtrickle._complete_jobs(%(ids)s, %(epochs)s, array_fill(NULL::jsonb, ARRAY[5]))",
+        "SELECT pgtrickle._fail_jobs(%(ids)s, %(epochs)s, array_fill('1'::jsonb, ARRAY[5]), '{t,f,f,f,f}')",
+        "SELECT pgtrickle._release_jobs(%(ids)s, %(epochs)s)",
+        "SELECT pgtrickle._progress_jobs(%(ids)s, %(epochs)s, array_fill('1'::jsonb, ARRAY[5]))",
+        "SELECT pgtrickle._held_jobs(%(ids)s, %(epochs)s)",
+    ],
+)
+@pytest.mark.parametrize("is_analysed", [False, True])
+def test_an_answer_reads_its_own_jobs_however_many_are_active(conn: Conn, statement: str, is_analysed: bool) -> None:
+    conn.execute("SELECT pgtrickle.enqueue_many('q', array_fill('{}'::jsonb, ARRAY[500]))")
+    if is_analysed:
+        conn.execute("ANALYZE pgtrickle.job")  # for which none is active
+    lease(conn, most=495, worker=WORKER + 1)
+    mine, epochs = columns(lease(conn, most=5))
+    with conn.transaction():
+        conn.execute(statement.encode(), {"ids": mine, "epochs": epochs})
+        assert one(conn, "SELECT pg_stat_get_xact_numscans('pgtrickle.job_active_idx'::regclass)") == 0
+
+
 def test_nobody_gets_what_another_has(db: Database, conn: Conn) -> None:
     conn.execute("SELECT pgtrickle.enqueue_many('q', array_fill('1'::jsonb, ARRAY[600]))")
     taken: list[Lease] = []

@@ -1,5 +1,6 @@
 -- These attempts have succeeded. Returns those that were still the caller's; another lease, or somebody's decision, has made
 -- the others void.
+-- The state is compared so that the key alone can answer: the index of active jobs would give those of all workers.
 CREATE FUNCTION pgtrickle._complete_jobs(ids bigint[], epochs bigint[], outputs jsonb[]) RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $fn$
@@ -18,7 +19,7 @@ BEGIN
         SET state = 'completed', completed_on = clock_timestamp(), keep_until = clock_timestamp() + j.keep_for,
             worker_id = NULL, output = d.output
         FROM unnest(ids, epochs, outputs) d(id, epoch, output)
-        WHERE j.id = d.id AND j.epoch = d.epoch AND j.state = 'active'
+        WHERE j.id = d.id AND j.epoch = d.epoch AND j.state IS NOT DISTINCT FROM 'active'
         RETURNING j.id
     )
     SELECT coalesce(array_agg(e.id), '{}') INTO ours FROM ended e;

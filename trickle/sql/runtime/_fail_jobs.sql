@@ -1,5 +1,6 @@
 -- These attempts have failed. What has attempts left is tried again: after its delay, or at once where its worker is to
 -- blame. `finals`: no further attempt would help. Returns those that were still the caller's.
+-- The state is compared so that the key alone can answer: the index of active jobs would give those of all workers.
 CREATE FUNCTION pgtrickle._fail_jobs(ids bigint[], epochs bigint[], outputs jsonb[], finals boolean[], at_once boolean DEFAULT false)
 RETURNS bigint[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
@@ -18,7 +19,7 @@ BEGIN
     FROM (SELECT j.id, d.output, d.is_final OR j.retry_count >= j.retry_limit
                  OR EXISTS (SELECT FROM pgtrickle.job_cancel_requests c WHERE c.job_id = j.id) AS is_over
           FROM unnest(ids, epochs, outputs, finals) d(id, epoch, output, is_final)
-          JOIN pgtrickle.job j ON j.id = d.id AND j.epoch = d.epoch AND j.state = 'active'
+          JOIN pgtrickle.job j ON j.id = d.id AND j.epoch = d.epoch AND j.state IS NOT DISTINCT FROM 'active'
           ORDER BY j.id FOR UPDATE OF j) f;
     FOR queue IN
         WITH again AS (
