@@ -12,12 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
 import psycopg
 import pytest
 import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.databases import Database
 from support.supervising import HANDLERS
 from support.waiting import until
@@ -57,6 +59,25 @@ def test_the_exit_codes(error: TrickleError | psycopg.Error, code: int, capsys: 
 )
 def test_what_is_wrong_is_not_to_be_started_again(trickle: Trickle, command: tuple[str, ...]) -> None:
     assert trickle(*command, expect=78).stderr
+
+
+@pytest.mark.parametrize("verb", ["worker", "relay"])
+def test_it_waits_for_a_server_that_is_not_there_yet(db: Database, verb: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="trickle-") as folder:
+        later = Path(folder, "later")
+        url = make_conninfo(db.url, host=str(later))
+        command = [sys.executable, "-m", "trickle", verb, "--postgres-url", url]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            assert child.stderr is not None
+            assert "waiting for the server" in child.stderr.readline()
+            later.symlink_to(str(conninfo_to_dict(db.url)["host"]))
+            assert any("started" in line for line in child.stderr)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(30) == 0
+        finally:
+            child.kill()
+            child.communicate()
 
 
 @pytest.mark.parametrize("verb", ["supervisor", "jobs"])

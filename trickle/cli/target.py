@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +20,15 @@ from trickle.catalog.settings import from_profile, read_given, read_settings
 from trickle.catalog.sqlstates import translated
 from trickle.cli import output
 from trickle.client import Client
+from trickle.clock import backoff_seconds
+from trickle.errors import TryAgain
 from trickle.settings import Settings
 
 # Any of these names a server for libpq; a user name or a password alone does not.
 LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE")
+
+# As long as an instance that has its settings waits for the server at its start.
+_STARTUP_SECONDS = 30.0
 
 Flags = Mapping[str, object | None]
 
@@ -41,10 +48,10 @@ def every_source(context: typer.Context, flags: Flags) -> tuple[config.Source, .
 
 
 def resolve_with_database(context: typer.Context, flags: Flags) -> tuple[Settings, str]:
-    """Settings with those of the database they lead to, and its URL."""
+    """Settings with those of the database they lead to, and its URL; for services, which outlast a server's restart."""
     file, environment, command_line = _sources(context, flags)
     url = database_url(config.merge(file, environment, command_line))
-    database = database_settings(url)
+    database = _patiently(lambda: database_settings(url))
     sources = (file, environment, database, command_line)
     profile = config.merge(*sources).profile
     merged = config.merge(from_profile(profile), *sources)
@@ -57,6 +64,23 @@ def database_settings(url: str) -> config.Source:
     """The settings that stand in a database."""
     with trickle.client.connect(url) as client, translated("settings", client.connection):
         return read_settings(client.connection)
+
+
+def _patiently(read: Callable[[], config.Source]) -> config.Source:
+    """What is read as soon as the server answers; raises TryAgain when it has not for long."""
+    give_up_at = time.monotonic() + _STARTUP_SECONDS
+    attempt = 0
+    while True:
+        try:
+            return read()
+        except TryAgain as error:
+            attempt += 1
+            pause = backoff_seconds(attempt, base=0.1, cap=2.0, draw=random.random())
+            if time.monotonic() + pause > give_up_at:
+                raise
+            if attempt == 1:
+                typer.echo(f"waiting for the server: {error}", err=True)
+            time.sleep(pause)
 
 
 def with_profile(url: str, profile: str) -> str:
