@@ -32,9 +32,9 @@ import psycopg
 from psycopg import Connection, sql
 
 from benchmarks.failover import percentile
-from benchmarks.relay_servers import free_port
 from benchmarks.report import Report, judge
 from benchmarks.server import Database
+from benchmarks.serving import free_port
 from trickle.catalog import migrate
 from trickle.tenants import Budget
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.relay.pace import latencies
 from trickle.embedded import Server
 
 ROW_KEYS = {"median_ms", "min_ms", "max_ms", "samples"}
@@ -162,3 +163,29 @@ def test_jobs_are_measured_beside_a_bare_loop(server: Server, capsys: pytest.Cap
     assert {(row["what"], row["batch"]) for row in report["rows"]} >= {("enqueue 1", 1), ("drain", 10), ("drain", 100)}
     assert all(row["per_second"] > 0 for row in report["rows"])
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for more jobs"
+
+
+@pytest.mark.full
+def test_the_relay_is_measured_beside_a_bare_loop_in_both_directions(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = run(server, capsys, "relay", "--quick", "--shapes", "file,drain")
+    found = {(row["what"], row["who"]) for row in report["rows"]}
+    contenders = ("bare loop", "relay, 1 process", "relay, 2 processes")
+    assert found == {(what, who) for what in ("out", "in") for who in contenders}
+    assert all(row["per_second"] > 0 for row in report["rows"])
+
+
+def test_the_relay_is_timed_from_end_to_end(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(server, capsys, "relay", "--quick", "--shapes", "file,paced")
+    assert {row["what"]: row["messages"] for row in report["rows"]} == {"out, paced": 1000, "in, paced": 1000}
+    assert all(0 < row["p50_ms"] <= row["p99_ms"] for row in report["rows"])
+
+
+def test_a_message_has_arrived_when_so_many_were_seen() -> None:
+    assert latencies([1.0, 2.0, 2.5], [(1.5, 0), (2.25, 1), (3.0, 3)]) == [500.0, 1000.0, 1250.0]
+
+
+def test_a_part_of_the_relay_benchmark_that_there_is_not(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["relay", "--quick", "--shapes", "natz", "--postgres-url", server.url()]) != 0
+    assert "natz: there are nats, redis, kafka" in capsys.readouterr().err

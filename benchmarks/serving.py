@@ -1,4 +1,4 @@
-"""Processes that the benchmark `relay` talks to, gone when it ends."""
+"""Servers that a benchmark talks to, gone when it ends."""
 
 from __future__ import annotations
 
