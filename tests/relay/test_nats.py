@@ -18,11 +18,12 @@ from support.brokers import Broker, free_port
 from support.delivery import assert_complete, error_of, kinds, nothing_comes, outgoing, send_all, take
 from support.loops import in_loop
 
+from trickle.relay.brokers.nats_consumer import NatsSourceOptions
 from trickle.relay.brokers.nats_deliveries import place_of
 from trickle.relay.brokers.nats_headers import read_header, write_header
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.sinks.nats import NatsSink, NatsSinkOptions
-from trickle.relay.sources.nats import NatsSource, NatsSourceOptions
+from trickle.relay.sources.nats import NatsSource
 
 _numbers = itertools.count()
 

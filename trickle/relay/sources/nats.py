@@ -19,27 +19,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import nats.errors
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from trickle.relay.brokers.nats import Link, NatsConnection, hosts, judge, refusal
+from trickle.relay.brokers.nats import hosts
+from trickle.relay.brokers.nats_consumer import NatsSourceOptions, PullConsumer
 from trickle.relay.brokers.nats_deliveries import Gathering, Turn, place_of
 from trickle.relay.brokers.nats_headers import read_header
 from trickle.relay.connector import SourceConnector
 from trickle.relay.failures import ConnectorError, FailureKind
 from trickle.relay.headers import inbound
 from trickle.relay.message import Incoming
-from trickle.relay.options import option
 
 _CLOSE_SECONDS = 2.0  # what is not given back by then comes again when the server has waited long enough
 _LOOK_SECONDS = 0.25  # between two looks at what others have in hand
@@ -49,32 +44,6 @@ _STALL_SECONDS = 0.5  # a host that stood still for longer may have lost its cla
 _EXPIRY_SECONDS = 1.0  # of what we ask for
 _BURST_SECONDS = 0.01  # for what comes at once to come together
 _ID = "nats-msg-id"
-_NO_SUCH_STREAM = 10059
-_STARTS = {"all": DeliverPolicy.ALL, "new": DeliverPolicy.NEW, "last": DeliverPolicy.LAST}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NatsSourceOptions(NatsConnection):
-    """What is consumed from NATS."""
-
-    consumer: str = option("Durable consumer; made if there is none. Pipelines with the same one share its messages.")
-    stream: str = option("Stream; the one that has the subject if empty.", default="")
-    subject: str = option("Subject, perhaps with wildcards; all of the stream's if empty.", default="")
-    domain: str = option("JetStream domain, where there are several.", default="")
-    start: str = option("Where a consumer that is made begins.", default="all", choices=tuple(_STARTS))
-    ack_wait_seconds: float = option(
-        "After how long a message without an answer is sent again, of a consumer that is made.",
-        default=30.0,
-        unit="s",
-        minimum=1.0,
-    )
-    ordered: bool = option(
-        "Wait for what another one had in hand before taking what is newer, for as long as the consumer's ack wait.",
-        default=True,
-    )
-    max_ack_pending: int = option(
-        "How many messages may be without an answer, of a consumer that is made.", default=20_000, minimum=1
-    )
 
 
 class NatsSource:
@@ -82,10 +51,7 @@ class NatsSource:
 
     def __init__(self, options: NatsSourceOptions) -> None:
         self._options = options
-        self._link: Link | None = None
-        self._forbidden = ""
-        self._api: JetStreamContext | None = None
-        self._stream = ""
+        self._consumer: PullConsumer | None = None
         self._inbox = ""
         self._ack_wait = 0.0
         self._gathering: Gathering | None = None
@@ -98,36 +64,34 @@ class NatsSource:
 
     async def open(self) -> None:
         """Connect; find the consumer, or make it."""
-        self._link = link = Link(self._options, self._forbid)
-        await link.open()
-        self._api = link.client.jetstream(timeout=self._options.timeout_seconds, **self._domain())
-        with self._refusals():
-            found = await self._bind(self._api)
+        self._consumer = consumer = PullConsumer(self._options)
+        found = await consumer.open()
         self._received_at = time.monotonic()
         self._ack_wait = self._options.ack_wait_seconds
         if found is not None:
             self._ack_wait = max(found.config.ack_wait or 0.0, *(found.config.backoff or (0.0,)))
             self._begin_gathering(self._received_at)
-        self._inbox = link.client.new_inbox()
-        await link.client.subscribe(self._inbox, cb=self._arrive, pending_bytes_limit=0, pending_msgs_limit=0)
-        await link.round_trip()
+        client = consumer.link.client
+        self._inbox = client.new_inbox()
+        await client.subscribe(self._inbox, cb=self._arrive, pending_bytes_limit=0, pending_msgs_limit=0)
+        await consumer.link.round_trip()
 
     async def receive(self, limit: int, wait_seconds: float) -> Sequence[Incoming]:
         """What has come, or comes first."""
-        link = self._opened()
+        consumer = self._opened()
         now = time.monotonic()
         if now - self._received_at > wait_seconds + _STALL_SECONDS:  # others may have come meanwhile
             self._begin_gathering(now)
         self._received_at = now
-        if self._gathering is not None and not await self._gather(link, self._gathering, limit, wait_seconds):
+        if self._gathering is not None and not await self._gather(consumer, self._gathering, limit, wait_seconds):
             return []
         if not self._arrived:
             if self._wanted <= 0:
-                await self._ask(link, limit, wait_seconds)
-            await self._wait(link, wait_seconds)
+                await self._ask(consumer, limit, wait_seconds)
+            await self._wait(consumer, wait_seconds)
             if not self._arrived:
-                self._check_rights()
-                link.check()
+                consumer.check_rights()
+                consumer.link.check()
         taken = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
         return [self._incoming(message) for message in taken]
 
@@ -141,9 +105,9 @@ class NatsSource:
 
     async def close(self) -> None:
         """Give back what is in hand."""
-        if self._link is None:
+        if self._consumer is None:
             return
-        link, self._link = self._link, None
+        link, self._consumer = self._consumer.link, None
         with contextlib.suppress(ConnectorError, nats.errors.Error, OSError, TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 link.check()
@@ -165,11 +129,11 @@ class NatsSource:
             )
         self._received_at = now
 
-    async def _gather(self, link: Link, gathering: Gathering, limit: int, wait_seconds: float) -> bool:
+    async def _gather(self, consumer: PullConsumer, gathering: Gathering, limit: int, wait_seconds: float) -> bool:
         """Take without giving out, until nothing older is in other hands; False when time is up before."""
         end = time.monotonic() + wait_seconds
         while True:
-            found, now = await self._look(), time.monotonic()
+            found, now = await consumer.look(), time.monotonic()
             turn = gathering.turn(
                 requests=found.num_waiting or 0,
                 last=0 if found.delivered is None else found.delivered.stream_seq,
@@ -188,9 +152,9 @@ class NatsSource:
                 # What is sent again is sent first: while newer messages come, there is nothing of it yet.
                 is_coming = not self._arrived or gathering.is_late(place_of(self._arrived[-1].reply)[1])
                 if self._wanted <= 0:
-                    await self._ask(link, limit if is_coming else 1, wait_seconds)
-                await self._wait(link, _LOOK_SECONDS)
-                self._check_rights()
+                    await self._ask(consumer, limit if is_coming else 1, wait_seconds)
+                await self._wait(consumer, _LOOK_SECONDS)
+                consumer.check_rights()
                 if not is_coming:
                     await asyncio.sleep(_LOOK_SECONDS)
             await asyncio.sleep(_BURST_SECONDS)
@@ -201,75 +165,17 @@ class NatsSource:
         self._held -= {message.reply for message in self._arrived} - {message.reply for message in last.values()}
         self._arrived = deque(last[number] for number in sorted(last))
 
-    async def _wait(self, link: Link, seconds: float) -> None:
+    async def _ask(self, consumer: PullConsumer, limit: int, wait_seconds: float) -> None:
+        consumer.link.check()
+        self._wanted = limit
+        await consumer.ask(limit, max(wait_seconds, _EXPIRY_SECONDS), self._inbox)
+
+    async def _wait(self, consumer: PullConsumer, seconds: float) -> None:
         """Until something comes or happens."""
         self._news = news = asyncio.get_running_loop().create_future()
-        await asyncio.wait((news, link.gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((news, consumer.link.gone), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if self._trouble is not None:
             raise self._trouble
-
-    async def _look(self) -> ConsumerInfo:
-        assert self._api is not None  # there is a link, so it was opened
-        with self._refusals():
-            try:
-                found: ConsumerInfo = await self._api.consumer_info(self._stream, self._options.consumer)
-            except NotFoundError:  # it was there, so it has been deleted, and is made when we come again
-                raise self._error(FailureKind.UNAVAILABLE, "the stream or its consumer is gone") from None
-            return found
-
-    @contextlib.contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """What the API of JetStream refuses, as an error of ours."""
-        try:
-            yield
-        except APIError as error:
-            kind = FailureKind.DESTINATION if isinstance(error, NotFoundError) else None
-            failure = judge(error.code, error.err_code, error.description)
-            if isinstance(error, ServiceUnavailableError) and not error.description:
-                raise self._error(FailureKind.UNAVAILABLE, "JetStream does not answer: is it enabled?") from None
-            raise self._error(kind or failure.kind, failure.reason) from None
-        except (nats.errors.Error, OSError, ValueError) as error:
-            self._check_rights()
-            if isinstance(error, ValueError):
-                raise self._error(FailureKind.DESTINATION, str(error)) from None
-            raise refusal(self._options, error) from None
-
-    async def _bind(self, stream_api: JetStreamContext) -> ConsumerInfo | None:
-        """Find the consumer, or make it, and then there is nothing to say of it."""
-        options = self._options
-        if not options.stream and not options.subject:
-            raise self._error(FailureKind.DESTINATION, "neither a stream nor a subject is named")
-        self._stream = options.stream or await stream_api.find_stream_name_by_subject(options.subject)
-        try:
-            found: ConsumerInfo = await stream_api.consumer_info(self._stream, options.consumer)
-        except NotFoundError as error:
-            if error.err_code == _NO_SUCH_STREAM:
-                raise
-            config = ConsumerConfig(
-                durable_name=options.consumer,
-                deliver_policy=_STARTS[options.start],
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=options.ack_wait_seconds,
-                max_ack_pending=options.max_ack_pending,
-                filter_subject=options.subject or None,
-            )
-            await stream_api.add_consumer(self._stream, config)
-            return None
-        if found.config.deliver_subject or found.config.ack_policy != AckPolicy.EXPLICIT:
-            raise self._error(
-                FailureKind.DESTINATION,
-                f"the consumer {options.consumer!r} must be one to pull from, with acknowledgements of each message",
-            )
-        return found
-
-    async def _ask(self, link: Link, limit: int, wait_seconds: float) -> None:
-        expires = max(wait_seconds, _EXPIRY_SECONDS)
-        request = json.dumps({"batch": limit, "expires": int(expires * 1e9)}).encode()
-        prefix = f"$JS.{self._options.domain}.API" if self._options.domain else "$JS.API"
-        link.check()
-        self._wanted = limit
-        subject = f"{prefix}.CONSUMER.MSG.NEXT.{self._stream}.{self._options.consumer}"
-        await self._publish(link, subject, request, self._inbox)
 
     async def _arrive(self, message: Msg) -> None:
         if message.reply:
@@ -288,24 +194,16 @@ class NatsSource:
             self._news.set_result(None)
 
     async def _answer(self, messages: Sequence[Incoming], word: bytes) -> None:
-        link = self._opened()
+        consumer = self._opened()
         replies = [str(message.token) for message in messages if message.token in self._held]
         if not replies:
             return
-        link.check()
+        consumer.link.check()
         for reply in replies:
-            await self._publish(link, reply, word)
-        await link.round_trip()
-        self._check_rights()
+            await consumer.publish(reply, word)
+        await consumer.link.round_trip()
+        consumer.check_rights()
         self._held.difference_update(replies)
-
-    async def _publish(self, link: Link, subject: str, body: bytes, reply: str = "") -> None:
-        try:
-            await link.client.publish(subject, body, reply)
-        except (nats.errors.Error, OSError) as error:
-            raise refusal(self._options, error) from None
-        if link.gone.done():
-            link.check()
 
     def _incoming(self, message: Msg) -> Incoming:
         read = {name: read_header(value) for name, value in (message.headers or {}).items()}
@@ -322,21 +220,10 @@ class NatsSource:
             token=message.reply,
         )
 
-    def _opened(self) -> Link:
-        if self._link is None:
+    def _opened(self) -> PullConsumer:
+        if self._consumer is None:
             raise self._error(FailureKind.UNAVAILABLE, "the source is not open")
-        return self._link
-
-    def _domain(self) -> dict[str, Any]:
-        return {"domain": self._options.domain} if self._options.domain else {}
-
-    def _check_rights(self) -> None:
-        """What the server refuses to be told it does not answer."""
-        if self._forbidden:
-            raise self._error(FailureKind.AUTHORIZATION, self._forbidden)
-
-    def _forbid(self, said: str) -> None:
-        self._forbidden = said
+        return self._consumer
 
     def _error(self, kind: FailureKind, said: str) -> ConnectorError:
         return ConnectorError(kind, f"NATS {hosts(self._options)}: {said}")
