@@ -268,6 +268,30 @@ def test_groups_cross_having_both_ways(made: Trial, query: str) -> None:
     scenario(made, (KEYED, KEYED_ROWS), query, *steps)
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT g, count(*) FROM t GROUP BY g HAVING (SELECT count(*) FROM (VALUES (0), (1)) x(n) WHERE x.n > 5) = 0",
+        "SELECT g, sum(1), (SELECT sum(1) FROM (VALUES (1), (3)) x(n) WHERE x.n > length(g)) AS d FROM t GROUP BY g",
+        "SELECT g, count(*), count(*) IN (SELECT n FROM (VALUES (1), (3)) x(n)) AS d FROM t GROUP BY g",
+        "SELECT g FROM t GROUP BY g HAVING count(*) = ANY (SELECT count(*) FROM (VALUES (1), (3)) x(n) UNION SELECT 1)",
+        "SELECT g, f, count(*), (SELECT count(*) FROM (VALUES (1), (3)) x(n)) AS d FROM t GROUP BY ROLLUP (g, f)",
+        "SELECT id, rank() OVER (ORDER BY v), (SELECT sum(r) FROM (SELECT rank() OVER (ORDER BY t.v) AS r"
+        " FROM (VALUES (1), (2)) x(n)) s) AS d FROM t",
+        "SELECT id, generate_series(1, v), (SELECT count(*) FROM (SELECT generate_series(1, t.v)) s) AS d FROM t",
+        "SELECT id, (SELECT count(*) + (SELECT count(*) FROM (VALUES (1), (3)) x(n)) FROM t u WHERE u.v = t.v) FROM t",
+    ],
+)
+def test_a_call_in_a_subquery_is_its_own_though_it_reads_like_one_outside(made: Trial, query: str) -> None:
+    steps = (
+        "INSERT INTO t VALUES (9, 'b', 2, 1, 1), (10, 'new', 1, 1, 1)",
+        "UPDATE t SET g = 'b' WHERE id < 4",
+        "UPDATE t SET v = v + 1",
+        "DELETE FROM t WHERE id IN (1, 9)",
+    )
+    scenario(made, (KEYED, KEYED_ROWS), query, *steps)
+
+
 # DISTINCT and UNION --------------------------------------------------------------------------------------------
 
 

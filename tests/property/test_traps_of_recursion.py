@@ -332,3 +332,38 @@ def test_a_recursion_may_be_called_like_a_table_around_it(made: Trial) -> None:
         " GROUP BY s.c HAVING count(*) > 1)"
     )
     scenario(made, TREE, query, *TREE_STEPS)
+
+
+def marked(rows: str) -> str:
+    """These rows with a column for which `w` is read."""
+    return f"(SELECT b.*, coalesce(NOT EXISTS (SELECT FROM w s WHERE s.n = b.id), false) AS idle FROM {rows} b)"
+
+
+@pytest.mark.parametrize("union", ["UNION", "UNION ALL"])
+@pytest.mark.parametrize(
+    ("first", "followed"),
+    [
+        (marked("n"), marked("n")),
+        (marked("n"), "n"),
+        (marked("(SELECT * FROM (VALUES (1, NULL), (2, 1)) v(id, p))"), "n"),
+    ],
+)
+@pytest.mark.parametrize(
+    "shown",
+    ["SELECT id FROM r", "SELECT r.id, x.v FROM r LEFT JOIN w x ON x.n = r.id", "SELECT id FROM n JOIN r USING (id)"],
+)
+def test_a_table_that_is_read_for_a_column_which_nobody_shows(
+    made: Trial, union: str, first: str, followed: str, shown: str
+) -> None:
+    """Alone it changes nothing of the recursion, whose walks then start nowhere."""
+    query = (
+        f"WITH RECURSIVE r(id, depth) AS (SELECT q.id, 0 FROM {first} q WHERE q.p IS NULL"
+        f" {union} SELECT q.id, r.depth + 1 FROM {followed} q JOIN r ON q.p = r.id) {shown}"
+    )
+    steps = (
+        "INSERT INTO w VALUES (7, 1, 70), (8, 2, 80)",
+        "DELETE FROM w WHERE n = 4",
+        ("UPDATE n SET p = 3 WHERE id = 2", "UPDATE w SET n = 2 WHERE n = 1"),
+        "DELETE FROM w",
+    )
+    scenario(made, TREE, query, *steps)

@@ -190,15 +190,28 @@ def nodes(root: Message) -> Iterator[pb.Node]:
 
 
 def own_nodes(root: Message) -> Iterator[pb.Node]:
-    """Yield what `nodes` does, except what stands inside a subquery: names there have another meaning."""
+    """Yield what `nodes` does, except what stands inside a subquery: names there have another meaning.
+
+    What is compared with a subquery stands outside it.
+    """
     stack: list[Message] = [root]
     while stack:
         message = stack.pop()
-        inside = isinstance(message, pb.Node) and message.WhichOneof("node") == "sub_link"
-        if not inside:
+        if not isinstance(message, pb.SelectStmt) or message is root:
             stack.extend(reversed(children(message)))
-        if isinstance(message, pb.Node):
+        if isinstance(message, pb.Node) and message.WhichOneof("node") != "select_stmt":
             yield message
+
+
+def own_subqueries(root: Message) -> Iterator[pb.Node]:
+    """Yield the subqueries in an expression, but none that stands in another or is compared with it."""
+    stack: list[Message] = [root]
+    while stack:
+        message = stack.pop()
+        if isinstance(message, pb.Node) and message.WhichOneof("node") == "sub_link":
+            yield message
+        else:
+            stack.extend(reversed(children(message)))
 
 
 def children(message: Message) -> list[Message]:

@@ -8,13 +8,14 @@ reads no table may stand in it; the columns of its own items keep their names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from google.protobuf.message import Message
 from postgast import pg_query_pb2 as pb
 
-from trickle.ivm.syntax import REMEMBERED, deparse_expression, nodes, parse_expression
+from trickle.ivm.syntax import REMEMBERED, deparse_expression, nodes, own_nodes, parse_expression
 
 NAME_BYTES = 63
 
@@ -123,10 +124,21 @@ def substitute(scalar: Scalar, mapping: Mapping[int, Scalar]) -> Scalar:
 
 def replace_matching(scalar: Scalar, replacements: Mapping[bytes, Scalar]) -> Scalar:
     """Replace each outermost sub-expression whose tree equals a key of `replacements` (see `tree_key`)."""
+    return _replaced(scalar, replacements, nodes)
+
+
+def replace_calls(scalar: Scalar, replacements: Mapping[bytes, Scalar]) -> Scalar:
+    """As `replace_matching`, for calls that belong to their query: one that reads the same in a subquery is another."""
+    return _replaced(scalar, replacements, own_nodes)
+
+
+def _replaced(
+    scalar: Scalar, replacements: Mapping[bytes, Scalar], walk: Callable[[Message], Iterator[pb.Node]]
+) -> Scalar:
     node = pb.Node()
     node.CopyFrom(scalar.node)
     changed = False
-    for found in nodes(node):
+    for found in walk(node):
         replacement = replacements.get(found.SerializeToString(deterministic=True))
         if replacement is not None:
             found.CopyFrom(replacement.node)

@@ -154,6 +154,11 @@ def begun(change: Delta | None, sign: str, again: Sequence[Column], weight: Colu
     return [Block((change.rel,), (some,), (*(copy_of(column) for column in again), often))]
 
 
+def none_of(rows: Rel, columns: Sequence[Column], *besides: Item) -> Block:
+    """None of some rows, with these of their columns."""
+    return Block((rows,), (expression("false"),), (*(copy_of(column) for column in columns), *besides))
+
+
 def add_walk(renderer: Renderer, name: str, law: str, start: Rel, step: Rel) -> None:
     """Write the rows that follow from some, which are the rows `step` reads by the same name."""
     labels = [column.label for column in start.columns]

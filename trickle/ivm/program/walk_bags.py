@@ -31,7 +31,7 @@ from trickle.ivm.algebra.relations import (
 )
 from trickle.ivm.algebra.scalars import expression, reference, substitute
 from trickle.ivm.delta import Delta
-from trickle.ivm.program.linear import Linear, add_walk, along, begun, change_of_base, change_of_edges
+from trickle.ivm.program.linear import Linear, add_walk, along, begun, change_of_base, change_of_edges, none_of
 from trickle.ivm.program.select import Renderer
 
 
@@ -43,6 +43,8 @@ def lost_and_gained(renderer: Renderer, linear: Linear, stored: Scan, root: Bloc
     lost, gained = (Given(name, (*linear.again, weight)) for name in ("lost", "gained"))
     one, many, less = (expression(text, w=reference(weight)) for text in ("1", "w", "-w"))
 
+    # Where a table changes that is read for a column which nobody shows, nothing follows.
+    none = none_of(stored, linear.again, Item(weight, one))
     terms = begun(started, "-", linear.again, weight)
     left: Rel = linear.edges
     if edges is not None:
@@ -50,14 +52,16 @@ def lost_and_gained(renderer: Renderer, linear: Linear, stored: Scan, root: Bloc
         left = _without_new(linear, edges, numbering)
     law = "lost = ΔB⁻ ⊎ R⋈ΔE⁻ ⊎ lost⋈(E − ΔE⁺), each row as often as its weight says"
     follow = along(linear, lost, Delta(left, weight), None, Item(weight, many))
-    add_walk(renderer, "lost", law, UnionAll(tuple(terms), lost.given), follow)
+    add_walk(renderer, "lost", law, UnionAll(tuple(terms) or (none,), lost.given), follow)
 
     terms = begun(started, "+", linear.again, weight)
     if edges is not None:
         terms.append(along(linear, stored, edges, "1", Item(weight, one)))
         terms.append(along(linear, lost, edges, "1", Item(weight, less)))
     total = Call(weight, expression("sum(w)::int", w=reference(weight)))
-    added = Aggregate(UnionAll(tuple(terms), gained.given), tuple(copy_of(column) for column in linear.again), (total,))
+    added = Aggregate(
+        UnionAll(tuple(terms) or (none,), gained.given), tuple(copy_of(column) for column in linear.again), (total,)
+    )
     some = Block((added,), (expression("w <> 0", w=reference(weight)),), tuple(copy_of(c) for c in gained.given))
     follow = along(linear, gained, Delta(linear.edges, weight), None, Item(weight, many))
     add_walk(renderer, "gained", "gained = ΔB⁺ ⊎ (R − lost)⋈ΔE⁺ ⊎ gained⋈E, likewise", some, follow)

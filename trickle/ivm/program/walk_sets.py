@@ -34,7 +34,7 @@ from trickle.ivm.delta import Delta, derive
 from trickle.ivm.delta.restrict import Restriction, restrict
 from trickle.ivm.program.closure import Closure
 from trickle.ivm.program.layout import indented
-from trickle.ivm.program.linear import change_of_base
+from trickle.ivm.program.linear import change_of_base, none_of
 from trickle.ivm.program.parts import HUNDRED, Target
 from trickle.ivm.program.quote import ident, literal
 from trickle.ivm.program.rows import HASH, hash_of
@@ -72,7 +72,8 @@ def derived_again(
     if stepped is not None:
         gone.append(walks.signed(stepped, "w < 0"))
         led.append(walks.signed(stepped, "w > 0", stored.places))
-    found = walks.add_lost(gone), walks.add_gained(came, led)
+    # Where a table changes that is read for a column which nobody shows, nothing follows.
+    found = walks.add_lost(gone or [none_of(stored.rows, closure.again)]), walks.add_gained(came, led)
     items = tuple(Item(item.column, substitute(item.value, closure.as_again())) for item in root.items)
     weight = numbering.column("__pgt_w")
     plus, minus = (Item(weight, expression(sign)) for sign in ("1", "-1"))

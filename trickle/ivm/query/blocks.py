@@ -23,6 +23,7 @@ from trickle.ivm.algebra.scalars import (
     equated_columns,
     expression,
     reference,
+    replace_calls,
     replace_matching,
     substitute,
     tree_key,
@@ -128,7 +129,7 @@ class _Steps:
             return rel, [list(some) for some in values], asked
         everything += parts_of(after)
         blank = {tree_key(call.value.node): expression("NULL") for call in calls}
-        if _asked_by([replace_matching(value, blank) for value in everything], inside)[0]:
+        if _asked_by([replace_calls(value, blank) for value in everything], inside)[0]:
             raise Unsupported("a subquery that stands in an aggregate call and beside it has no delta rule yet")
         rel, everything = answered(rel, everything, inside, self._numbering)
         *found, parts = _split(everything, *values)

@@ -16,7 +16,7 @@ from trickle.ivm.query.resolve import asks, scalar
 from trickle.ivm.query.scope import Scope, Unresolved
 from trickle.ivm.query.sublinks import condition, conjunct_nodes, negated
 from trickle.ivm.query.tied import Tied
-from trickle.ivm.syntax import own_nodes
+from trickle.ivm.syntax import own_subqueries
 
 _CONDITIONS = (pb.EXISTS_SUBLINK, pb.ANY_SUBLINK, pb.ALL_SUBLINK)
 
@@ -42,7 +42,7 @@ def conditions(reading: Reading, rel: Rel, clause: pb.Node, scope: Scope, ctes: 
         The filtered relation, and the parts that read columns of a row outside.
     """
     parts = list(conjunct_nodes(clause))
-    asking = [node for node in parts if any(asks(n) for n in own_nodes(node))]
+    asking = [node for node in parts if any(asks(link) for link in own_subqueries(node))]
     plain = [node for node in parts if not any(node is other for other in asking)]
     resolved, _ = deferred(reading, plain, scope, ctes)
     rel, ties = _filtered(rel, [part for value in resolved for part in conjuncts(value)])
@@ -90,7 +90,7 @@ def deferred(reading: Reading, given: Iterable[pb.Node], scope: Scope, ctes: Cte
     for node in given:
         copy = pb.Node()
         copy.CopyFrom(node)
-        for part in own_nodes(copy):
+        for part in own_subqueries(copy):
             if asks(part):
                 link = pb.SubLink()
                 link.CopyFrom(part.sub_link)

@@ -22,6 +22,7 @@ from trickle.ivm.algebra.scalars import (
     Scalar,
     expression,
     reference,
+    replace_calls,
     replace_matching,
     tree_key,
 )
@@ -56,10 +57,11 @@ def _by_one_set(
 ) -> tuple[Rel, list[Scalar]]:
     names = {column.number: column.name for column in rel.columns}
     items = [Item(numbering.column(_key_name(key, names)), key) for key in keys]
-    replacements = {tree_key(call.value.node): reference(call.column) for call in calls}
-    replacements |= {tree_key(item.value.node): reference(item.column) for item in items}
-    replacements |= _grouping_functions(expressions, keys)
-    rewritten = [replace_matching(value, replacements) for value in expressions]
+    found = {tree_key(call.value.node): reference(call.column) for call in calls} | _grouping_functions(
+        expressions, keys
+    )
+    replacements = {tree_key(item.value.node): reference(item.column) for item in items}
+    rewritten = [replace_matching(replace_calls(value, found), replacements) for value in expressions]
     made = {item.column.number for item in items} | {call.column.number for call in calls}
     beside = sorted(({n for value in rewritten for n in value.columns} - made) & set(names))
     if beside and not keys:
@@ -86,13 +88,14 @@ def _by_several_sets(
         fresh = [Call(numbering.like(call.column), call.value) for call in calls]
         grouped = Aggregate(rel, tuple(items.values()), (*absent.values(), *fresh), scalar=not keys)
         columns = [(items[key] if key in items else absent[key]).column for key in by.keys]
-        said = _grouping_functions(expressions, keys)
-        values = [*(reference(c) for c in (*columns, *(call.column for call in fresh))), *(said[key] for key in asked)]
+        bits = _grouping_functions(expressions, keys)
+        values = [*(reference(c) for c in (*columns, *(call.column for call in fresh))), *(bits[key] for key in asked)]
         branches.append(Project(grouped, tuple(Item(numbering.column("value"), value) for value in values)))
     trees = [*(tree_key(key.node) for key in by.keys), *(tree_key(call.value.node) for call in calls), *asked]
     outputs = tuple(numbering.column("value") for _ in trees)
-    replacements = {tree: reference(column) for tree, column in zip(trees, outputs, strict=True)}
-    rewritten = [replace_matching(value, replacements) for value in expressions]
+    replacements = [(tree, reference(column)) for tree, column in zip(trees, outputs, strict=True)]
+    known, said = dict(replacements[: len(by.keys)]), dict(replacements[len(by.keys) :])
+    rewritten = [replace_matching(replace_calls(value, said), known) for value in expressions]
     here = {column.number for column in rel.columns}
     if any(value.columns & here for value in rewritten):
         raise Unsupported("a column that depends on grouping sets has no delta rule yet")

@@ -26,7 +26,7 @@ from trickle.ivm.algebra.scalars import (
     equated_columns,
     expression,
     reference,
-    replace_matching,
+    replace_calls,
     substitute,
     tree_key,
 )
@@ -182,4 +182,4 @@ def _over_calls(target: Scalar, calls: Sequence[Call]) -> Scalar:
             raise Unsupported(f"the value of {name}() over no rows, in a subquery for each row, has no delta rule yet")
         column = reference(call.column)
         replacements[tree_key(call.value.node)] = expression("COALESCE(n, 0)", n=column) if name in COUNTS else column
-    return replace_matching(target, replacements)
+    return replace_calls(target, replacements)

@@ -15,7 +15,7 @@ from trickle.ivm.algebra.expand import Expand
 from trickle.ivm.algebra.passes.fuse_blocks import fuse_blocks
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Rel
-from trickle.ivm.algebra.scalars import Scalar, reference, replace_matching, tree_key
+from trickle.ivm.algebra.scalars import Scalar, reference, replace_calls, tree_key
 from trickle.ivm.facts import Facts
 from trickle.ivm.query.grouping import function_name
 from trickle.ivm.query.reading import Reading
@@ -76,7 +76,7 @@ def expanded(
     functions = tuple(found.values()) if plain else (in_lockstep(list(found.values())),)
     outputs = tuple(reading.numbering.column(function_name(c.node.func_call)[1]) for c in found.values())
     replacements = {key: reference(column) for key, column in zip(found, outputs, strict=True)}
-    return Expand(rel, functions, outputs), [replace_matching(v, replacements) for v in values]
+    return Expand(rel, functions, outputs), [replace_calls(v, replacements) for v in values]
 
 
 def _calls(value: Scalar, returning_sets: frozenset[tuple[str, str]]) -> list[pb.Node]:

@@ -14,7 +14,7 @@ from postgast import pg_query_pb2 as pb
 
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.relations import Call, Item, Project, Rel, copy_of
-from trickle.ivm.algebra.scalars import Column, Scalar, reference, replace_matching, tree_key
+from trickle.ivm.algebra.scalars import Column, Scalar, reference, replace_calls, tree_key
 from trickle.ivm.algebra.windows import Window
 from trickle.ivm.query.grouping import function_name
 from trickle.ivm.syntax import own_nodes
@@ -80,7 +80,7 @@ def windows(
     for group in _grouped(calls):
         rel = Window(rel, _keys(group.calls[0], rel, numbering), tuple(group.calls), group.order)
     replacements = {key: reference(call.column) for key, call in zip(found, calls, strict=True)}
-    return rel, [replace_matching(value, replacements) for value in expressions]
+    return rel, [replace_calls(value, replacements) for value in expressions]
 
 
 def row_numbers(
