@@ -13,6 +13,7 @@ from benchmarks import (
     immediate,
     jobs,
     latency,
+    machine,
     nexmark,
     operators,
     pool,
@@ -61,9 +62,11 @@ _SERVERS = {"tenants": tenants.SERVER}  # settings of a server of its own
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
+    before = machine.ticks()
     try:
         with database(options.postgres_url, _SERVERS.get(options.name, {})) as made:
             report = _run(made, options)
+        report.environment["stolen"] = machine.stolen_between(before, machine.ticks())
     except (
         TrickleError,
         ResultsDiffer,

@@ -56,9 +56,10 @@ def print_tables(report: Report, columns: Sequence[str]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_PIPE_WIDTH)
     about = report.environment
+    stolen = about.get("stolen")
     console.print(
         f"{report.benchmark}: PostgreSQL {about['postgresql']}, {about['rows']} rows, {about['cpus']} CPUs,"
-        f" load {about['load_before']} before"
+        f" load {about['load_before']} before" + ("" if stolen is None else f", {stolen:.1%} of their time stolen")
     )
     console.print(_table(report.rows, columns))
     verdicts = {True: "met", False: "NOT MET", None: "–"}

@@ -6,6 +6,7 @@ import pytest
 from psycopg import sql
 from support.databases import Database
 
+from benchmarks import machine
 from benchmarks.measure import ResultsDiffer, Samples, check_equal, in_turn, ratio, round_trips
 from benchmarks.report import judge
 
@@ -54,3 +55,12 @@ def test_a_goal_is_judged_only_at_its_size() -> None:
     assert judge("g", 1.6, "×", "at most", 1.5, counts=True).met is False
     assert judge("g", 1.6, "×", "at most", 1.5, counts=False).met is None
     assert judge("g", None, "×", "at least", 100, counts=True).met is None
+
+
+def test_what_the_host_gave_to_others_is_read_from_the_system() -> None:
+    before = machine.read("cpu  100 0 50 800 10 0 5 35 7 0\ncpu0 1 2 3\n")
+    after = machine.read("cpu  150 0 60 820 10 0 5 55 9 0\ncpu0 1 2 3\n")
+    assert before == machine.Ticks(stolen=35, all=1000)
+    assert machine.stolen_between(before, after) == 0.2
+    assert machine.stolen_between(None, after) is None
+    assert machine.stolen_between(after, after) is None

@@ -240,7 +240,7 @@ def test_metrics_and_health(db: Database, start_relay: StartRelay, tmp_path: Pat
     until(lambda: value(port, 'pg_tide_relay_messages_published_total{direction="forward",pipeline="one"}') == 20)
     declare(db, "one", {"type": "file", "path": str(tmp_path / "none" / "there")})
     until(lambda: value(port, 'pg_tide_pipeline_healthy{pipeline="one"}') == 0)
-    assert "invalid_destination" in state(db)[1]
+    until(lambda: "invalid_destination" in state(db)[1], what="the catalog says why, a moment after the metric")
 
 
 def answer(port: int, path: str) -> tuple[int, str]:
