@@ -70,7 +70,7 @@ def _measure(bench: Bench, kind: Kind, directions: list[str], parts: list[str]) 
         except (ImportError, FileNotFoundError) as missing:
             bench.row("left out", kind.name, None, "", 0, detail=f"not installed: {missing}")
             return
-        if "out" in directions and kind.sink is not None:
+        if "out" in directions:
             if "drain" in parts:
                 drain.out(bench, kind, reach)
             if "paced" in parts:

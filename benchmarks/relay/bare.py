@@ -24,7 +24,6 @@ from benchmarks.relay.kinds.postgres import inserting, reading
 
 async def carry_out(kind: Kind, told: Mapping[str, Any]) -> None:
     """Read, send, store, until so many are through."""
-    assert kind.sender is not None
     send = await kind.sender(told["reach"])
     connection = await psycopg.AsyncConnection.connect(told["database"], autocommit=True)
     cursor = connection.cursor(binary=True)
@@ -53,11 +52,10 @@ async def carry_in(kind: Kind, told: Mapping[str, Any]) -> None:
 
 async def feed(kind: Kind, told: Mapping[str, Any]) -> None:
     """So many messages, as fast as they go; or at a rate, and then the times when they were sent are printed."""
-    assert kind.feeder is not None
     reach, tokens, messages, rate = told["reach"], told["tokens"], told["messages"], told["rate"]
     if kind.prepare is not None and told["prepare"]:
         await kind.prepare(reach, tokens)
-    send = await kind.feeder(reach, tokens)
+    send = await (kind.sender(reach) if kind.feeder is None else kind.feeder(reach, tokens))
     text = "x" * max(1, told["size"] - 30)
     step = BATCH if rate is None else max(1, round(rate / 100))
     began, sent_at = time.time(), list[float]()

@@ -36,7 +36,6 @@ def out(bench: Bench, kind: Kind, reach: Reach) -> None:
         return messages / seconds
 
     def ours(messages: int, size: int, processes: int) -> float:
-        assert kind.sink is not None
         bench.fill_outbox(messages, size)
         names = [f"bench_{number}" for number in range(processes)]
         for number, name in enumerate(names):

@@ -41,7 +41,6 @@ def latencies(sent_at: Sequence[float], seen: Sequence[tuple[float, int]]) -> li
 
 def out(bench: Bench, kind: Kind, reach: Reach) -> None:
     """From an outbox to this kind of destination."""
-    assert kind.sink is not None
     for size in SIZES[:1] if bench.quick else SIZES:
         bench.say(f"{kind.name}, out, {size} bytes: {RATE:g} messages a second")
         bench.fill_outbox(1, 100)
@@ -106,7 +105,7 @@ def _watched(bench: Bench, arrived: Callable[[], int]) -> list[tuple[float, int]
     return seen
 
 
-def _tell(bench: Bench, kind: Kind, direction: str, size: int, found: Sequence[float]) -> None:
+def _tell(bench: Bench, kind: Kind, direction: str, size: int, found: list[float]) -> None:
     p50, p99 = percentile(found, 0.5), percentile(found, 0.99)
     bench.row(f"{direction}, paced", kind.name, size, "relay, 1 process", len(found), p50_ms=p50, p99_ms=p99)
     if (kind.name, direction, size) == ("nats", "out", 1024):

@@ -22,7 +22,6 @@ _PATIENCE_SECONDS = 600.0
 
 def publish(bench: Bench, kind: Kind, reach: Reach) -> None:
     """What publishing takes with a relay that follows and without one, several times in turns."""
-    assert kind.sink is not None
     found: dict[bool, list[float]] = {False: [], True: []}
     for turn in range(2 if bench.quick else 6):
         followed = bool(turn % 2)
@@ -53,7 +52,6 @@ def _publish(bench: Bench, kind: Kind, reach: Reach) -> list[float]:
 
 def backlog(bench: Bench, kind: Kind, reach: Reach) -> None:
     """Memory of the carrier while it empties a large outbox, at its beginning and at its end."""
-    assert kind.sink is not None
     messages = 10_000 if bench.quick else _BACKLOG
     bench.say(f"a backlog of {messages}")
     bench.fill_outbox(messages, 100)

@@ -26,16 +26,17 @@ Take = Callable[[int], Awaitable[tuple[Sequence[Message], Acknowledge]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of destination, of origin, or of both."""
+    """A kind of destination, most of which are origins too."""
 
     name: str
     serve: Callable[[Path], AbstractContextManager[Reach]]
     # As a destination: the options of the relay, by the number of the pipeline, and the bare client.
-    sink: Callable[[Reach, int], Options] | None = None
-    sender: Callable[[Reach], Awaitable[Send]] | None = None
+    sink: Callable[[Reach, int], Options]
+    sender: Callable[[Reach], Awaitable[Send]]
     # Options of a sink that the bare client with this token hears.
     heard: Callable[[Reach, str], Options] | None = None
-    # As an origin: the options of the relay by its token, the bare client, who fills it, and what is done before.
+    # As an origin: the options of the relay by its token, the bare client, who fills it if not the bare client of the
+    # destination, and what is done before.
     source: Callable[[Reach, str], Options] | None = None
     taker: Callable[[Reach, str], Awaitable[Take]] | None = None
     feeder: Callable[[Reach, Sequence[str]], Awaitable[Send]] | None = None

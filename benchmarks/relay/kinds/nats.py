@@ -79,10 +79,6 @@ async def taker(reach: Reach, token: str) -> Take:
     return take
 
 
-async def feeder(reach: Reach, _: Sequence[str]) -> Send:
-    return await sender(reach)
-
-
 async def prepare(reach: Reach, _: Sequence[str]) -> None:
     """Made anew: what it remembers of ids would take the messages for known ones."""
     import nats as client
@@ -101,6 +97,5 @@ KIND = Kind(
     heard=heard,
     source=source,
     taker=taker,
-    feeder=feeder,
     prepare=prepare,
 )

@@ -181,10 +181,6 @@ async def taker(reach: Reach, token: str) -> Take:
     return take
 
 
-async def feeder(reach: Reach, _: Sequence[str]) -> Send:
-    return await sender(reach)
-
-
 async def prepare(reach: Reach, tokens: Sequence[str]) -> None:
     """Their queues; those of who was there before are deleted when the last of them is done."""
     channel = _channel(_url(reach))
@@ -202,6 +198,5 @@ KIND = Kind(
     heard=heard,
     source=source,
     taker=taker,
-    feeder=feeder,
     prepare=prepare,
 )

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.relay.kinds.kind import Acknowledge, Kind, Message, Options, Reach, Send, Take
 from benchmarks.serving import await_port, free_port, serving
@@ -64,7 +65,7 @@ async def taker(reach: Reach, token: str) -> Take:
     await connection.xgroup_create(_STREAM, token, "0", mkstream=True)
 
     async def take(limit: int) -> tuple[Sequence[Message], Acknowledge]:
-        answer = await connection.xreadgroup(token, "bare", {_STREAM: ">"}, count=limit, block=30_000)
+        answer: Any = await connection.xreadgroup(token, "bare", {_STREAM: ">"}, count=limit, block=30_000)
         entries = [entry for _, found in answer or () for entry in found]
 
         async def acknowledge() -> None:
@@ -73,10 +74,6 @@ async def taker(reach: Reach, token: str) -> Take:
         return [(fields[b"event_id"].decode(), fields[b"payload"]) for _, fields in entries], acknowledge
 
     return take
-
-
-async def feeder(reach: Reach, _: Sequence[str]) -> Send:
-    return await sender(reach)
 
 
 async def prepare(reach: Reach, _: Sequence[str]) -> None:
@@ -95,6 +92,5 @@ KIND = Kind(
     heard=heard,
     source=source,
     taker=taker,
-    feeder=feeder,
     prepare=prepare,
 )
