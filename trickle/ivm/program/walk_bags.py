@@ -59,9 +59,8 @@ def lost_and_gained(renderer: Renderer, linear: Linear, stored: Scan, root: Bloc
         terms.append(along(linear, stored, edges, "1", Item(weight, one)))
         terms.append(along(linear, lost, edges, "1", Item(weight, less)))
     total = Call(weight, expression("sum(w)::int", w=reference(weight)))
-    added = Aggregate(
-        UnionAll(tuple(terms) or (none,), gained.given), tuple(copy_of(column) for column in linear.again), (total,)
-    )
+    came = UnionAll(tuple(terms) or (none,), gained.given)
+    added = Aggregate(came, tuple(copy_of(column) for column in linear.again), (total,))
     some = Block((added,), (expression("w <> 0", w=reference(weight)),), tuple(copy_of(c) for c in gained.given))
     follow = along(linear, gained, Delta(linear.edges, weight), None, Item(weight, many))
     add_walk(renderer, "gained", "gained = ΔB⁺ ⊎ (R − lost)⋈ΔE⁺ ⊎ gained⋈E, likewise", some, follow)

@@ -57,11 +57,10 @@ def _by_one_set(
 ) -> tuple[Rel, list[Scalar]]:
     names = {column.number: column.name for column in rel.columns}
     items = [Item(numbering.column(_key_name(key, names)), key) for key in keys]
-    found = {tree_key(call.value.node): reference(call.column) for call in calls} | _grouping_functions(
-        expressions, keys
-    )
-    replacements = {tree_key(item.value.node): reference(item.column) for item in items}
-    rewritten = [replace_matching(replace_calls(value, found), replacements) for value in expressions]
+    said = {tree_key(call.value.node): reference(call.column) for call in calls}
+    said |= _grouping_functions(expressions, keys)
+    known = {tree_key(item.value.node): reference(item.column) for item in items}
+    rewritten = [replace_matching(replace_calls(value, said), known) for value in expressions]
     made = {item.column.number for item in items} | {call.column.number for call in calls}
     beside = sorted(({n for value in rewritten for n in value.columns} - made) & set(names))
     if beside and not keys:
