@@ -44,8 +44,7 @@ async def asleep(db: Database, post: Post, bells: Bells, name: str = "box") -> A
 
 
 def is_asleep(pipeline: Carried) -> bool:
-    listener = pipeline.forward._listener
-    return listener is not None and listener.seen is not None
+    return pipeline.forward._reader._is_asleep
 
 
 def armed(db: Database) -> list[int]:
@@ -210,6 +209,6 @@ async def test_where_transactions_can_be_prepared_nobody_notifies(db: Database) 
 async def test_a_sleeper_hears_that_its_outbox_is_gone(db: Database) -> None:
     declare(db)
     async with hearing(db) as bells, asleep(db, Post(), bells) as pipeline:
-        await soon(lambda: pipeline.forward._is_exhausted)  # it has looked once more
+        await soon(lambda: pipeline.forward._reader.is_exhausted)  # it has looked once more
         asked(db, "SELECT pgtrickle.drop_outbox('box')")
         await soon(lambda: "does not exist any more" in str(pipeline.standing.reason))

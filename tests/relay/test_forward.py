@@ -351,14 +351,16 @@ async def test_an_outbox_that_is_dropped_and_made_again(db: Database) -> None:
     assert post.numbers == list(range(20))
 
 
+@pytest.mark.parametrize("crashes", [False, True])
 @in_loop
-async def test_a_letter_that_breaks_the_connection_keeps_no_message_waiting(db: Database) -> None:
+async def test_a_letter_that_breaks_the_connection_keeps_no_message_waiting(db: Database, crashes: bool) -> None:
     declare(db)
     publish(db, range(10), keys=10)
     refuses, breaks = {3}, set[int]()
     post = Post(
         judge=lambda message: REFUSED if number(message) in refuses else None,
         breaks=lambda message: number(message) in breaks,
+        crashes=crashes,
     )
     async with carried(db, post, retry=QUICK, half_open_seconds=0.5):
         await soon(lambda: len(letters(db)) == 1)

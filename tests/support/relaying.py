@@ -15,10 +15,11 @@ from trickle.db.pool import make_pool
 from trickle.relay.assemble import received
 from trickle.relay.bells import Bells
 from trickle.relay.failures import ConnectorError, Failure, FailureKind
-from trickle.relay.forward import Encode, Forward
+from trickle.relay.forward import Forward
 from trickle.relay.letters import DeadLetters
 from trickle.relay.message import Incoming, Message, Outgoing
 from trickle.relay.outbox import Outbox
+from trickle.relay.outgoing import Prepare
 from trickle.relay.outlet import Limits
 from trickle.relay.reverse import Reverse
 from trickle.relay.standing import Standing
@@ -35,6 +36,7 @@ class Post:
     judge: Callable[[Outgoing], Failure | None] = lambda message: None
     is_away: bool = False
     breaks: Callable[[Outgoing], bool] = lambda message: False  # the connection, before anything is accepted
+    crashes: bool = False  # it breaks because its sink is at fault
     answers: asyncio.Event = field(default_factory=asyncio.Event)  # until it is set nothing has an answer
     arrived: list[Outgoing] = field(default_factory=list)
     opened: int = 0
@@ -74,7 +76,10 @@ class PostSink:
         post.largest = max(post.largest, len(messages))
         await asyncio.sleep(0)
         await post.answers.wait()
-        if post.is_away or any(map(post.breaks, messages)):
+        is_broken = any(map(post.breaks, messages))
+        if is_broken and post.crashes:
+            raise ValueError("a sink that is wrong")
+        if post.is_away or is_broken:
             raise ConnectorError(FailureKind.UNAVAILABLE, "nobody is there any more")
         failures: dict[int, Failure] = {}
         for index, message in enumerate(messages):
@@ -151,7 +156,7 @@ async def carried(
     bells: Bells | None = None,
     name: str = "box",
     outbox: str = "",
-    encode: Encode = plainly,
+    encode: Prepare = plainly,
     **limits: Any,
 ) -> AsyncIterator[Carried]:
     """A forward pipeline, until the end of the block; its outbox has its name unless it is said."""

@@ -15,8 +15,8 @@ Promises, and who keeps them:
   the checkpoint passes a message only when it and all before it are delivered or dead-lettered. (`delivery`)
 - In order per key: while a message of a key is on its way or waits to be tried again, none after it overtakes it.
   (`delivery`)
-- A transaction that commits late is never skipped: outboxes are read in windows of snapshots. (`reader`)
-- Whoever lost the claim cannot move the checkpoint: it carries an epoch. (`checkpoint`)
+- A transaction that commits late is never skipped: outboxes are read in windows of snapshots. (`outbox`)
+- Whoever lost the claim cannot move the checkpoint: it carries an epoch. (`outbox`)
 - A destination that is away holds its pipeline. It never empties a backlog into the dead letters. (`circuit`)
 
 This package imports catalog and everything below; never supervisor or cli. Client libraries are imported by the
