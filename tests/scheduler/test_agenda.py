@@ -10,8 +10,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from trickle.scheduler.agenda import Agenda
-from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.book import Book, Plan
 from trickle.scheduler.due import Policy
+from trickle.scheduler.memory import Moment
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table, Tier
 

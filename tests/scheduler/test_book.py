@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from trickle.scheduler.attempts import COMPILE_RETRY_SECONDS
-from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.book import Book, Plan
 from trickle.scheduler.due import Policy
+from trickle.scheduler.memory import Moment
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table
 from trickle.scheduler.units import Kind

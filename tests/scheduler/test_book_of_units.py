@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.book import Book, Plan
 from trickle.scheduler.due import Policy
+from trickle.scheduler.memory import Moment
 from trickle.scheduler.schedule import parse_schedule
 from trickle.scheduler.table import Table, Tier
 from trickle.scheduler.units import Kind

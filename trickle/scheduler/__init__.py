@@ -6,8 +6,8 @@
     dependencies ──▶ graph.Graph ──▶ together, units.divide ──▶ Unit ──▶ order.ready ──▶ what to start now
     what instances say of themselves ──▶ quota.settle ──▶ how many at once
 
-`Book` keeps what only time teaches (what runs, what failed, since when something waits) and asks the three
-pure parts; the supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or
+`Memory` keeps what only time teaches (what runs, what failed, since when something waits); `Book` is a memory that asks
+the three pure parts. The supervisor feeds it observations and carries out its `Plan`. Nothing here knows processes or
 locks.
 
 Rules that hold:

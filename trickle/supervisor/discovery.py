@@ -15,8 +15,9 @@ from typing import Any
 from psycopg import Connection
 
 from trickle.clock import Anchor, Clock
-from trickle.scheduler.book import Book, Moment
+from trickle.scheduler.book import Book
 from trickle.scheduler.due import Policy
+from trickle.scheduler.memory import Moment
 from trickle.supervisor import layout, observe
 from trickle.supervisor.holdings import Holdings
 from trickle.supervisor.link import ServerLink

@@ -11,7 +11,8 @@ from psycopg import Connection
 
 from trickle.clock import Clock
 from trickle.logs import event
-from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.book import Book, Plan
+from trickle.scheduler.memory import Moment
 from trickle.sql import load
 from trickle.supervisor import claims, observe
 from trickle.supervisor.chores import Chores

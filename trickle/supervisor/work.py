@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from trickle.clock import Clock
 from trickle.db.retry import Kind, kind_of, retry_seconds
 from trickle.logs import event
-from trickle.scheduler.book import Book, Moment, Plan
+from trickle.scheduler.book import Book, Plan
+from trickle.scheduler.memory import Moment
 from trickle.scheduler.order import Due
 from trickle.supervisor.crew import Crew
 from trickle.supervisor.fleet import Lost
