@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from trickle.jobs.payload import PayloadError, decoded, encoded
 from trickle.jobs.protocol import Lease, Outcome
 from trickle.jobs.registry import Handler
 from trickle.logs import event
+from trickle.threads import in_background
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Threads:
             except RuntimeError:
                 return  # the loop has ended before it
 
-        threading.Thread(target=work, name="job", daemon=True).start()
+        in_background(work)
         try:
             result, error = await ended
         except asyncio.CancelledError:

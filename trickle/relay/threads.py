@@ -1,10 +1,9 @@
-"""Blocking work in a thread of its own, for which whoever asked waits to its end, whatever happens.
+"""Blocking work in another thread, for which whoever asked waits to its end, whatever happens.
 
 A thread cannot be cancelled. If its caller went on, somebody would close, or write to, what the thread still uses; so a
 caller that is cancelled asks the thread to stop, through an event that long work looks at, and waits for it.
 
-The loop's own threads are few, and names are resolved in them: who waits for a pipe must not keep others from that. And
-a thread that hangs in the operating system must not keep the process from ending, so all are daemons.
+The loop's own threads are few, and names are resolved in them: who waits for a pipe must not keep others from that.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
+
+from trickle.threads import in_background
 
 Answer = TypeVar("Answer")
 
@@ -48,5 +49,5 @@ def _start(work: Callable[[threading.Event], Answer], stop: threading.Event) -> 
         with suppress(RuntimeError):  # the loop is closed, and with it whoever waited
             loop.call_soon_threadsafe(what, about)
 
-    threading.Thread(target=run, name="blocking work", daemon=True).start()
+    in_background(run)
     return answer
