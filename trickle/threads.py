@@ -3,7 +3,8 @@
     in_background ──▶ an idle thread, or a new one ──▶ work ──▶ idle ──nobody came for a while──▶ it ends
 
 All are daemons: work that hangs in the operating system must not keep the process from ending. There are as many as
-work at the same time, however many that is.
+work at the same time, however many that is. Work sees the context variables of whoever asked for it, and what it sets
+of them nobody else sees.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 
 _IDLE_SECONDS = 5.0
@@ -30,7 +33,7 @@ def in_background(work: Work) -> None:
     except IndexError:
         todo = SimpleQueue()
         threading.Thread(target=_serve, args=(todo,), name="blocking work", daemon=True).start()
-    todo.put(work)
+    todo.put(partial(copy_context().run, work))
 
 
 def _serve(todo: SimpleQueue[Work]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -40,6 +41,35 @@ def test_the_first_is_the_outermost(db: Database, conn: Conn, registry: Registry
         await_that(lambda: states(conn) == {"completed": 1})
     assert told == [("outer", "q", 7), "inner", "handler"]
     assert conn.execute("SELECT output FROM pgtrickle.job").fetchone() == ({"of": 7},)
+
+
+def test_the_handler_sees_its_context_variables_and_shows_its_own_to_nobody(
+    db: Database, conn: Conn, registry: Registry
+) -> None:
+    """A span that was started around it is its parent, in a thread too; threads are used again."""
+    span, own = ContextVar("span", default="none"), ContextVar("own", default="none")
+
+    @registry.around
+    async def traced(context: JobContext, proceed: Proceed) -> Any:
+        span.set(f"span {context.data}")
+        return await proceed()
+
+    def handle(data: Any) -> list[str]:
+        seen = [span.get(), own.get()]
+        own.set(f"own {data}")
+        return seen
+
+    async def handle_in_the_loop(data: Any) -> list[str]:
+        return handle(data)
+
+    registry.job("q")(handle)
+    registry.job("r")(handle_in_the_loop)
+    for n in range(10):
+        trickle.enqueue(conn, "qr"[n % 2], n)
+    with running(db.url, registry):
+        await_that(lambda: states(conn) == {"completed": 10})
+    rows = conn.execute("SELECT data, output FROM pgtrickle.job ORDER BY id").fetchall()
+    assert rows == [(n, [f"span {n}", "none"]) for n in range(10)]
 
 
 def test_what_it_raises_fails_the_attempt(db: Database, conn: Conn, registry: Registry) -> None:
