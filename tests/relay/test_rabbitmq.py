@@ -364,6 +364,7 @@ async def test_who_may_what(rabbitmq: Rabbitmq) -> None:
 @in_loop
 async def test_a_killed_node_loses_nothing(rabbitmq: Rabbitmq) -> None:
     queue = make_queue(rabbitmq)
+    rabbitmq.ask("eval", "mnesia:sync_log().")  # a queue that it has just confirmed it keeps in memory for two seconds
     options = RabbitmqSinkOptions(url=rabbitmq.url, routing_key=queue, timeout_seconds=20)
     messages = [outgoing(n, key=f"k{n % 7}", body=b"x" * 2000) for n in range(3000)]
     async with source_of(rabbitmq, queue) as watching:

@@ -75,15 +75,17 @@ async def send_all(
             continue
         under_way: set[asyncio.Task[None]] = set()
         started = 0
-        while started < len(batches) and not unanswered:
-            under_way.add(asyncio.create_task(send(started)))
-            started += 1
-            await asyncio.sleep(0)
-            if len(under_way) >= width:
-                _, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-        if under_way:
-            await asyncio.wait(under_way)
-        await sink.close()
+        try:
+            while under_way or (started < len(batches) and not unanswered):
+                while started < len(batches) and not unanswered and len(under_way) < width:
+                    under_way.add(asyncio.create_task(send(started)))
+                    started += 1
+                    await asyncio.sleep(0)
+                over, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in over:
+                    task.result()
+        finally:
+            await sink.close()
         batches = [batches[number] for number in sorted(unanswered)] + batches[started:]
         if not batches:
             return connections
