@@ -24,8 +24,6 @@ ROWS = 300
 SLOW_SECONDS = 1.2
 """What computing the new rows takes at least: ROWS calls of slow()."""
 SHORT_SECONDS = SLOW_SECONDS / 2
-PAUSE_SECONDS = 0.01
-"""Between two writes, of which each is a call of slow() to come, and between two answers."""
 
 
 @pytest.fixture
@@ -63,7 +61,6 @@ def reading(db: Database, query: str) -> Iterator[Seen]:
                 seen.longest_seconds = max(seen.longest_seconds, time.monotonic() - began)
                 if not seen.answers or seen.answers[-1] != answer:
                     seen.answers.append(answer)
-                time.sleep(PAUSE_SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(poll)
@@ -89,7 +86,6 @@ def writing(db: Database) -> Iterator[Seen]:
                 began = time.monotonic()
                 connection.execute("UPDATE items SET amount = amount + 1 WHERE id = %s", (number % ROWS + 1,))
                 seen.longest_seconds = max(seen.longest_seconds, time.monotonic() - began)
-                time.sleep(PAUSE_SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(write)
