@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from support.databases import Database
 
 import trickle
+from property.composed.made import Made
 from property.composed.play import Outcome, play
 from property.composed.smaller import smaller
-from property.composed.story import ABOVE, QUERIES, Story, stories
+from property.composed.story import ABOVE, QUERIES, Query, Story, stories
 from trickle.ivm.program import frame
 
 # Failures are made smaller here and not by Hypothesis, which would play whole stories for it. Its own way to draw
@@ -69,6 +70,28 @@ def test_composed_queries_whose_changes_all_count_as_large(db: Database, story: 
         outcome = _played(db, story)
         assert not outcome.failures, "\n\n".join(_told(db, story, outcome))
     assert outcome.followed > len(outcome.untried)
+
+
+def test_what_grows_over_all_bounds_is_left_with_its_readers(db: Database) -> None:
+    """Not counted as followed; and what does not read it is followed on."""
+    grows, stays = "INSERT INTO n SELECT generate_series(1, 4000)", "INSERT INTO m VALUES (2)"
+    story = Story(
+        sources=(),
+        setup=(
+            "CREATE TABLE n (c1 int)",
+            "CREATE TABLE m (c1 int)",
+            "INSERT INTO n VALUES (1)",
+            "INSERT INTO m TABLE n",
+        ),
+        queries=tuple(
+            Query(name, Made(f"SELECT c1 FROM {reads} AS r", ("int",)))
+            for name, reads in (("q1", "n"), ("q2", "m"), ("above1", "q1"), ("above2", "above1"), ("above3", "q2"))
+        ),
+        cycles=(((stays,),), ((grows,), (stays,)), ((stays,),)),
+    )
+    outcome = _played(db, story)
+    assert (outcome.followed, outcome.failures) == (2, {})
+    assert outcome.untried == {"q1": "too many rows"} | dict.fromkeys(("above1", "above2"), "reads one that was left")
 
 
 @pytest.mark.full

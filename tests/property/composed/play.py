@@ -7,6 +7,7 @@ counter is below zero, and refreshing again says NO_DATA and touches no row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Followed:
 
     name: str
     pgt_id: int
+    reads: str
     faults: str
 
 
@@ -52,9 +54,9 @@ def play(client: trickle.Client, story: Story) -> Outcome:
         for cycle in story.cycles:
             for batch in cycle:
                 _run(connection, batch)
-            for table in [*tables]:
-                _refresh(connection, table, outcome)
-            tables = [table for table in tables if table.name not in outcome.failures]
+            for table in tables:
+                _follow(connection, table, outcome)
+            tables = [table for table in tables if table.name not in outcome.failures | outcome.untried]
             _again(connection, tables, outcome)
         outcome.followed = len(tables)
         _drop(client)
@@ -98,7 +100,7 @@ def _create(client: trickle.Client, query: Query, outcome: Outcome) -> Followed 
         if row is None or row[1] != "compiled":
             outcome.failures[query.name] = f"not compiled: {row}"
             return None
-        table = Followed(query.name, row[0], _faults(query, row[3], row[4]))
+        table = Followed(query.name, row[0], query.made.sql, _faults(query, row[3], row[4]))
         _check(connection, table)
     except (TrickleError, psycopg.Error, AssertionError) as error:
         outcome.failures[query.name] = f"when created: {error!r}"
@@ -137,6 +139,19 @@ def _both_ways(what: str, right: str, stored: str) -> list[str]:
 def _check(connection: psycopg.Connection[Any], table: Followed) -> None:
     faults = connection.execute(table.faults.encode(), prepare=True).fetchall()
     assert not faults, "\n".join(map(str, faults))
+
+
+def _follow(connection: psycopg.Connection[Any], table: Followed, outcome: Outcome) -> None:
+    """Refresh it and compare; one that has grown over all bounds is compared once more and then left, with its readers.
+
+    A recursion may do so, and what is asked of so many rows takes PostgreSQL itself minutes."""
+    if any(re.search(rf"\b{name}\b", table.reads) for name in outcome.untried):
+        outcome.untried[table.name] = "reads one that was left"
+        return
+    _refresh(connection, table, outcome)
+    rows = connection.execute(f"SELECT count(*) FROM {table.name}".encode(), prepare=True).fetchone()
+    if rows is None or rows[0] > MOST_ROWS:
+        outcome.untried[table.name] = "too many rows"
 
 
 def _refresh(connection: psycopg.Connection[Any], table: Followed, outcome: Outcome) -> None:
