@@ -1,14 +1,14 @@
 """Another query for a stream table that is being read, written and refreshed: readers see what it held or what it is to
-hold, never neither, and are never kept waiting for as long as the new rows take to compute."""
+hold, never neither, and neither they nor writers wait while the new rows are computed."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -21,79 +21,96 @@ from trickle.errors import TrickleError
 from .conftest import Connection, is_equal, one
 
 ROWS = 300
-SLOW_SECONDS = 1.2
-"""What computing the new rows takes at least: ROWS calls of slow()."""
-SHORT_SECONDS = SLOW_SECONDS / 2
+GATES = (1, 150, 300)
+"""The values at which computed() waits for who holds the gates: the first row, one in the middle and the last."""
 
 
 @pytest.fixture
 def items(conn: Connection) -> Connection:
-    """A table `items`, and a function that takes its time."""
+    """A table `items`, and a function that waits at the gates."""
     conn.execute("CREATE TABLE items (id int PRIMARY KEY, kind int NOT NULL, amount int)")
     conn.execute(f"INSERT INTO items SELECT i, i % 7, i FROM generate_series(1, {ROWS}) i".encode())
     conn.execute(
-        "CREATE FUNCTION slow(v int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
-        f" $$ BEGIN PERFORM pg_sleep({SLOW_SECONDS / ROWS}); RETURN v; END $$".encode()
+        "CREATE FUNCTION computed(v int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+        f" $$ BEGIN IF v IN {GATES} THEN PERFORM pg_advisory_xact_lock_shared(v); END IF; RETURN v; END $$".encode()
     )
     return conn
 
 
-@dataclass
-class Seen:
-    """What a reader saw: the distinct answers in order, and the longest that one took."""
-
-    answers: list[Any] = field(default_factory=list)
-    longest_seconds: float = 0.0
+@contextmanager
+def shut_gates(db: Database) -> Iterator[Connection]:
+    """All gates are shut; pg_advisory_unlock() opens one."""
+    with db.connect() as gatekeeper:
+        for gate in GATES:
+            gatekeeper.execute("SELECT pg_advisory_lock(%s)", (gate,))
+        yield gatekeeper
 
 
 @contextmanager
-def reading(db: Database, query: str) -> Iterator[Seen]:
-    """Ask the query again and again until the block has ended, and then once more."""
-    stop, seen = threading.Event(), Seen()
+def held_up(db: Database, altering: Callable[[], object]) -> Iterator[Iterator[int]]:
+    """Alter beside the block, which is given each gate while the alter waits there: it cannot go on before the next is
+    asked for."""
+    with ThreadPoolExecutor(1) as pool, shut_gates(db) as gatekeeper:
+        work = pool.submit(altering)
 
-    def poll() -> None:
+        def gates() -> Iterator[int]:
+            for gate in GATES:
+                waits_at(gatekeeper, gate)
+                yield gate
+                gatekeeper.execute("SELECT pg_advisory_unlock(%s)", (gate,))
+            work.result()
+
+        yield gates()
+
+
+@contextmanager
+def repeating(db: Database, action: Callable[[Connection], None]) -> Iterator[None]:
+    """Do it again and again until the block has ended, and then once more."""
+    stop, has_begun = threading.Event(), threading.Event()
+
+    def repeat() -> None:
         with db.connect() as connection:
             is_last = False
             while not is_last:
                 is_last = stop.is_set()
-                began = time.monotonic()
-                answer = connection.execute(query.encode(), prepare=True).fetchall()
-                seen.longest_seconds = max(seen.longest_seconds, time.monotonic() - began)
-                if not seen.answers or seen.answers[-1] != answer:
-                    seen.answers.append(answer)
+                action(connection)
+                has_begun.set()
 
     with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(poll)
+        work = pool.submit(repeat)
         try:
-            while not seen.answers and not work.done():
-                time.sleep(0.01)
-            yield seen
+            while not has_begun.wait(0.01) and not work.done():
+                pass
+            yield
         finally:
             stop.set()
             work.result()
 
 
 @contextmanager
-def writing(db: Database) -> Iterator[Seen]:
-    """Write the source all the time, without a change to how many rows of which version there are."""
-    stop, seen = threading.Event(), Seen()
+def reading(db: Database, query: str) -> Iterator[list[Any]]:
+    """Ask the query all the time: the distinct answers, in order."""
+    answers: list[Any] = []
 
-    def write() -> None:
-        with db.connect() as connection:
-            number = 0
-            while not stop.is_set():
-                number += 1
-                began = time.monotonic()
-                connection.execute("UPDATE items SET amount = amount + 1 WHERE id = %s", (number % ROWS + 1,))
-                seen.longest_seconds = max(seen.longest_seconds, time.monotonic() - began)
+    def read(connection: Connection) -> None:
+        answer = connection.execute(query.encode(), prepare=True).fetchall()
+        if not answers or answers[-1] != answer:
+            answers.append(answer)
 
-    with ThreadPoolExecutor(1) as pool:
-        work = pool.submit(write)
-        try:
-            yield seen
-        finally:
-            stop.set()
-            work.result()
+    with repeating(db, read):
+        yield answers
+
+
+@contextmanager
+def writing(db: Database) -> Iterator[None]:
+    """Write the source all the time, without a change to how many rows of which version there are, or to a gate."""
+    ids = itertools.cycle(i for i in range(1, ROWS + 1) if i not in GATES)
+
+    def write(connection: Connection) -> None:
+        connection.execute("UPDATE items SET amount = amount + 1000 WHERE id = %s", (next(ids),))
+
+    with repeating(db, write):
+        yield
 
 
 ROWS_QUERY = "SELECT {version} AS version, {amount} AS amount FROM items"
@@ -106,7 +123,7 @@ VERSIONS = "SELECT version, count(*) FROM t GROUP BY version ORDER BY version"
 @pytest.mark.parametrize("query", [ROWS_QUERY, KEYED_QUERY, GROUPS_QUERY, HIDDEN_GROUPS_QUERY])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_the_same_columns_are_changed_in_place(db: Database, items: Connection, query: str, compiled: bool) -> None:
-    before, after = (query.format(version=v, amount=a) for v, a in ((1, "amount"), (2, "slow(amount)")))
+    before, after = (query.format(version=v, amount=a) for v, a in ((1, "amount"), (2, "computed(amount)")))
     with trickle.connect(db.url) as client:
         if compiled:
             client.create_stream_table("t", before)
@@ -117,34 +134,39 @@ def test_the_same_columns_are_changed_in_place(db: Database, items: Connection, 
         with db.connect(autocommit=False) as patient:
             patient.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             patient.execute("SELECT 1")
-            with writing(db) as writer, reading(db, VERSIONS) as seen:
-                began = time.monotonic()
-                if compiled:
-                    client.alter_stream_table("t", query=after)
-                else:
-                    items.execute("SELECT pgtrickle.alter_stream_table('t', %s)", (after,))
-                took = time.monotonic() - began
+            with (
+                writing(db),
+                reading(db, VERSIONS) as answers,
+                held_up(db, lambda: alter(client, db, compiled, after)) as gates,
+                db.connect() as other,
+            ):
+                for _ in gates:
+                    assert other.execute(VERSIONS.encode()).fetchall() == old
+                    write_ten(other)
             assert patient.execute(VERSIONS.encode()).fetchall() == old
-    assert took > SLOW_SECONDS
-    assert seen.answers == [old, [(2, n) for _, n in old]]
-    assert seen.longest_seconds < SHORT_SECONDS
-    assert writer.longest_seconds < SHORT_SECONDS
+    assert answers == [old, [(2, n) for _, n in old]]
     assert one(items, "SELECT 't'::regclass::oid") == relid
     assert is_equal(items, "t")
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_other_columns_take_over_at_once(db: Database, items: Connection, compiled: bool) -> None:
+@pytest.mark.parametrize("columns", ["", ", kind, amount"])
+def test_other_columns_take_over_at_once(db: Database, items: Connection, compiled: bool, columns: str) -> None:
+    """Who writes a source waits for the alter only where columns are to be captured that were not captured yet."""
     with trickle.connect(db.url) as client:
-        client.create_stream_table("t", "SELECT id, 1 AS version FROM items")
-        with writing(db), reading(db, VERSIONS) as seen:
-            after = "SELECT id, 2 AS version, slow(amount) AS amount, kind::text AS kind FROM items"
-            if compiled:
-                client.alter_stream_table("t", query=after)
-            else:
-                items.execute("SELECT pgtrickle.alter_stream_table('t', %s)", (after,))
-    assert seen.answers == [[(1, ROWS)], [(2, ROWS)]]
-    assert seen.longest_seconds < SHORT_SECONDS
+        client.create_stream_table("t", f"SELECT id, 1 AS version{columns} FROM items")
+        after = "SELECT id, 2 AS version, computed(amount) AS amount, kind::text AS kind FROM items"
+        with (
+            writing(db),
+            reading(db, VERSIONS) as answers,
+            held_up(db, lambda: alter(client, db, compiled, after)) as gates,
+            db.connect() as other,
+        ):
+            for _ in gates:
+                assert other.execute(VERSIONS.encode()).fetchall() == [(1, ROWS)]
+                if columns:
+                    write_ten(other)
+    assert answers == [[(1, ROWS)], [(2, ROWS)]]
     assert is_equal(items, "t")
     with trickle.connect(db.url) as client:
         client.alter_stream_table("t", query="SELECT kind, count(*) AS n FROM items GROUP BY kind")
@@ -295,13 +317,24 @@ def test_a_refresh_that_waited_for_an_alter_follows_the_new_query(db: Database, 
 
 def test_readers_do_not_queue_behind_an_alter_that_waits(db: Database, items: Connection) -> None:
     items.execute("SELECT pgtrickle.create_stream_table('t', 'SELECT id, 1 AS version FROM items')")
-    with db.connect(autocommit=False) as holder:
+    after = "SELECT pgtrickle.alter_stream_table('t', 'SELECT id, 2 AS version, kind FROM items')"
+    with db.connect(autocommit=False) as holder, db.connect() as other, ThreadPoolExecutor(1) as pool:
         holder.execute("SELECT count(*) FROM t")
-        with reading(db, "SELECT count(*) FROM t") as seen:
-            items.execute("SET lock_timeout = '1s'")
-            with pytest.raises(errors.LockNotAvailable, match="is in use by an open transaction"):
-                items.execute("SELECT pgtrickle.alter_stream_table('t', 'SELECT id, 2 AS version, kind FROM items')")
-            assert seen.longest_seconds < 0.6
+        items.execute("SET lock_timeout = '1s'")
+        with pytest.raises(errors.LockNotAvailable, match="is in use by an open transaction"):
+            items.execute(after)
+        items.execute("SET lock_timeout = '60s'")
+        altering = pool.submit(items.execute, after)
+        waits_for(
+            other,
+            "SELECT count(*) > 0 FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessExclusiveLock'",
+            True,
+        )
+        for _ in range(20):
+            assert other.execute(VERSIONS.encode()).fetchall() == [(1, ROWS)]
+        assert not altering.done()
+        holder.commit()
+        altering.result()
     assert is_equal(items, "t")
 
 
@@ -310,16 +343,18 @@ def test_a_transaction_that_waits_for_the_alter_is_told_from_one_that_only_reads
 ) -> None:
     items.execute("SELECT pgtrickle.create_stream_table('t', 'SELECT id FROM items')")
     items.execute("INSERT INTO items VALUES (1000, 1, 1)")
-    with db.connect(autocommit=False) as holder, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool, db.connect(autocommit=False) as holder, shut_gates(db) as gatekeeper:
         holder.execute("SELECT count(*) FROM t")
         altering = pool.submit(
-            items.execute, "SELECT pgtrickle.alter_stream_table('t', 'SELECT id, slow(kind) AS kind FROM items')"
+            items.execute, "SELECT pgtrickle.alter_stream_table('t', 'SELECT id, computed(kind) AS kind FROM items')"
         )
-        with db.connect() as watcher:
-            waits_for(watcher, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", 1)
-        holder.execute("SELECT pgtrickle.refresh_stream_table('t')")
+        waits_at(gatekeeper, 1)
+        refreshing = pool.submit(holder.execute, "SELECT pgtrickle.refresh_stream_table('t')")
+        waits_for(gatekeeper, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", 2)
+        gatekeeper.execute("SELECT pg_advisory_unlock(1)")
         with pytest.raises(errors.DeadlockDetected):
             altering.result()
+        refreshing.result()
     assert is_equal(items, "t")
 
 
@@ -339,6 +374,25 @@ def test_a_replacement_without_a_mode_keeps_the_one_there_is(items: Connection) 
         "SELECT pgtrickle.create_or_replace_stream_table('t_full', 'SELECT id FROM items', refresh_mode => 'auto')"
     )
     assert one(items, "SELECT requested_mode FROM pgtrickle.pgt_stream_tables WHERE pgt_name = 't_full'") == "AUTO"
+
+
+def alter(client: trickle.Client, db: Database, compiled: bool, query: str) -> None:
+    """By the client, which compiles, or by SQL alone."""
+    if compiled:
+        client.alter_stream_table("t", query=query)
+    else:
+        with db.connect() as connection:
+            connection.execute("SELECT pgtrickle.alter_stream_table('t', %s)", (query,))
+
+
+def write_ten(connection: Connection) -> None:
+    connection.execute("UPDATE items SET amount = amount + 1000 WHERE id BETWEEN 10 AND 19")
+
+
+def waits_at(connection: Connection, gate: int) -> None:
+    waits_for(
+        connection, f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {gate} AND NOT granted", 1
+    )
 
 
 def waits_for(connection: Connection, query: str, value: object) -> None:
