@@ -1,6 +1,10 @@
 """Fixtures for every test; `support` says what they are."""
 
+import logging
 import signal
+from collections.abc import Iterator
+
+import pytest
 
 pytest_plugins = [
     "support.databases",
@@ -19,3 +23,13 @@ def pytest_configure() -> None:
     """A shell that starts something in the background has it ignore SIGINT, and all that it starts: tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def usual_logging() -> Iterator[None]:
+    """Who sets logging up, as the commands do, writes to a standard error that is gone after the test."""
+    root = logging.getLogger()
+    before, level = [*root.handlers], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)

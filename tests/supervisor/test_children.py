@@ -46,15 +46,11 @@ class Bench:
 
 
 @pytest.fixture
-def sink() -> Iterator[io.StringIO]:
+def sink() -> io.StringIO:
     """The parent's log, as JSON lines."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
     stream = io.StringIO()
     logs.configure("json", "info", stream)
-    yield stream
-    root.handlers[:] = before
-    root.setLevel(level)
+    return stream
 
 
 @pytest.fixture
