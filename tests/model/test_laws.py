@@ -139,7 +139,8 @@ def follows(rel: Rel, state: State, numbering: Numbering) -> None:
 
 def kept_as(number: int, part: Rel) -> Kept:
     """A relation in a state table of integers."""
-    return Kept(number, part, tuple(ColumnFacts(i, f"c{i}", *drawn.INTEGER) for i in range(len(part.columns))))
+    facts = tuple(ColumnFacts(i, f"c{i}", *drawn.INTEGER) for i in range(len(part.columns)))
+    return Kept(number, part, facts, tuple(column.label for column in part.columns))
 
 
 def rewritten(rel: Rel) -> Block:

@@ -14,7 +14,10 @@ from property.scenarios import scenario
 from property.trial import Trial
 
 TABLES = (
-    "CREATE TABLE t (id int PRIMARY KEY, g int, v int, w numeric(8,2))",
+    "CREATE TABLE t (id int PRIMARY KEY, g int, v int, w numeric(8,2),"
+    " f float8 GENERATED ALWAYS AS (CASE v WHEN 5 THEN 'NaN' ELSE v / 3.0 END) STORED,"
+    " d date GENERATED ALWAYS AS ('2026-01-01'::date + v) STORED,"
+    " c text GENERATED ALWAYS AS (chr(97 + g * 3)) STORED)",
     "CREATE TABLE u (id int PRIMARY KEY, v int)",
     "INSERT INTO t SELECT i, i % 4, CASE WHEN i % 9 > 0 THEN i % 23 END, i / 4.0 FROM generate_series(1, 60) i",
     "INSERT INTO u SELECT i, i FROM generate_series(1, 12) i",
@@ -50,6 +53,15 @@ QUERIES = (
     f"SELECT DISTINCT g FROM t WHERE v * 2 > {AVG} + w",
     "SELECT count(*) AS n FROM t WHERE v = (SELECT max(v) FROM u)",
     f"SELECT g, count(*) AS n FROM t WHERE (v > {AVG}) IS NOT FALSE GROUP BY g",
+    # An index finds the rows between the old row and the new one.
+    f"SELECT id, v FROM t WHERE v < {AVG}",
+    f"SELECT id, v FROM t WHERE v <= {AVG}",
+    f"SELECT id, v FROM t WHERE {AVG} >= w",
+    "SELECT g, count(*) AS n FROM t WHERE (SELECT min(v) FROM u) < v GROUP BY g",
+    "SELECT id FROM t WHERE f > (SELECT max(v) / 2.0 FROM u)",
+    "SELECT id FROM t WHERE d <= (SELECT max(date '2026-01-01' + v) FROM u)",
+    "SELECT id FROM t WHERE d < (SELECT max(timestamp '2026-01-01 12:00' + v * interval '1 day') FROM u)",
+    "SELECT id, c FROM t WHERE c > (SELECT max(chr(96 + v)) FROM u WHERE v BETWEEN 1 AND 20)",
 )
 
 

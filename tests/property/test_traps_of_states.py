@@ -65,6 +65,11 @@ THRESHOLDS = (
     f"{GROUPS} HAVING sum(v) > (SELECT sum(t.v) * 0.2 FROM t JOIN u USING (k))",
     f"WITH q AS ({GROUPS}) SELECT u.s, q.v FROM u JOIN q USING (k) WHERE q.v = (SELECT max(v) FROM q)",
     f"WITH q AS ({GROUPS}) SELECT k FROM q WHERE v < (SELECT avg(v) FROM q)",
+    f"WITH q AS ({GROUPS}) SELECT k, n FROM q WHERE n = (SELECT min(n) FROM q)",
+    f"WITH q AS ({GROUPS}) SELECT u.k, (SELECT max(v) FROM q) AS best FROM u WHERE w < (SELECT max(n) FROM q)",
+    "WITH q AS (SELECT k, sum(f::numeric) AS v FROM t GROUP BY k) SELECT u.s, (SELECT max(v) FROM q) AS v FROM u"
+    " WHERE u.w > (SELECT min(v) FROM q)",
+    "WITH q AS (SELECT s, max(v) AS v FROM t GROUP BY s) SELECT u.k FROM u WHERE u.s < (SELECT max(s) FROM q)",
     "SELECT s, count(*) AS n, sum(v) AS v FROM t WHERE v > (SELECT avg(v) FROM t WHERE v > 0)"
     " AND NOT EXISTS (SELECT FROM u WHERE u.k = t.k) GROUP BY s",
     "SELECT id, v > (SELECT avg(v) FROM t) AS above FROM t JOIN u USING (k)",
@@ -117,6 +122,24 @@ def test_states_go_with_their_program(made: Trial) -> None:
     assert states(made, table) == []
     with pytest.raises(psycopg.errors.UndefinedTable):
         made.connection.execute(f"SELECT FROM {new}".encode())
+
+
+def test_a_with_query_is_kept_once(made: Trial) -> None:
+    """Its readings are alike; one that asks for other rows is not."""
+    assert len(states(made, scenario(made, TABLES, THRESHOLDS[3], *STEPS[:3]))) == 1
+
+
+def test_readings_that_differ_are_kept_each(made: Trial) -> None:
+    groups = "SELECT k, sum(v) AS v FROM t WHERE id > {} GROUP BY k"
+    query = f"SELECT k FROM ({groups.format(1)}) q WHERE v >= (SELECT max(v) FROM ({groups.format(2)}) r)"
+    assert len(states(made, scenario(made, TABLES, query, *STEPS[:3]))) == 2
+
+
+def test_long_texts_are_put_in_order_without_an_index(made: Trial) -> None:
+    """No index holds a text of ten thousand bytes."""
+    table = scenario(made, TABLES, "SELECT t.s, u.w FROM t JOIN u USING (k) ORDER BY t.s, u.w LIMIT 3", *STEPS[:2])
+    text = "SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i"
+    follow(made, table, f"INSERT INTO t SELECT 500, 1, 1, 1, 'A' || ({text})", f"UPDATE t SET s = ({text}) WHERE k = 2")
 
 
 def test_one_table_is_not_copied(made: Trial) -> None:

@@ -13,7 +13,7 @@ from trickle.ivm.compile import compile_query
 from trickle.ivm.facts import ColumnFacts, Facts, FunctionFacts, RelationFacts
 from trickle.ivm.program.parts import Program, Target
 
-COMPILER_VERSION = "10"
+COMPILER_VERSION = "11"
 """Changes whenever the same query would compile to another program: workers then compile anew."""
 
 __all__ = [

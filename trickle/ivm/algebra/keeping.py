@@ -25,6 +25,8 @@ class Kept(Rel):
     number: int
     rel: Rel
     facts: tuple[ColumnFacts, ...]
+    labels: tuple[str, ...]
+    """What a program calls the table's columns; those of `rel` are called otherwise where it is read once more."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -74,11 +74,11 @@ def _step(
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
         read = columns_of(item.value for item in items)
-        either = turned(here, change, everywhere, read, numbering)
+        either = turned(here, change, everywhere, read, before, numbering)
         if either is not None:
-            value = either.weight
-            rows = found or before
-            terms.append(Block((*rows, *either.inputs), either.predicates, (*items, Item(weight, value))))
+            turning = (*(found or before), *either.inputs)
+            signed = (*items, Item(weight, either.weight))
+            terms.extend(Block(turning, tests, signed, gate) for tests, gate in either.arms)
         for part, gate in gated(split(here, change, before)) if either is None else ():
             value = reference(part.weight)
             met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)

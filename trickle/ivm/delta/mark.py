@@ -21,6 +21,7 @@ from trickle.ivm.algebra.pairing import Mark
 from trickle.ivm.algebra.properties import trusted_equalities
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Item, Rel, Shared, UnionAll, copy_of
 from trickle.ivm.algebra.scalars import Column, equated_columns, expression, reference
+from trickle.ivm.delta.asked import asked
 from trickle.ivm.delta.before import before, there_before
 from trickle.ivm.delta.derivative import Delta, derive, rule, shared
 from trickle.ivm.delta.restrict import Restriction, narrowed, restrict
@@ -91,12 +92,15 @@ def _turns(rel: Mark, right: Delta, numbering: Numbering) -> tuple[Rel, Column]:
         (expression("m <> 0", m=reference(moved.column)),),
         tuple(copy_of(item.column) for item in wanted),
     )
-    among = Shared("wanted_partners", "the values whose number of partners changes", net)
+    moving = Shared("wanted_partners", "the values whose number of partners changes", net)
+    looking = {here: item.column for (here, _), item in zip(_equated(rel), wanted, strict=True)}
+    among = asked(moving, rel.left, looking, numbering)
     found = restrict(rel.right, _restrictions(there, wanted), among, numbering)
+    moved_rows = right.rel if among is moving else restrict(right.rel, _restrictions(there, wanted), among, numbering)
     keys = [Item(numbering.column("turned"), reference(number)) for number in there]
     one, weight = numbering.column("one"), numbering.column("__pgt_w")
     now = Block((found,), (), (*keys, Item(one, expression("1")), Item(weight, expression("0"))))
-    came = Block((right.rel,), (), (*keys, Item(one, expression("0")), Item(weight, reference(right.weight))))
+    came = Block((moved_rows,), (), (*keys, Item(one, expression("0")), Item(weight, reference(right.weight))))
     rows = UnionAll((now, came), (*(key.column for key in keys), one, weight))
     count, change = numbering.column("count"), numbering.column("moved")
     calls = (

@@ -97,13 +97,14 @@ def _step(
     if change is not None:
         everywhere = predicates_between(rel, (), (*before, here))
         read = columns_of((*(item.value for item in items), *(m.value for m in measures)))
-        either = turned(here, change, everywhere, read, numbering)
+        either = turned(here, change, everywhere, read, before, numbering)
         if either is not None:
             carried = (
                 Item(weight, either.weight),
                 *(Item(m.column, m.weighted(either.weight)) for m in measures),
             )
-            terms.append(Block((*(found or before), *either.inputs), either.predicates, (*items, *carried)))
+            turning = (*(found or before), *either.inputs)
+            terms.extend(Block(turning, tests, (*items, *carried), gate) for tests, gate in either.arms)
         for part, gate in gated(split(here, change, before)) if either is None else ():
             met_before = found or tuple(narrowed(b, part.rel, rel.predicates, numbering) for b in before)
             row_weight = reference(part.weight)

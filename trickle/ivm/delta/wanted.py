@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trickle.ivm.algebra.numbering import Numbering
-from trickle.ivm.algebra.pairing import Mark, Wanted
-from trickle.ivm.algebra.relations import Aggregate, Block, Rel, Shared, UnionAll, copy_of
-from trickle.ivm.algebra.scalars import expression, reference
+from trickle.ivm.algebra.pairing import Wanted
+from trickle.ivm.algebra.relations import Rel, Shared, UnionAll
+from trickle.ivm.algebra.scalars import reference
+from trickle.ivm.delta.asked import Partners, asked, met
 from trickle.ivm.delta.derivative import Delta, derive, rule
 from trickle.ivm.delta.recomputed import recomputed
-from trickle.ivm.delta.restrict import equated_to
+from trickle.ivm.delta.restrict import Restriction, equated_to, restrict
 
 
 @rule.register
@@ -35,22 +36,21 @@ def _(rel: Wanted, numbering: Numbering) -> Delta | None:
 def _met(rel: Wanted, touched: Rel, numbering: Numbering) -> Rel:
     """The touched keys, in the order of the group's keys, that a row of `among` meets or met."""
     keys = {key.column.number: column for key, column in zip(rel.groups.keys, touched.columns, strict=True)}
-    met = equated_to(frozenset(keys), rel.among, rel.predicates)
-    if not met:
+    equated = equated_to(frozenset(keys), rel.among, rel.predicates)
+    if not equated:
         return touched
+    partners = {partner: keys[number] for number, partner in equated.items()}
+    few = asked(touched, rel.among, partners, numbering)
     change = derive(rel.among, numbering)
-    tests = tuple(
-        expression("a = b", a=reference(keys[number]), b=reference(partner)) for number, partner in met.items()
-    )
-    items = tuple(copy_of(column) for column in touched.columns)
-
-    def met_by(rows: Rel) -> Rel:
-        mark = numbering.column("wanted")
-        partners = Block((rows,), (), tuple(copy_of(c) for c in rows.columns if c.number in met.values()))
-        return Block((Mark(touched, partners, tests, mark),), (reference(mark),), items)
-
-    # Each by itself: PostgreSQL looks the few keys up among the many rows of a table, but not of a UNION.
-    kept = met_by(rel.among)
-    if change is not None:
-        kept = Aggregate(UnionAll((kept, met_by(change.rel)), touched.columns), items, ())
+    came = [] if change is None else [change.rel] if few is touched else _near(change.rel, few, partners, numbering)
+    kept = met(few, [rel.among, *came], partners, numbering)
     return Shared("touched_and_met", "those of the touched keys that are asked for", kept)
+
+
+def _near(change: Rel, keys: Rel, partners: Partners, numbering: Numbering) -> list[Rel]:
+    """The terms of a change, as far as they meet one of the keys."""
+    restrictions = [Restriction(reference(number), key, nullable=False) for number, key in partners.items()]
+    terms: tuple[Rel, ...] = (change,)
+    if isinstance(change, UnionAll) and all(branch.columns == change.columns for branch in change.branches):
+        terms = change.branches
+    return [restrict(term, restrictions, keys, numbering) for term in terms]

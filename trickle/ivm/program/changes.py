@@ -30,7 +30,7 @@ BOUNDS = """__pgt_first xid8 := '0';
 
 NONE = "__pgt_none"
 """A variable that is 0, which the planner does not know: of the numbers from 1 to it, it expects a thousand."""
-_EDGE = "\0"  # no query has it in it
+_MANY, _FEW = "\0m", "\0f"  # Around what is for one of the two alone; no query has a NUL in it.
 
 OWN = "b.xid = __pgt_own_xid AND b.seq > __pgt_own_seq"
 """What the transaction itself has written since a number of its own."""
@@ -55,17 +55,26 @@ def change_body(rel: Change) -> str:
     arms = (OWN,) if rel.own else TO_READ
     read = "\nUNION ALL\n".join(f"SELECT {columns} FROM {buffer} b WHERE {arm}" for arm in arms)
     expected = f"\nUNION ALL\nSELECT {columns} FROM generate_series(1, {NONE}) LEFT JOIN {buffer} b ON false"
-    return f"{read}{_EDGE}{expected}{_EDGE}"
+    return f"{read}{_MANY}{expected}{_MANY}"
+
+
+def only_few(text: str) -> str:
+    """Mark text that is for a small change alone."""
+    return f"{_FEW}{text}{_FEW}"
 
 
 def few(text: str) -> str:
     """What was rendered, for a small change."""
-    return "".join(text.split(_EDGE)[::2])
+    return _without(text, _MANY).replace(_FEW, "")
 
 
 def many(text: str) -> str:
     """The same for a large one."""
-    return text.replace(_EDGE, "")
+    return _without(text, _FEW).replace(_MANY, "")
+
+
+def _without(text: str, edge: str) -> str:
+    return "".join(text.split(edge)[::2])
 
 
 def net_rows(typed: Sequence[tuple[str, str, ColumnFacts]], weight: str, weight_label: str, source: str) -> str:

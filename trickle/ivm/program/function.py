@@ -81,7 +81,7 @@ FROM pgtrickle.pgt_frontiers f WHERE f.pgt_id = {target.pgt_id};"""
 END IF;
 {read_frontier(target)} FOR NO KEY UPDATE;
 __pgt_has_late := {can_be_late(buffers)};
-__pgt_large := {how_many_new(buffers, many)} > {many};"""
+__pgt_large := coalesce({_COUNTED}, {how_many_new(buffers, many)}) > {many};"""
     body = f"""#variable_conflict use_column
 DECLARE
   __pgt_snapshot pg_snapshot;
@@ -120,6 +120,8 @@ END
     )
 
 
+_COUNTED = "nullif(current_setting('pg_trickle.counted', true), '')::bigint"
+"""How many changes whoever calls the program has counted, if it has: that is near enough."""
 _ALONE_DECLARED = """
   __pgt_alone boolean;"""
 _APPENDS_DECLARED = """

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trickle.errors import MissingFacts
-from trickle.ivm.algebra.keeping import Kept, KeptFirst
+from trickle.ivm.algebra.alike import shape
+from trickle.ivm.algebra.keeping import Kept
 from trickle.ivm.algebra.numbering import Numbering
 from trickle.ivm.algebra.opaque import Opaque
 from trickle.ivm.algebra.passes import prune_columns
@@ -19,20 +20,17 @@ from trickle.ivm.algebra.passes.fuse_blocks import as_block
 from trickle.ivm.algebra.passes.keep_states import bare, keep_branches, keep_states
 from trickle.ivm.algebra.properties import origins
 from trickle.ivm.algebra.relations import Aggregate, Block, Call, Copies, Rel, copy_of
-from trickle.ivm.algebra.scalars import Scalar, expression, reference
-from trickle.ivm.algebra.walk import source_of, walk
-from trickle.ivm.algebra.windows import Window
+from trickle.ivm.algebra.scalars import expression
+from trickle.ivm.algebra.walk import source_of
 from trickle.ivm.delta import derive
 from trickle.ivm.facts import ColumnFacts
 from trickle.ivm.program.calls import Kind, classify, exact
 from trickle.ivm.program.distinct_values import distinct_values_kept
+from trickle.ivm.program.first_rows import index_of, stored_names, with_first_rows
 from trickle.ivm.program.parts import PROGRAMS, Apply, Root, State, Target
-from trickle.ivm.program.quote import ident
 from trickle.ivm.program.select import Renderer
-from trickle.ivm.program.sorting import sort_keys
 from trickle.ivm.program.sums import sums_kept
 from trickle.ivm.program.walk import walkable_recursion
-from trickle.ivm.query.grouping import function_name
 
 ADDED_UP = frozenset({Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.AVERAGE})
 _FOLDED = ADDED_UP | {Kind.LEAST, Kind.GREATEST, Kind.ABSENT}
@@ -118,7 +116,11 @@ class Keeper:
         return self.keep_sums(groups, scales) if facts and self._certain(groups, facts) else None
 
     def _kept(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Kept:
-        made = Kept(len(self.kept) + 1, rel, facts)
+        known = shape(rel)
+        for kept in self.kept:
+            if kept.facts == facts and shape(kept.rel) == known:
+                return replace(kept, rel=rel)
+        made = Kept(len(self.kept) + 1, rel, facts, tuple(column.label for column in rel.columns))
         self.kept.append(made)
         return made
 
@@ -126,7 +128,7 @@ class Keeper:
         """What the server says of its columns; nothing where no table can hold its rows, or where it never changes."""
         if not rel.columns or derive(rel, self.numbering) is None:
             return ()
-        question = Renderer().select(rel, _names(rel))
+        question = Renderer().select(rel, stored_names(rel))
         if question not in self.root.facts.described:
             raise MissingFacts(queries=[question])
         return self.root.facts.described[question]
@@ -163,8 +165,7 @@ class Keeper:
         for kept in self.kept:
             root, target = self._part(kept)
             apply = choose(root, target, self.numbering)
-            labels = tuple(column.label for column in kept.columns)
-            made.append((State(kept.number, target.table, apply.storage, labels, _order(outer, kept)), apply))
+            made.append((State(kept.number, target.table, apply.storage, kept.labels, index_of(outer, kept)), apply))
         return tuple(made)
 
     def while_still(self, states: Sequence[State], choose: Choose, numbering: Numbering) -> Sequence[StateApply]:
@@ -180,57 +181,4 @@ class Keeper:
         return self._root(kept.rel, kept.facts), target
 
     def _root(self, rel: Rel, facts: tuple[ColumnFacts, ...]) -> Root:
-        return Root(replace(self.root.facts, output=facts), as_block(rel), _names(rel), inner=True)
-
-
-def with_first_rows(rel: Block) -> Block:
-    """Where only the first rows of a state table can be shown, read no more of it than those.
-
-    σ_{row_number() ≤ n}(ω(R)) = σ_{row_number() ≤ n}(ω(first n of R and their peers)), and so with rank().
-    """
-    inputs = tuple(with_first_rows(i) if isinstance(i, Block) else i for i in rel.inputs)
-    if len(inputs) == 1 and isinstance(inputs[0], Window):
-        window = inputs[0]
-        count = _shown_of(window, rel.predicates)
-        if count is not None:
-            inputs = (replace(window, child=_first(window.child, window.calls[0].value, count)),)
-    return replace(rel, inputs=inputs)
-
-
-def _shown_of(window: Window, predicates: Sequence[Scalar]) -> int | None:
-    """The n of `place <= n`, where the window numbers or ranks all rows and does nothing else."""
-    if window.keys or len(window.calls) != 1:
-        return None
-    call = window.calls[0]
-    if function_name(call.value.node.func_call) not in (("pg_catalog", "row_number"), ("pg_catalog", "rank")):
-        return None
-    for predicate in predicates:
-        test = predicate.node.a_expr
-        limit = test.rexpr.a_const.ival.ival
-        if limit > 0 and predicate == expression(f"n <= {limit}", n=reference(call.column)):
-            return int(limit)
-    return None
-
-
-def _first(child: Rel, order: Scalar, count: int) -> Rel:
-    block = as_block(child)
-    found = block.inputs[0] if len(block.inputs) == 1 and not block.predicates and block.gate is None else None
-    kept = found.child if isinstance(found, Copies) else found
-    if not isinstance(kept, Kept) or not order.columns <= {c.number for c in kept.columns}:
-        return child
-    first = KeptFirst(kept, order, count)
-    return replace(block, inputs=(replace(found, child=first) if isinstance(found, Copies) else first,))
-
-
-def _order(rel: Rel, kept: Kept) -> tuple[str, ...]:
-    """By which columns of its table the first rows of a state table are found."""
-    names = {column.number: ident(name) for column, name in zip(kept.columns, _names(kept.rel), strict=True)}
-    for found in walk(rel):
-        if isinstance(found, KeptFirst) and found.kept.number == kept.number:
-            keys = sort_keys(found.order, names.__getitem__)
-            return () if any(" USING " in key for key in keys) else keys
-    return ()
-
-
-def _names(rel: Rel) -> tuple[str, ...]:
-    return tuple(f"c{i + 1}" for i in range(len(rel.columns)))
+        return Root(replace(self.root.facts, output=facts), as_block(rel), stored_names(rel), inner=True)

@@ -17,6 +17,7 @@ from trickle.ivm.algebra.relations import Given, Rel
 from trickle.ivm.algebra.scalars import Column, Scalar
 from trickle.ivm.delta.restrict import Restriction, restrict
 from trickle.ivm.facts import ColumnFacts
+from trickle.ivm.program.changes import only_few
 from trickle.ivm.program.parts import Root, Target, Touched
 from trickle.ivm.program.quote import ident
 
@@ -37,14 +38,17 @@ def against_stored(cte: str, target: Target, keys: Sequence[KeyColumn], outputs:
     if not keys:
         return f"{source}\nLEFT JOIN {target.table} s ON true\nWHERE {condition}"
     equal = " AND ".join(f"s.{ident(k.stored)} = d.{ident(k.column.label)}" for k in keys)
+    system = "s.ctid, s.tableoid" if target.partitioned else "s.ctid"
+    # However many groups the planner expects to be touched, where little has changed each of them is looked up.
+    found = f"LATERAL (SELECT {system}, s.* FROM {target.table} s WHERE {equal}{only_few(' OFFSET 0')}) s"
     nullable = [k for k in keys if k.nullable]
     if not nullable:
-        return f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {condition}"
+        return f"{source}\nLEFT JOIN {found} ON true\nWHERE {condition}"
     present = " AND ".join(f"d.{ident(k.column.label)} IS DISTINCT FROM NULL" for k in nullable)
     absent = " OR ".join(f"d.{ident(k.column.label)} IS NOT DISTINCT FROM NULL" for k in nullable)
     either = " AND ".join(_null_safe(k) for k in keys)
     return (
-        f"{source}\nLEFT JOIN {target.table} s ON {equal}\nWHERE {present} AND ({condition})\nUNION ALL\n"
+        f"{source}\nLEFT JOIN {found} ON true\nWHERE {present} AND ({condition})\nUNION ALL\n"
         f"{source}\nLEFT JOIN {target.table} s ON {either}\n"
         f"WHERE ({absent}) AND ({condition})"
     )

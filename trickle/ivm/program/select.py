@@ -207,8 +207,10 @@ class Renderer:
             if isinstance(rel, Scan):
                 columns |= {column.number: (alias, facts.name) for column, facts in rel.attributes}
             elif isinstance(rel, KeptChange):
-                columns |= {column.number: (alias, column.label) for column in rel.kept.columns}
+                columns |= _labelled(rel.kept, alias)
                 columns[rel.weight.number] = (alias, WEIGHT)
+            elif isinstance(rel, KeptBefore) or (isinstance(rel, Kept | KeptFirst) and self._from_states):
+                columns |= _labelled(rel if isinstance(rel, Kept) else rel.kept, alias)
             else:
                 columns |= {column.number: (alias, column.label) for column in rel.columns}
         return tables, columns
@@ -243,7 +245,7 @@ class Renderer:
 
     def _first(self, rel: KeptFirst) -> str:
         """The first of the rows that the change leaves in a state table, and all that it brings."""
-        names = {column.number: ident("t", column.label) for column in rel.columns}
+        names = {number: ident(*name) for number, name in _labelled(rel.kept, "t").items()}
         columns = ", ".join(names.values())
         order = ", ".join(sort_keys(rel.order, names.__getitem__))
         number = rel.kept.number
@@ -270,6 +272,11 @@ class Renderer:
         self._names[id(rel)] = name
         self._keep.append(rel)
         return name
+
+
+def _labelled(kept: Kept, alias: str) -> dict[int, tuple[str, ...]]:
+    """By which qualified names the columns of a state table are read."""
+    return {column.number: (alias, label) for column, label in zip(kept.columns, kept.labels, strict=True)}
 
 
 def _condition(predicate: Scalar, columns: Mapping[int, tuple[str, ...]]) -> str:

@@ -116,6 +116,7 @@ BEGIN
                         outcome := ('FULL_NEEDED', 0, 0, 0, choice.reason)::pgtrickle.refresh_outcome;
                     ELSE
                         memory := CASE WHEN coalesce(choice.changes, pending) >= 10000 THEN pgtrickle._grant_memory() END;
+                        PERFORM set_config('pg_trickle.counted', coalesce(choice.changes::text, ''), true);
                         EXECUTE format('SELECT * FROM pgtrickle_programs.refresh_%s()', _refresh.pgt_id) INTO outcome;
                         PERFORM set_config('work_mem', memory, true) WHERE memory IS NOT NULL;
                     END IF;
