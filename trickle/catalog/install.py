@@ -11,7 +11,7 @@ the second never come, the stream table is one without a program. Inside a calle
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -180,7 +180,7 @@ def _install(conn: Connection, table: Mapping[str, Any], program: Program, store
     if program.storage.index and (reshaped or not table["is_indexed"]):
         _index(conn, table, program)
     if restated:
-        _index_states(conn, program)
+        _index_states(conn, pgt_id, program)
 
 
 def _stored_query(conn: Connection, former: str | None, program: Program) -> str:
@@ -240,37 +240,31 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     storage = program.storage
     # A unique index of a partitioned table has to have what its rows are parted by.
     parted_by = [name for name in table["partition_columns"] if storage.unique and name not in storage.index]
-    columns = ", ".join(ident(name) for name in (*storage.index, *parted_by))
-    unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if storage.unique else ("", "")
-    table_name = ident(table["schema"], table["name"])
-    _run(conn, f"CREATE {unique}INDEX {ident(_index_name(table['pgt_id']))} ON {table_name} ({columns}){distinct}")
+    table_name, pgt_id = ident(table["schema"], table["name"]), table["pgt_id"]
+    _create_index(conn, table_name, f"__pgt_key_{pgt_id}", (*storage.index, *parted_by), unique=storage.unique)
     if storage.lookups:
-        columns = ", ".join(ident(name) for name in storage.lookups)
-        name = ident(f"__pgt_walk_{table['pgt_id']}")
-        _run(conn, f"CREATE INDEX {name} ON {table_name} ({columns})")
+        _create_index(conn, table_name, f"__pgt_walk_{pgt_id}", storage.lookups)
     if storage.certain:
         certain = ", ".join(f"ALTER COLUMN {ident(name)} SET NOT NULL" for name in storage.certain)
         conn.execute("SELECT pgtrickle._lock_storage(%s::bigint::oid)", [table["storage"]])
         _run(conn, f"ALTER TABLE {table_name} {certain}")
 
 
-def _index_states(conn: Connection, program: Program) -> None:
+def _index_states(conn: Connection, pgt_id: int, program: Program) -> None:
     """Index the program's own tables by what their rows are found by, and tell the planner their size."""
     for state in program.states:
-        unique, distinct = ("UNIQUE ", " NULLS NOT DISTINCT") if state.storage.unique else ("", "")
-        key = ", ".join(ident(name) for name in state.storage.index)
-        lookups = ", ".join(ident(name) for name in state.storage.lookups)
-        _run(
-            conn,
-            *([f"CREATE {unique}INDEX ON {state.table} ({key}){distinct}"] if key else []),
-            *([f"CREATE INDEX ON {state.table} ({', '.join(state.order)})"] if state.order else []),
-            *([f"CREATE INDEX ON {state.table} ({lookups})"] if lookups else []),
-            f"ANALYZE {state.table}",
-        )
+        storage, name = state.storage, f"__pgt_state_{pgt_id}_{state.number}"
+        if storage.index:
+            _create_index(conn, state.table, f"{name}_key", storage.index, unique=storage.unique)
+        if storage.lookups:
+            _create_index(conn, state.table, f"{name}_walk", storage.lookups)
+        if state.order:
+            _run(conn, f"CREATE INDEX {ident(f'{name}_order')} ON {state.table} ({', '.join(state.order)})")
+        _run(conn, f"ANALYZE {state.table}")
 
 
-def _index_name(pgt_id: int) -> str:
-    return f"__pgt_key_{pgt_id}"
+def _create_index(conn: Connection, table: str, name: str, columns: Sequence[str], *, unique: bool = False) -> None:
+    conn.execute("SELECT pgtrickle._index(%s::regclass, %s, %s, %s)", [table, name, list(columns), unique])
 
 
 def _explanation(program: Program, stored: str) -> dict[str, Any]:

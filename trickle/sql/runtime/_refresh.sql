@@ -148,7 +148,12 @@ BEGIN
                 RAISE EXCEPTION 'stream table %.% was altered while it was being refreshed', st.pgt_schema, st.pgt_name
                     USING ERRCODE = '40001', HINT = 'Try again.';
             END IF;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN program_limit_exceeded THEN
+            IF attempt >= 3 OR NOT pgtrickle._hash_long_keys(_refresh.pgt_id) THEN
+                RAISE;
+            END IF;
+            CONTINUE;
+        WHEN OTHERS THEN
             -- Whoever alters it holds its frontier, for which the program waits, to go on with what is then another
             -- stream table's: whatever came of that is undone.
             IF attempt >= 3 OR NOT pgtrickle._is_altered(st) THEN
