@@ -100,7 +100,7 @@ def test_a_median_of_fewer_than_five_is_refused(capsys: pytest.CaptureFixture[st
     assert "fewer than 5" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_failover_measures_what_is_without_an_owner(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "failover", "--kills", "1")
     assert {row["what"] for row in report["rows"]} == {"kill -9", "lock session terminated", "SIGSTOP"}, (
@@ -118,7 +118,7 @@ def test_a_restore_is_measured_in_every_situation(server: Server, capsys: pytest
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 1 000 000 rows"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_latency_is_read_from_both_commits(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     report = run(server, capsys, "latency", "--seconds", "2", "--shapes", "rate_100,diamond")
     rows = {(row["what"], row["wake"]): row for row in report["rows"]}
@@ -138,7 +138,7 @@ def test_scale_tells_deciding_from_doing(server: Server, capsys: pytest.CaptureF
     assert {goal["met"] for goal in report["goals"]} == {None}, "stated for 10 000 stream tables"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_pool_is_drawn(server: Server, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     plot = tmp_path / "pool.svg"
     report = run(server, capsys, "pool", "--quick", "--plot", str(plot))

@@ -109,7 +109,9 @@ def test_nothing_outlives_a_killed_demo(temporary_directory: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 0, marks=pytest.mark.full), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
 def test_nothing_outlives_a_demo_that_was_ended(temporary_directory: Path, number: signal.Signals, code: int) -> None:
     with demo(temporary_directory) as process:
         read_until(process, REPLAYING)

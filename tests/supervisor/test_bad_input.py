@@ -41,7 +41,11 @@ def are_fresh(conn: psycopg.Connection[Any], tables: list[tuple[str, str]], tota
     )
 
 
-@pytest.mark.parametrize("group", STRANGE, ids=["quotes", "others", "long", "shard", "empty"])
+@pytest.mark.parametrize(
+    "group",
+    [*STRANGE[:3], *(pytest.param(group, marks=pytest.mark.full) for group in STRANGE[3:])],
+    ids=["quotes", "others", "long", "shard", "empty"],
+)
 def test_groups_and_instances_of_any_name(db: Database, start_worker: Start, group: str) -> None:
     tables = [("public", "plain"), ("we.ird", 'na"me 🐘'), ("we", "ird.name"), ("instance:a", "b")]
     with db.connect() as conn:

@@ -74,7 +74,7 @@ def one_session_hangs(db: Database, conn: psycopg.Connection[Any]) -> Iterator[N
         os.kill(row[0], signal.SIGCONT)
 
 
-@pytest.mark.parametrize("trouble", [catalog_locked, one_session_hangs])
+@pytest.mark.parametrize("trouble", [pytest.param(catalog_locked, marks=pytest.mark.full), one_session_hangs])
 def test_claims_and_heartbeats_outlast_a_slow_catalog(
     db: Database, start_worker: Start, trouble: Callable[..., Any]
 ) -> None:

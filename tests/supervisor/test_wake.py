@@ -110,7 +110,7 @@ def test_of_many_commits_few_notify(db: Database, start_worker: Start) -> None:
         assert 0 < len(rung) < 500, f"{len(rung)} of 2000 commits notified"
 
 
-@pytest.mark.parametrize("instances", [1, 2])
+@pytest.mark.parametrize("instances", [pytest.param(1, marks=pytest.mark.full), 2])
 def test_nothing_is_missed_under_writers_of_all_kinds(db: Database, start_worker: Start, instances: int) -> None:
     """Short and long transactions, with rollbacks and savepoints, meet the bell in every state."""
     tables = 4

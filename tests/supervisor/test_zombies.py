@@ -155,6 +155,7 @@ def test_a_partition(db: Database, conn: psycopg.Connection[Any], start_worker: 
         assert_all_was_done_once(conn)
 
 
+@pytest.mark.full
 def test_a_network_that_loses_every_packet(db: Database, conn: psycopg.Connection[Any], start_worker: Start) -> None:
     """Nobody is told anything: the kernels' own time-outs must wake the instance up, or it would hang for good."""
     conn.execute("ALTER ROLE CURRENT_USER PASSWORD 'secret'")  # TCP asks for one
