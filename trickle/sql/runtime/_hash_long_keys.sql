@@ -1,6 +1,6 @@
 -- Put hashes in place of the ordered indexes by which a stream table and its state tables find their rows, where a
 -- column may be longer than such an index holds. One that only puts rows in order goes, if nothing else is left for it.
--- Says whether any was replaced.
+-- Says whether any was replaced; only who has the owner's rights can.
 CREATE FUNCTION pgtrickle._hash_long_keys(pgt_id bigint) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $fn$
 DECLARE
@@ -14,6 +14,7 @@ BEGIN
               FROM pgtrickle.pgt_stream_tables s WHERE s.pgt_id = _hash_long_keys.pgt_id
               UNION ALL
               SELECT t.state, NULL FROM pgtrickle._state_tables(_hash_long_keys.pgt_id) t) r
+        JOIN pg_class c ON c.oid = r.relid AND pg_has_role(c.relowner, 'USAGE')
         JOIN pg_index i ON i.indrelid = r.relid
         JOIN pg_class x ON x.oid = i.indexrelid AND (r.names IS NULL OR x.relname = ANY (r.names))
         JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree'
