@@ -34,7 +34,7 @@ STEPS: tuple[Step, ...] = (
 QUERIES = (
     "SELECT s, count(*) AS n FROM t GROUP BY s",
     "SELECT k, s, sum(id) AS ids FROM t GROUP BY k, s",
-    "SELECT s, max(id) AS id, min(b) AS b FROM t GROUP BY s HAVING count(*) > 1",
+    "SELECT s, max(id) AS id, min(a) AS a FROM t GROUP BY s HAVING count(*) > 1",
     "SELECT DISTINCT b FROM t",
     "SELECT DISTINCT a, k FROM t",
     "SELECT j, count(*) AS n FROM t GROUP BY j",
