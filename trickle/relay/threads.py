@@ -3,6 +3,9 @@
 A thread cannot be cancelled. If its caller went on, somebody would close, or write to, what the thread still uses; so a
 caller that is cancelled asks the thread to stop, through an event that long work looks at, and waits for it.
 
+The answer of such a thread is lost. So work that opens something answers nothing: it puts what it has opened where
+`close` finds it.
+
 The loop's own threads are few, and names are resolved in them: who waits for a pipe must not keep others from that.
 """
 

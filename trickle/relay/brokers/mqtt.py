@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -215,21 +216,23 @@ class Session:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._presence.session_seconds
         properties.ReceiveMaximum = self._presence.receive_maximum
-        try:
-            await in_thread(
-                lambda _: client.connect(
-                    self._host,
-                    self._port,
-                    keepalive=self._options.keepalive_seconds,
-                    clean_start=self._presence.clean_start,
-                    properties=properties,
-                )
+
+        def connect(_: threading.Event) -> None:
+            client.connect(
+                self._host,
+                self._port,
+                keepalive=self._options.keepalive_seconds,
+                clean_start=self._presence.clean_start,
+                properties=properties,
             )
+            self._client = client
+
+        try:
+            await in_thread(connect)
         except ssl.SSLError as error:
             raise ConnectorError(FailureKind.TLS, f"{self._host}: no TLS connection ({error.reason})") from error
         except (OSError, UnicodeError) as error:
             raise ConnectorError(FailureKind.UNAVAILABLE, f"{self._host} port {self._port}: {error}") from error
-        self._client = client
         client.loop_start()
         try:
             async with asyncio.timeout(self._options.connect_timeout_seconds):

@@ -64,7 +64,7 @@ class FileSink:
 
     async def open(self) -> None:
         try:
-            self._descriptor = await in_thread(lambda _: _open(Path(self._options.path), self._options.fsync))
+            await in_thread(lambda _: self._open())
         except OSError as error:
             raise self._error(error) from error
 
@@ -87,6 +87,9 @@ class FileSink:
             if descriptor is not None:
                 with suppress(OSError):
                     os.close(descriptor)
+
+    def _open(self) -> None:
+        self._descriptor = _open(Path(self._options.path), self._options.fsync)
 
     def _error(self, error: OSError) -> ConnectorError:
         if isinstance(error, BlockingIOError):
