@@ -2,7 +2,8 @@
 -- the constructs that hide a function: SQL value functions, casts through text, sampling, sequences.
 CREATE FUNCTION pgtrickle._query_functions(view_oid oid)
 RETURNS TABLE (func oid, label text, volatility "char")
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
+LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+SET enable_hashjoin = off SET enable_mergejoin = off AS $fn$
     WITH rule AS MATERIALIZED (
         SELECT r.tree FROM pgtrickle._query_rules(view_oid) r
     ), id AS (
@@ -10,7 +11,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conformin
         FROM rule, regexp_matches(rule.tree, ':(funcid|opfuncid|opno|aggfnoid|winfnoid|tsmhandler) (\d+)', 'g') m
         UNION
         SELECT 'opno', o::oid
-        FROM rule, regexp_matches(rule.tree, ':opnos \(o ([\d ]+)\)', 'g') m, regexp_split_to_table(m[1], ' ') o
+        FROM rule, regexp_matches(rule.tree, ':opnos \(o ([\d ]+)\)', 'g') m, unnest(string_to_array(m[1], ' ')) o
     ), direct AS (
         SELECT DISTINCT CASE WHEN id.field = 'opno' THEN o.oprcode::oid ELSE id.id END AS func
         FROM id LEFT JOIN pg_operator o ON id.field = 'opno' AND o.oid = id.id

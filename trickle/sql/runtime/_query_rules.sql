@@ -1,6 +1,7 @@
--- The stored trees of a query view and of every view under it.
+-- The stored trees of a query view and of every view under it. How few there are is said, here and in what is built on it,
+-- because a planner that expects a thousand reads whole catalogs, and prepares for millions of the functions in them.
 CREATE FUNCTION pgtrickle._query_rules(view_oid oid) RETURNS TABLE (rule_oid oid, view oid, tree text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
+LANGUAGE sql STABLE ROWS 2 SET search_path = pg_catalog, pg_temp AS $fn$
     WITH RECURSIVE rule(oid, view) AS (
         SELECT r.oid, r.ev_class FROM pg_rewrite r WHERE r.ev_class = view_oid AND r.ev_type = '1'
         UNION

@@ -2,7 +2,8 @@
 -- A whole-row reference stands in the tree as attribute 0 and uses every column.
 CREATE FUNCTION pgtrickle._query_sources(view_oid oid)
 RETURNS TABLE (relid oid, relkind "char", attnums smallint[])
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on AS $fn$
+LANGUAGE sql STABLE ROWS 5 SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+SET enable_hashjoin = off SET enable_mergejoin = off AS $fn$
     WITH rule AS MATERIALIZED (
         SELECT r.rule_oid, r.view, r.tree ~ '\{VAR :varno \S+ :varattno 0 ' AS whole_row
         FROM pgtrickle._query_rules(view_oid) r

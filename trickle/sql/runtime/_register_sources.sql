@@ -52,6 +52,8 @@ BEGIN
     FOR former IN
         SELECT p.oid::regprocedure AS signature FROM pg_proc p
         WHERE p.pronamespace = 'pgtrickle_programs'::regnamespace
+          AND p.proname >= format('poll_%s_', _register_sources.pgt_id)::name
+          AND p.proname < format('poll_%s`', _register_sources.pgt_id)::name  -- by index, then exactly
           AND p.proname ~ format('^poll_%s_[0-9]+$', _register_sources.pgt_id)
           AND NOT EXISTS (SELECT FROM pgtrickle.pgt_dependencies d
                           WHERE p.proname = format('poll_%s_%s', d.pgt_id, d.source_id))
