@@ -2,7 +2,8 @@
 
 The client could reconnect by itself, and would then send again what it has not heard of, before or after something
 newer. That is the relay's to decide, so a connection that is lost stays lost: everybody who waits hears of it, and a
-new one is opened. The thread calls back through the event loop; nothing here is touched by two threads.
+new one is opened. The thread calls back through the event loop; nothing here is touched by two threads,
+for one that connects is waited for.
 """
 
 from __future__ import annotations

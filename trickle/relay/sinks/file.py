@@ -64,7 +64,7 @@ class FileSink:
 
     async def open(self) -> None:
         try:
-            await in_thread(lambda _: self._open())
+            await in_thread(lambda _: self._open_and_lock())
         except OSError as error:
             raise self._error(error) from error
 
@@ -88,8 +88,8 @@ class FileSink:
                 with suppress(OSError):
                     os.close(descriptor)
 
-    def _open(self) -> None:
-        self._descriptor = _open(Path(self._options.path), self._options.fsync)
+    def _open_and_lock(self) -> None:
+        self._descriptor = _opened(Path(self._options.path), self._options.fsync)
 
     def _error(self, error: OSError) -> ConnectorError:
         if isinstance(error, BlockingIOError):
@@ -98,7 +98,7 @@ class FileSink:
         return ConnectorError(kind, f"{self._options.path}: {error.strerror}")
 
 
-def _open(path: Path, durable: bool) -> int:
+def _opened(path: Path, durable: bool) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
