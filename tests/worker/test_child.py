@@ -141,6 +141,43 @@ def test_a_lost_connection_costs_the_job_and_not_the_child(db: Database, counted
     assert len(benches) == 2
 
 
+def test_a_session_that_keeps_too_many_plans_is_exchanged_between_two_jobs(db: Database, counted: int) -> None:
+    with db.connect() as owner:
+        for name in ("twice", "thrice"):
+            owner.execute("SELECT pgtrickle.create_stream_table(%s, 'SELECT max(v) AS v FROM public.source')", (name,))
+        owner.execute("INSERT INTO source VALUES (1, 1)")
+        others = [
+            row[0]
+            for row in owner.execute(
+                "SELECT pgt_id FROM pgtrickle.pgt_stream_tables WHERE pgt_id <> %s ORDER BY 1", (counted,)
+            )
+        ]
+    ours, theirs = multiprocessing.Pipe()
+
+    def open_bench() -> Workbench:
+        return Workbench.prepare(connect(db.url, role="refresh"), False, Limits(stream_tables=2))
+
+    child = threading.Thread(target=serve, args=(theirs, open_bench), daemon=True)
+    child.start()
+    first = receive(ours)
+    assert isinstance(first, Hello)
+    for job in (Refresh(counted), Compile(others[0]), Refresh(counted), Refresh(others[0])):
+        ours.send(job)
+        assert isinstance(receive(ours), Done), "two stream tables are not too many, however often"
+    ours.send(Refresh(others[1]))
+    assert isinstance(receive(ours), Done), "the answer is not kept waiting"
+    second = receive(ours)
+    assert isinstance(second, Hello) and second.backend_pid != first.backend_pid
+    with db.connect() as owner:
+        owner.execute("INSERT INTO source VALUES (2, 2)")
+    ours.send(Refresh(counted))
+    done = receive(ours)
+    assert isinstance(done, Done) and done.outcome.rows_changed > 0, "the new session starts with none"
+    ours.send(Stop())
+    child.join(10)
+    assert not child.is_alive()
+
+
 def test_the_end_of_the_pipe_ends_the_child() -> None:
     ours, theirs = multiprocessing.Pipe()
     bench = SimpleNamespace(backend_pid=1)
@@ -153,7 +190,7 @@ def test_a_crash_in_a_job_is_an_answer() -> None:
     def explode(*_: object) -> None:
         raise RuntimeError("no such luck")
 
-    bench = SimpleNamespace(is_lost=False, compile_program=explode, conn=None)
+    bench = SimpleNamespace(is_lost=False, compile_program=explode, conn=None, met=set())
     answer = attempt(bench, Compile(1))  # type: ignore[arg-type]
     assert isinstance(answer, Failed)
     assert (answer.sqlstate, answer.message) == ("XX000", "RuntimeError: no such luck")

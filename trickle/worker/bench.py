@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -19,10 +19,11 @@ CompileProgram = Callable[[Connection[TupleRow], int], Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits that the server enforces on the session of a child."""
+    """Limits of the session of a child: two that the server enforces, and what it may keep in the server's memory."""
 
     statement_seconds: float = 300.0
     lock_seconds: float = 30.0
+    stream_tables: int = 250  # whose plans one session keeps
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Workbench:
     limits: Limits
     compile_program: CompileProgram | None = None
     initiated_by: str = "SCHEDULER"
+    met: set[int] = field(default_factory=set)  # the stream tables whose plans the session keeps
 
     @classmethod
     def prepare(
@@ -57,6 +59,14 @@ class Workbench:
     @property
     def is_lost(self) -> bool:
         return self.conn.closed or self.conn.info.transaction_status is TransactionStatus.UNKNOWN
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the session keeps the plans of more stream tables than it may; only with its end does it forget any.
+
+        A pooler ends sessions by its own rules.
+        """
+        return not self.pooled and len(self.met) > self.limits.stream_tables
 
     def settings(self, *, is_local: bool) -> dict[str, object]:
         return {
@@ -89,6 +99,7 @@ class Workbench:
 
     def ask(self, pgt_id: int) -> Cursor[TupleRow]:
         """Send the call of a refresh; in a pipeline its answer comes later."""
+        self.met.add(pgt_id)
         parameters: dict[str, object] = {"pgt_id": pgt_id, "initiated_by": self.initiated_by}
         return self.conn.execute(load("queries/worker_refresh"), parameters)
 

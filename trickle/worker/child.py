@@ -79,9 +79,9 @@ def _live(options: ChildOptions, pipe: Pipe) -> int:
 
 
 def serve(pipe: Pipe, open_bench: Callable[[], Workbench]) -> int:
-    """Answer jobs until told to stop. A lost connection costs the job in hand, not the process."""
-    bench: Workbench | None = _patiently(open_bench)
-    pipe.send(Hello(os.getpid(), bench.backend_pid if bench else None))
+    """Answer jobs until told to stop. A lost connection costs the job in hand, not the process; a session that keeps
+    the plans of too many stream tables is closed between two jobs, and another one opened."""
+    bench: Workbench | None = _introduced(open_bench, pipe)
     while True:
         message = pipe.recv()
         if isinstance(message, Stop):
@@ -89,13 +89,22 @@ def serve(pipe: Pipe, open_bench: Callable[[], Workbench]) -> int:
                 bench.close()
             return exits.STOPPED
         if bench is None:
-            bench = _patiently(open_bench)
-            pipe.send(Hello(os.getpid(), bench.backend_pid))
+            bench = _introduced(open_bench, pipe)
         answer = attempt(bench, message)
         if bench.is_lost:
             bench.close()
             bench = None
         pipe.send(answer)
+        if bench is not None and bench.is_full:
+            bench.close()
+            bench = _introduced(open_bench, pipe)
+
+
+def _introduced(open_bench: Callable[[], Workbench], pipe: Pipe) -> Workbench:
+    """Open the session and tell the parent which one it is."""
+    bench = _patiently(open_bench)
+    pipe.send(Hello(os.getpid(), bench.backend_pid))
+    return bench
 
 
 def attempt(bench: Workbench, job: Job) -> Answer:

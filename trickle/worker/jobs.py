@@ -41,6 +41,7 @@ def _(job: Refresh, bench: Workbench) -> Outcome:
 
 @perform.register
 def _(job: Compile, bench: Workbench) -> Outcome:
+    bench.met.add(job.pgt_id)
     compile_program = bench.compile_program or _installed_compiler()
     result = compile_program(bench.conn, job.pgt_id)
     return Outcome(action=str(result.state), reason=result.reason)
