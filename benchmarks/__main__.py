@@ -57,7 +57,7 @@ _COLUMNS = {
     "tenants": tenants.COLUMNS,
 }
 
-_SERVERS = {"tenants": tenants.SERVER}  # settings of a server of its own
+_SERVERS = {"scale": scale.SERVER, "tenants": tenants.SERVER}  # settings of a server of its own
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
