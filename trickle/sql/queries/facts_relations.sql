@@ -14,7 +14,10 @@ JOIN pg_class c ON c.oid = s.relid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pgtrickle.pgt_dependencies d ON d.source_relid = c.oid AND d.cdc_mode = 'POLL'
     AND format('query_%%s', d.pgt_id) = (SELECT v.relname FROM pg_class v WHERE v.oid = %(view)s)
-LEFT JOIN pgtrickle.pgt_change_tracking t
-    ON CASE WHEN d.source_id IS NULL THEN t.source_relid = c.oid ELSE t.source_id = d.source_id END
+-- One or the other, each by its index.
+LEFT JOIN LATERAL (
+    SELECT t.* FROM pgtrickle.pgt_change_tracking t WHERE d.source_id IS NULL AND t.source_relid = c.oid
+    UNION ALL
+    SELECT t.* FROM pgtrickle.pgt_change_tracking t WHERE t.source_id = d.source_id) t ON true
 JOIN pg_class r ON r.oid = CASE WHEN d.source_id IS NULL THEN c.oid ELSE t.source_relid END
 ORDER BY c.oid
