@@ -38,7 +38,8 @@ class Bench:
     def __init__(self, act: Callable[[Any, int], Any]) -> None:
         self.compile_program = act
         self.backend_pid = None
-        self.is_lost = False
+        self.is_lost = self.is_full = False
+        self.met = set[int]()
         self.conn = None
 
     def close(self) -> None:
