@@ -10,6 +10,9 @@ from contextlib import contextmanager
 import pytest
 from psycopg import errors
 from support.databases import Database
+from support.waiting import until
+
+from trickle.catalog.install import compile_and_install
 
 from .conftest import Connection, is_equal, one
 
@@ -158,6 +161,35 @@ def test_creators_of_the_same_sources_do_not_deadlock(db: Database, orders: Conn
     orders.execute("INSERT INTO lines VALUES (1, 1)")
     for number in range(4):
         assert is_equal(orders, f"t{number}")
+
+
+def test_whoever_creates_over_a_stream_table_and_its_compilation_do_not_deadlock(
+    db: Database, orders: Connection
+) -> None:
+    """Both want more of the storage than they hold: one to capture it, the other to declare a column NOT NULL."""
+    orders.execute(f"SELECT pgtrickle.create_stream_table('t', '{QUERY.replace('customer', 'id')}')".encode())
+    outcomes: list[str] = []
+
+    def compilation(_: threading.Event) -> None:
+        with db.connect() as connection:
+            outcomes.append(compile_and_install(connection, 1).state)
+
+    def waits() -> bool:
+        return one(orders, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+    with db.connect(autocommit=False) as creator, db.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM pgtrickle.pgt_frontiers FOR UPDATE")
+        with busy(compilation):
+            until(waits)  # for the frontier, before the fill
+            creator.execute("SELECT FROM t")
+            blocker.rollback()
+            until(lambda: one(orders, "SELECT program_state = 'compiled' FROM pgtrickle.pgt_stream_tables") or waits())
+            creator.execute("SELECT pgtrickle.create_stream_table('over', 'SELECT id, n FROM t')")
+            creator.commit()
+    assert outcomes == ["compiled"]
+    assert one(orders, "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'id'")
+    assert is_equal(orders, "t")
+    assert is_equal(orders, "over")
 
 
 def test_one_name_is_created_once(db: Database, orders: Connection) -> None:

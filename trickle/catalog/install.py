@@ -1,11 +1,12 @@
 """Programs into PostgreSQL: compile a stream table's query and install what came out.
 
-    facts ─▶ compile ─▶ hidden columns, stored view ─▶ program ─▶ full refresh ─▶ index ─▶ catalog
+    facts ─▶ compile ─▶ hidden columns, stored view ─▶ program ─▶ full refresh ─▶ index ─▶ catalog ─▶ NOT NULL
 
 A query without a delta rule is not an error: its stream table stays refreshed in full, and the catalog says why.
 Readers see the rows of before until the rows of after are committed. Where somebody may be reading, what keeps readers
-out (hidden columns come and go) is a short transaction of its own, and the fill another; between the two, and should
-the second never come, the stream table is one without a program. Inside a caller's transaction all is one.
+out is a short transaction of its own, which waits for them and holds nothing that they may come to want: first the
+hidden columns, which come and go, last the columns that become NOT NULL. The fill is another, between the two. Should
+it never come, the stream table is one without a program. Inside a caller's transaction all is one.
 """
 
 from __future__ import annotations
@@ -46,14 +47,16 @@ def compile_and_install(conn: Connection, pgt_id: int) -> CompileOutcome:
         NotFound: there is no such stream table.
         psycopg.Error: the server refused; without a program, the stream table is refreshed in full as before.
     """
+    outcome = None
     if conn.info.transaction_status is TransactionStatus.IDLE:
         with conn.transaction():
             outcome = _attempt(conn, pgt_id, staged=True)
-        if outcome is not None:
-            return outcome
-    with conn.transaction():
-        outcome = _attempt(conn, pgt_id, staged=False)
+    if outcome is None:
+        with conn.transaction():
+            outcome = _attempt(conn, pgt_id, staged=False)
     assert outcome is not None
+    with conn.transaction():
+        _declare(conn, pgt_id)
     return outcome
 
 
@@ -235,8 +238,7 @@ def _restate(conn: Connection, pgt_id: int, program: Program) -> None:
 
 
 def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None:
-    """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up. Readers are kept
-    out last of all, until the commit that follows."""
+    """Index what stored rows are found by; made after the fill, which is cheaper than keeping it up."""
     storage = program.storage
     # A unique index of a partitioned table has to have what its rows are parted by.
     parted_by = [name for name in table["partition_columns"] if storage.unique and name not in storage.index]
@@ -244,10 +246,26 @@ def _index(conn: Connection, table: Mapping[str, Any], program: Program) -> None
     _create_index(conn, table_name, f"__pgt_key_{pgt_id}", (*storage.index, *parted_by), unique=storage.unique)
     if storage.lookups:
         _create_index(conn, table_name, f"__pgt_walk_{pgt_id}", storage.lookups)
-    if storage.certain:
-        certain = ", ".join(f"ALTER COLUMN {ident(name)} SET NOT NULL" for name in storage.certain)
+
+
+def _declare(conn: Connection, pgt_id: int) -> None:
+    """Declare NOT NULL what the program keeps so, for stream tables over this one."""
+    table = _undeclared(conn, pgt_id)
+    if table is None:
+        return
+    with _as_its_owner(conn, table):
         conn.execute("SELECT pgtrickle._lock_storage(%s::bigint::oid)", [table["storage"]])
-        _run(conn, f"ALTER TABLE {table_name} {certain}")
+        # Once more: who changed the program meanwhile changed the storage with it, and from here nobody can.
+        table = _undeclared(conn, pgt_id)
+        if table is not None:
+            certain = ", ".join(f"ALTER COLUMN {ident(name)} SET NOT NULL" for name in table["columns"])
+            _run(conn, f"ALTER TABLE {ident(table['schema'], table['name'])} {certain}")
+
+
+def _undeclared(conn: Connection, pgt_id: int) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(load("queries/install_undeclared_columns").encode(), {"pgt_id": pgt_id}).fetchone()
+    return row if row is not None and row["columns"] else None
 
 
 def _index_states(conn: Connection, pgt_id: int, program: Program) -> None:
@@ -278,6 +296,7 @@ def _explanation(program: Program, stored: str) -> dict[str, Any]:
         "because": because(program.strategy, determinised=program.determinised, states=len(program.states)),
         "appends": program.appends,
         "lineage": _lineage(program),
+        "certain": list(program.storage.certain),
         "lookups": [dataclasses.asdict(lookup) for lookup in program.lookups],
         "states": [state.storage.query for state in program.states],
     }
