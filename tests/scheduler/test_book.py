@@ -224,3 +224,17 @@ def test_a_plan_is_worked_off_without_what_is_no_longer_to_be_done() -> None:
     assert ids(book.left_of(plan, 9, at(0.2).monotonic)) == (4, 5)
     book.read([table for table in book.tables.values() if table.pgt_id != 4])
     assert ids(book.left_of(plan, 9, at(0.2).monotonic)) in ((5,), ()), "another division asks for another plan"
+
+
+def test_a_program_is_made_once_however_long_a_plan_is_followed() -> None:
+    book = Book("7", Policy(slack_seconds=0.0))
+    book.read([Table(number, "public", f"t{number}", program_state="none") for number in (1, 2, 3, 4)])
+    plan = book.plan(frozenset({1, 2, 3, 4}), at(0))
+    assert plan.compile == (1, 2, 3, 4)
+    for pgt_id in (1, 2):
+        book.started_compiling(pgt_id, at(0).monotonic)
+    book.compiled(1, "compiled")
+    book.dropped(2)  # it failed, and is tried again much later
+    assert book.left_of(plan, 2, at(0.1).monotonic).compile == (3, 4)
+    book.read([table for table in book.tables.values() if table.pgt_id != 3])
+    assert book.left_of(plan, 2, at(0.1).monotonic).compile == (4,)

@@ -63,9 +63,13 @@ class Book(Memory):
 
     def left_of(self, plan: Plan, count: int, now: float) -> Plan:
         """The next so many of an earlier plan that are still to be done, at a fraction of what a new one takes."""
-        compile = (i for i in plan.compile if i in self._tables and self._is_free(i, now))
+        compile = (i for i in plan.compile if self._is_still_wanted(i, now))
         refresh = (item for item in plan.refresh if self._is_still_due(item, now))
         return Plan(tuple(islice(compile, count)), tuple(islice(refresh, count)))
+
+    def _is_still_wanted(self, pgt_id: int, now: float) -> bool:
+        table = self.tables.get(pgt_id)
+        return table is not None and self._is_free(pgt_id, now) and self._should_compile(table, now)
 
     def _is_still_due(self, item: Due, now: float) -> bool:
         is_known = item.unit.key in self._due_since and self.division.by_key.get(item.unit.key) is item.unit
