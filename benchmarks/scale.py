@@ -6,7 +6,7 @@ runs, and these are taken:
     creation   milliseconds for each stream table, and until its program is made. A session makes a hundred: one that
                makes thousands keeps plans of each, and looks at all of them whenever anything is defined
     idle       processor time of the instance (the parent, its subprocesses, and the server's processes that serve
-               them) while nobody writes, as a share of one core
+               them) while nobody writes, as a share of one core; for so long that whatever it does now and then is in it
     active     the same while each second one row is written to a part of the sources: the curve. What the subprocesses
                and their sessions take is the refreshes themselves; the parent and its two sessions are the scheduling
     memory     of the parent and of a subprocess, by stream table: what the largest number takes more than the smallest
@@ -53,6 +53,7 @@ _SHARES = (0.001, 0.01, 0.1)
 _QUERY = "SELECT grp, count(*) AS n, sum(v) AS total FROM scale.source_{n} GROUP BY grp"
 STATED_SECONDS = 20.0
 QUICK_SECONDS = 3.0
+_IDLE_TIMES = 6  # as long as each of the others: the rarest chore of an instance comes every two minutes
 _SETTLE_SECONDS = 5.0
 _SETTLE_TABLES = 50  # so many are looked at for the first time in a second
 
@@ -141,8 +142,8 @@ def _measure(
             continue
         say(f"{number} stream tables, {active} active")
         before, refreshes = _spent(conn, parent), _refreshes(conn)
-        started = time.perf_counter()
-        while (passed := time.perf_counter() - started) < seconds:
+        started, lasts = time.perf_counter(), seconds if active else _IDLE_TIMES * seconds
+        while (passed := time.perf_counter() - started) < lasts:
             for n in range(active):
                 # Another part of them at each size: a source that was quiet for long is as good as one that was not.
                 name = sql.Identifier("scale", f"source_{(n * 7 + round(share * 1000)) % number}")
@@ -175,9 +176,10 @@ def _spent(conn: Connection[Any], parent: psutil.Process) -> Spent:
 
 
 def _cpu(process: psutil.Process) -> float:
-    """Nanoseconds of the scheduler where the system has them: a tick of 10 ms would hide much."""
+    """Of all threads; nanoseconds of the scheduler where the system has them: a tick of 10 ms would hide much."""
     try:
-        return int(Path(f"/proc/{process.pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+        threads = Path(f"/proc/{process.pid}/task").iterdir()
+        return sum(int((each / "schedstat").read_text(encoding="ascii").split()[0]) for each in threads) / 1e9
     except OSError:
         times = process.cpu_times()
         return float(times.user + times.system)

@@ -243,6 +243,17 @@ def advice(conn: Connection) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    "question", ["change_buffer_sizes", "check_cdc_health", "health_check", "pending", "shared_buffer_stats"]
+)
+def test_no_question_about_all_keeps_the_locks_of_each(shop: Connection, question: str) -> None:
+    """With ten thousand stream tables they would be more than the server has."""
+    with shop.transaction():
+        assert rows(shop, f"SELECT * FROM pgtrickle.{question}()")
+        kept = rows(shop, "SELECT relation::regclass::text AS name FROM pg_locks WHERE pid = pg_backend_pid()")
+    assert not [row for row in kept if "changes_" in str(row["name"])]
+
+
 def test_advice_weighs_the_signals_as_it_says(shop: Connection) -> None:
     """Worked by hand: change now 0 (+1 · .25), none on average for want of rows, size < 1 MB (−.3 · .10), one GROUP BY
     (+.1 · .10), nothing missing (+.2 · .05); timing and variance have no data."""

@@ -16,7 +16,7 @@ from trickle.scheduler.order import Due
 from trickle.scheduler.table import TIER_RANK, Table
 from trickle.scheduler.units import Unit
 
-# No stream table is asleep for longer.
+# No stream table that waits for a moment of its schedule is asleep for longer.
 LONGEST_REST_SECONDS = 60.0
 
 
@@ -150,11 +150,12 @@ class Book(Memory):
     def _look_again_at(self, table: Table, moment: Moment) -> float:
         """When one that waits may have something to do although nothing happens to it."""
         now = moment.monotonic
-        # Clocks may be set: no moment is believed in for long.
-        moments = [now + LONGEST_REST_SECONDS, max(self._check_again_at(table.pgt_id), now), self._latest_start(table)]
+        moments = [max(self._check_again_at(table.pgt_id), now), self._latest_start(table)]
         upcoming = wakes_at(self._as_known(table), self._policy)
         if upcoming is not None:
-            moments.append(now + max(0.0, (upcoming - moment.database).total_seconds()))
+            # The database's clock may be set: a moment by it is not believed in for long.
+            rest = (upcoming - moment.database).total_seconds()
+            moments.append(now + min(LONGEST_REST_SECONDS, max(0.0, rest)))
         if needs_compiling(table, self.compiler_version):
             moments.append(self._attempts.compile_again_at(table))
         return min(moments)

@@ -2,7 +2,8 @@
 
     prune    where something was refreshed lately; and now and then all buffers that are ours, which takes longer the
              more stream tables there are
-    survey   every instance asks; what another has looked at lately is not looked at again
+    survey   every instance asks, more seldom where it takes longer; what another has looked at lately is not looked at
+             again
 
 Where refreshes use all that there is, they leave one place the next time.
 """
@@ -23,6 +24,8 @@ from trickle.supervisor.work import Work
 _NEVER = float("-inf")
 # All buffers are looked at every `prune_seconds` in a database of so many stream tables, more seldom in larger ones.
 _PRUNED_AT_ONCE = 250
+# The same of surveys, which take less for each.
+_SURVEYED_AT_ONCE = 5000
 
 
 class Chores:
@@ -54,7 +57,7 @@ class Chores:
         now = self._clock.monotonic()
         if self._kept or now - self._pruned_at >= self._options.prune_seconds:
             self._prune(control, members, tables, room, now)
-        if now - self._surveyed_at >= self._options.survey_seconds:
+        if now - self._surveyed_at >= self._options.survey_seconds * max(1.0, tables / _SURVEYED_AT_ONCE):
             may_begin = room(1)
             self._kept = int(not may_begin)
             if may_begin and self._work.survey():

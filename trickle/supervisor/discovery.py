@@ -3,7 +3,8 @@
     glance ──token, members──▶ is anything new? ──▶ catalog ──▶ book, wake, shares
                                       └── old ────▶ settings ──▶ policy, wake, places, work
 
-A glance at every turn costs one statement. The catalog is read when its token has changed, and now and then without.
+A glance at every turn costs one statement, and now and then a second, which says by a token whether the catalog is new.
+It is read when the token has changed, and now and then without.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from trickle.supervisor.wake import SWEEP_TABLES, Wake
 from trickle.supervisor.work import Work
 
 _NEVER = float("-inf")
-# Between two looks at the whole catalog, for each stream table in it: they shall not take more than a hundredth of the
-# time. What cannot wait rings.
-_SECONDS_PER_TABLE = 0.0005
+# Between two looks at the whole catalog, for each stream table in it: they shall not take more than a few thousandths
+# of the time. What cannot wait rings.
+_SECONDS_PER_TABLE = 0.001
 
 
 class Discovery:
@@ -84,7 +85,7 @@ class Discovery:
         with_catalog = asked_at - self._token_at >= len(self._book.tables) * _SECONDS_PER_TABLE
         if with_catalog:
             self._token_at = asked_at
-        seen = observe.glance(control, self._options.group_id, with_catalog)
+        seen = observe.glance(control, self._options.group_id, "instance_token" if with_catalog else None)
         self._anchor = Anchor(seen.database_now, (asked_at + self._clock.monotonic()) / 2)
         self.is_identical = seen.is_identical or seen.in_recovery
         return seen

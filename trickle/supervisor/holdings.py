@@ -74,8 +74,9 @@ class Holdings:
 
     def give_back(self, names: frozenset[str]) -> None:
         """Release claims; when they are taken again they are looked at again."""
-        self._looked_at -= names
-        self._link.release(names & self._link.held_names())
+        if names:
+            self._looked_at -= names
+            self._link.release(names & self._link.held_names())
 
     def _take(self, names: frozenset[str]) -> None:
         """Take claims; the shards are made known first, else nobody could tell what their locks stand for."""

@@ -25,7 +25,7 @@ from trickle.supervisor.options import WorkerOptions
 from trickle.supervisor.outcomes import REPAIR, Outcomes
 from trickle.supervisor.places import Places
 from trickle.supervisor.report import Reporter
-from trickle.supervisor.wake import DOUBTED_TABLES, Wake
+from trickle.supervisor.wake import Wake
 from trickle.supervisor.work import Work
 
 log = logging.getLogger(__name__)
@@ -235,12 +235,12 @@ class Instance:
         if not self._may_work:
             return
         self._wake.own(self.owned)
-        swept = self._wake.sweep()
+        doubted, swept = self._wake.sweep()
         try:
-            for portion in self._wake.turn(swept[:DOUBTED_TABLES]):
+            for portion in self._wake.turn(doubted):
                 self.book.polled(observe.read_pending(control, portion), portion, self._clock.monotonic())
                 self.beat()
-            self.book.noticed(observe.read_altered(control, swept[DOUBTED_TABLES:]))
+            self.book.noticed(observe.read_altered(control, swept))
         except psycopg.Error:
             self._wake.doubt()
             raise

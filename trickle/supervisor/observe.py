@@ -101,12 +101,13 @@ def read_database(conn: _Conn) -> Database:
     return Database(int(row[0]), str(row[1]))
 
 
-def glance(conn: _Conn, group_id: str, with_catalog: bool = True, statement: str = "queries/instance_glance") -> Glance:
-    parameters = {"group_id": group_id, "with_catalog": with_catalog}
-    row = conn.execute(load(statement), parameters).fetchone()
+def glance(conn: _Conn, group_id: str, token: str | None) -> Glance:
+    """`token` names the statement whose answer is another one when the catalog is; None: that is not asked."""
+    row = conn.execute(load("queries/instance_glance"), {"group_id": group_id}).fetchone()
     assert row is not None
-    in_recovery, database_now, is_identical, token, members = row
-    return Glance(in_recovery, database_now, is_identical, token, tuple(_member(text) for text in members))
+    in_recovery, database_now, is_identical, members = row
+    said = conn.execute(load(f"queries/{token}")).fetchone() if token is not None else None
+    return Glance(in_recovery, database_now, is_identical, said[0] if said else None, tuple(map(_member, members)))
 
 
 def read_catalog(conn: _Conn) -> Catalog:

@@ -148,7 +148,7 @@ class RelayInstance:
         return self._link.connect()
 
     def _glance(self, control: Connection[Any]) -> observe.Glance:
-        return observe.glance(control, self._options.members_of, True, "queries/relay_glance")
+        return observe.glance(control, self._options.members_of, "relay_token")
 
     def _join(self) -> bool:
         joined = self.membership.join()

@@ -36,7 +36,7 @@ _CALL = re.compile(rf"(?:({OPENED}|{DUE}) )?([0-9]{{1,18}}(?: [0-9]{{1,18}})*)")
 # Every second so many stream tables are looked at although nobody rang: altered sources and lost triggers do not ring.
 # At a few of them the changes are looked for as well: a bell may be missed for a reason that nobody thought of.
 SWEEP_TABLES = 64
-DOUBTED_TABLES = 8
+_DOUBTED_TABLES = 2
 # A little less than the second between two ticks, which may come early.
 _SWEEP_SECONDS = 0.8
 # So many stream tables are asked about in one statement: a heartbeat must fit between two.
@@ -59,7 +59,7 @@ class Wake:
         self._to_open: set[int] = set()
         self._is_on = False
         self._debounce = 0.01
-        self._swept: list[int] = []
+        self._altered, self._doubted = _Round(SWEEP_TABLES), _Round(_DOUBTED_TABLES)
         self._swept_at = float("-inf")
 
     @property
@@ -169,17 +169,13 @@ class Wake:
         ordered = sorted(ask & self._owned)
         return [frozenset(ordered[i : i + _CHUNK]) for i in range(0, len(ordered), _CHUNK)]
 
-    def sweep(self) -> list[int]:
-        """The stream tables to be looked at although nothing tells of changes."""
+    def sweep(self) -> tuple[list[int], list[int]]:
+        """Stream tables to be looked at although nothing tells of changes: for changes, and for being altered."""
         now = self._clock.monotonic()
         if now < self._swept_at + _SWEEP_SECONDS:
-            return []
+            return [], []
         self._swept_at = now
-        if not self._swept:
-            self._swept = sorted(self._owned, reverse=True)
-        portion = self._swept[-SWEEP_TABLES:]
-        del self._swept[-SWEEP_TABLES:]
-        return [pgt_id for pgt_id in portion if pgt_id in self._owned]
+        return self._doubted.next(self._owned), self._altered.next(self._owned)
 
     def open(self) -> None:
         """Open the bells that rang, and those that nobody here listens to any more."""
@@ -213,6 +209,22 @@ class Wake:
             return frozenset()
         holders = locks.arm_bells(numbers)
         return self._bells.armed(holders, self._clock.monotonic(), self._debounce, _LONGEST_PAUSE)
+
+
+class _Round:
+    """Takes so many at a time, until every one has had its turn, and begins anew."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._left: list[int] = []
+
+    def next(self, owned: frozenset[int]) -> list[int]:
+        """The next of these; what is ours no longer loses its turn."""
+        if not self._left:
+            self._left = sorted(owned, reverse=True)
+        taken = self._left[-self._count :]
+        del self._left[-self._count :]
+        return [pgt_id for pgt_id in taken if pgt_id in owned]
 
 
 def _understood(word: str) -> tuple[str, frozenset[int]]:
