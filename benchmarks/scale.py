@@ -6,7 +6,7 @@ runs, and these are taken:
     creation   milliseconds for each stream table, and until its program is made. A session makes a hundred: one that
                makes thousands keeps plans of each, and looks at all of them whenever anything is defined
     idle       processor time of the instance (the parent, its subprocesses, and the server's processes that serve
-               them) while nobody writes, as a share of one core; for so long that whatever it does now and then is in it
+               them) while nobody writes, as a share of one core; for so long that all it does now and then is in it
     active     the same while each second one row is written to a part of the sources: the curve. What the subprocesses
                and their sessions take is the refreshes themselves; the parent and its two sessions are the scheduling
     memory     of the parent and of a subprocess, by stream table: what the largest number takes more than the smallest
