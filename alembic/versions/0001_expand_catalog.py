@@ -114,7 +114,6 @@ RUNTIME = (
     "_fuse_ceiling",
     "_fused_changes",
     "_gate",
-    "_glimpse_changes",
     "_grant_memory",
     "_guard",
     "_guard_snapshot",

@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from support.databases import Database
 
 from trickle.catalog.install import compile_and_install
+from trickle.sql import load
 
 from .conftest import Connection, one, outcome
 
@@ -244,12 +245,21 @@ def advice(conn: Connection) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "question", ["change_buffer_sizes", "check_cdc_health", "health_check", "pending", "shared_buffer_stats"]
+    "question",
+    [
+        "SELECT * FROM pgtrickle.change_buffer_sizes()",
+        "SELECT * FROM pgtrickle.check_cdc_health()",
+        "SELECT * FROM pgtrickle.health_check()",
+        "SELECT * FROM pgtrickle.pending()",
+        "SELECT * FROM pgtrickle.shared_buffer_stats()",
+        load("queries/wake_look").replace("%(pgt_ids)s", "'{1,2,3}'"),
+    ],
 )
 def test_no_question_about_all_keeps_the_locks_of_each(shop: Connection, question: str) -> None:
     """With ten thousand stream tables they would be more than the server has."""
+    shop.execute("INSERT INTO orders SELECT id + 5000, customer, amount FROM orders")
     with shop.transaction():
-        assert rows(shop, f"SELECT * FROM pgtrickle.{question}()")
+        assert rows(shop, question)
         kept = rows(shop, "SELECT relation::regclass::text AS name FROM pg_locks WHERE pid = pg_backend_pid()")
     assert not [row for row in kept if "changes_" in str(row["name"])]
 

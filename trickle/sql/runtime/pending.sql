@@ -18,7 +18,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $fn$
                       WHERE d.pgt_id = s.pgt_id AND d.stamp IS DISTINCT FROM source.stamp)
            OR s.function_oids <> '{}' AND s.function_hashes IS DISTINCT FROM pgtrickle._functions_stamp(s.function_oids)
            OR s.refresh_mode = 'IMMEDIATE' AND pgtrickle._immediate_fault(s.pgt_id)
-           OR captured AND pgtrickle._glimpse_changes(s.pgt_id)
+           OR captured AND pgtrickle._has_changes(s.pgt_id)
     FROM pgtrickle.pgt_stream_tables s
     WHERE s.status IN ('INITIALIZING', 'ACTIVE') AND s.pgt_id = ANY ((SELECT a.pgt_ids FROM asked a)::bigint[])
     ORDER BY s.pgt_id
