@@ -251,6 +251,7 @@ def advice(conn: Connection) -> dict[str, Any]:
         "SELECT * FROM pgtrickle.check_cdc_health()",
         "SELECT * FROM pgtrickle.health_check()",
         "SELECT * FROM pgtrickle.pending()",
+        "SELECT * FROM pgtrickle.recommend_refresh_mode()",
         "SELECT * FROM pgtrickle.shared_buffer_stats()",
         load("queries/wake_look").replace("%(pgt_ids)s", "'{1,2,3}'"),
     ],
