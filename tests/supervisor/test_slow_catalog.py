@@ -1,7 +1,8 @@
 """Questions to the catalog hang: the instance keeps what it has, says that it lives, and goes on when it is answered.
 
 Lies it would catch: an instance that is taken for a frozen one, because it waits for an answer and cannot say that it
-lives meanwhile; claims that are dropped, or held twice; a health page that hangs with it.
+lives meanwhile; claims that are dropped, or held twice; a health page that hangs with it; an instance whose turns take
+longer than its tick, and which does nothing but ask: its children get one job in each turn.
 """
 
 from __future__ import annotations
@@ -102,3 +103,29 @@ def test_claims_and_heartbeats_outlast_a_slow_catalog(
         assert claims(conn) == before
         for worker in workers:
             assert not [line for line in worker.lines() if "silent" in line["message"]]
+
+
+def test_work_is_given_out_between_turns_that_take_longer_than_a_tick(db: Database, start_worker: Start) -> None:
+    tables, asks = 30, 0.5
+    with db.connect() as conn:
+        conn.execute("CREATE TABLE source (id int PRIMARY KEY, v int NOT NULL)")
+        conn.execute("SELECT pgtrickle.set_config('event_driven_wake', 'off')")
+        for number in range(tables):
+            conn.execute(
+                "SELECT pgtrickle.create_stream_table(%s, %s, schedule => 'calculated')",
+                (f"st_{number}", f"SELECT sum(v) + {number} AS s FROM source"),
+            )
+        worker = start_worker(children=1, tick_seconds=0.1)
+        until(lambda: len(worker.said("compiled")) == tables, seconds=60)
+        conn.execute("ALTER FUNCTION pgtrickle.pending(bigint[], boolean) RENAME TO pending_at_once")
+        conn.execute(
+            "CREATE FUNCTION pgtrickle.pending(asked bigint[], captured boolean DEFAULT true)"
+            " RETURNS TABLE (pgt_id bigint, has_changes boolean) LANGUAGE plpgsql AS $$ BEGIN"
+            f" PERFORM pg_sleep({asks}); RETURN QUERY"
+            " SELECT p.pgt_id, p.has_changes FROM pgtrickle.pending_at_once(asked, captured) AS p; END $$".encode()
+        )
+        time.sleep(2 * asks)
+        conn.execute("INSERT INTO source VALUES (1, 10)")
+        right = " UNION ALL ".join(f"SELECT s = 10 + {number} AS is_right FROM st_{number}" for number in range(tables))
+        query = f"SELECT count(*) FROM ({right}) AS st WHERE is_right".encode()
+        until(lambda: conn.execute(query).fetchone() == (tables,), seconds=tables * asks / 2)

@@ -19,7 +19,7 @@ from support.databases import Database
 from support.waiting import until
 
 from trickle.db.locks import LockSession
-from trickle.supervisor.wake import OPENED
+from trickle.supervisor.wake import OPENED, PORTION
 
 Start = Callable[..., Any]
 TICK = 30.0
@@ -132,6 +132,31 @@ def test_nothing_is_missed_under_writers_of_all_kinds(db: Database, start_worker
                 query = f"SELECT count(*) FROM source_{number}".encode()
                 (wanted,) = conn.execute(query).fetchone() or (0,)
                 until(lambda n=number, w=wanted: number_of(conn, f"st_{n}") == w, seconds=SOON)  # type: ignore[misc]
+
+
+def test_one_source_may_have_more_readers_than_are_looked_at_at_once(db: Database, start_worker: Start) -> None:
+    readers = 3 * PORTION
+    prepare(db)
+    with db.connect() as conn:
+        for number in range(1, readers):
+            conn.execute(
+                "SELECT pgtrickle.create_stream_table(%s, %s, schedule => 'calculated')",
+                (
+                    f"st_{number}",
+                    f"SELECT writer, count(*) AS n FROM source_0 WHERE writer > {-number} GROUP BY writer",
+                ),
+            )
+        worker = start_worker(tick_seconds=TICK)
+        until(lambda: ready(worker, readers), seconds=2 * TICK)
+        await_asleep(conn, 1)
+        written, ends_at = 0, time.monotonic() + 2
+        while time.monotonic() < ends_at:
+            conn.execute("INSERT INTO source_0 (writer) VALUES (1)")
+            written += 1
+            time.sleep(0.002)
+        for number in range(readers):
+            until(lambda n=number: number_of(conn, f"st_{n}") == written, seconds=SOON)  # type: ignore[misc]
+        await_asleep(conn, 1)
 
 
 def write(db: Database, chance: random.Random, tables: int) -> None:

@@ -104,9 +104,9 @@ class Bells:
         """The bells to try now."""
         return frozenset(number for number, bell in self._bells.items() if bell.retry_at <= now)
 
-    def not_held_by(self, session: int) -> frozenset[int]:
-        """The bells that are open, or armed by somebody else: whether that is still so, only the server knows."""
-        return frozenset(number for number, bell in self._bells.items() if bell.holder != session)
+    def untended_by(self, session: int) -> frozenset[int]:
+        """The bells that were armed by somebody else, which only the server knows, and those that nobody will try."""
+        return frozenset(n for n, bell in self._bells.items() if bell.holder != session and bell.retry_at == _NEVER)
 
     def tables_of(self, numbers: Iterable[int]) -> frozenset[int]:
         """The stream tables that listen to these bells."""
@@ -117,8 +117,10 @@ class Bells:
         return frozenset(number for number in numbers if not self._bells[number].prompt.isdisjoint(busy))
 
     def unheard(self) -> frozenset[int]:
-        """The stream tables that may have something to do without a bell telling it."""
-        return self._deaf | self.tables_of(number for number, bell in self._bells.items() if bell.holder is None)
+        """The stream tables that may have something to do while no bell tells it, and no look before it is armed."""
+        return self._deaf | self.tables_of(
+            number for number, bell in self._bells.items() if bell.holder is None and bell.retry_at == _NEVER
+        )
 
     def armed(self, holders: Mapping[int, int | None], now: float, debounce: float, longest: float) -> frozenset[int]:
         """The answer to a try: the session that has armed each bell, None when it stays open. Those to look at now."""

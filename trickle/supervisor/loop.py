@@ -40,6 +40,7 @@ _T = TypeVar("_T")
 
 # News about the members may come in swarms; they are answered together.
 DOORBELL_SECONDS = 0.02
+LONGEST_REST_SECONDS = 2.0
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -155,9 +156,13 @@ class Wheel:
     def _look(self) -> None:
         """A whole turn, at the tick or because of news about the others."""
         self._rung_at = None
+        started = self._clock.monotonic()
         said = self._guarded(self._instance.turn)
         if said is not None:
             event(log, logging.DEBUG, said)
+            # A turn that takes long is followed by as long a time for giving out work and hearing answers, in reason.
+            ended = self._clock.monotonic()
+            self._next_tick = max(self._next_tick, ended + min(ended - started, LONGEST_REST_SECONDS))
         self._publish(said or "")
 
     def _between_ticks(self) -> None:

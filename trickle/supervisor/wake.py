@@ -5,6 +5,9 @@
     work done ──▶ look ──nothing──▶ arm ──▶ look ──nothing──▶ sleep
                     └──changes──▶ work             └──a writer is in flight──▶ look again soon
 
+A look takes a tenth of a millisecond for each stream table, and there may be thousands. So it is taken in portions, and
+after a while the instance rests for as long: it gives out what was found and hears those who work on it.
+
 The locks are on the lock session, the looks on the control session. Without bells (the setting `event_driven_wake` is
 off, or the server allows prepared transactions, which cannot notify) every stream table is looked at at every tick.
 """
@@ -27,6 +30,7 @@ from trickle.scheduler.schedule import Calculated
 from trickle.supervisor import observe
 from trickle.supervisor.bells import Bells, Wire
 from trickle.supervisor.link import ServerLink
+from trickle.supervisor.looks import Looks
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,9 @@ _SWEEP_SECONDS = 0.8
 _CHUNK = 1000
 # Between two looks at a source whose bell cannot be armed: a writer has been open for long, or a refresh takes long.
 _LONGEST_PAUSE = 0.5
+# So many stream tables are looked at in one statement between two ticks, and no more of them begin after so long.
+PORTION = 32
+_LOOK_SECONDS = 0.01
 _NOTHING: frozenset[int] = frozenset()
 
 
@@ -54,6 +61,7 @@ class Wake:
         self._book = book
         self._clock = clock
         self._bells = Bells()
+        self._looks, self._look_again_at = Looks(), float("-inf")
         self._sources: Mapping[int, observe.Sources] = {}
         self._owned: frozenset[int] = frozenset()
         self._to_open: set[int] = set()
@@ -65,7 +73,10 @@ class Wake:
     @property
     def next_look(self) -> float | None:
         """When bells are to be tried before the next tick, in monotonic seconds."""
-        return self._bells.next_retry if self._link.locks is not None else None
+        if self._link.locks is None:
+            return None
+        retry = float("-inf") if self._looks else self._bells.next_retry
+        return None if retry is None else max(retry, self._look_again_at)
 
     def set(self, settings: observe.DatabaseSettings) -> None:
         """Follow the settings of the database."""
@@ -90,7 +101,7 @@ class Wake:
     def forget(self) -> None:
         """The lock session is gone, and every bell with it."""
         self._to_open.clear()
-        self._bells.forget()
+        self.doubt()
 
     def rest(self) -> None:
         """Nothing is to be done for now: nobody needs to call."""
@@ -100,6 +111,7 @@ class Wake:
     def doubt(self) -> None:
         """A look failed: no bell is relied on before another one."""
         self._bells.forget()
+        self._looks.forget()
 
     def hear(self, words: Iterable[str]) -> None:
         """What was called through the door: numbers of sources, of opened bells, or of stream tables that are due."""
@@ -141,19 +153,26 @@ class Wake:
         if locks is None:
             return
         self.open()
-        now = self._clock.monotonic()
-        due = self._bells.due(now)
-        if not due:
+        started = now = self._clock.monotonic()
+        if now < self._look_again_at:
             return
-        running, changed = self._book.running, self._book.changed
-        found = observe.read_captured(control, self._bells.tables_of(due) - running - changed)
-        self._book.noticed(found)
-        busy = self._bells.noisy(due, running | self._book.due | found)
+        self._looks.begin({number: self._bells.tables_of([number]) for number in self._bells.due(now)})
+        while self._looks and now - started < _LOOK_SECONDS:
+            self._look(control, locks, now)
+            now = self._clock.monotonic()
+        self._look_again_at = now + (now - started)
+
+    def _look(self, control: Connection[Any], locks: LockSession, now: float) -> None:
+        """One portion; the bells whose look is over are armed, or tried again later."""
+        portion = self._looks.portion(PORTION)
+        running = self._book.running
+        found = observe.read_captured(control, portion.tables - running - self._book.changed)
+        over = self._looks.looked(portion, found)
+        # One that runs may have begun before the bell was armed: only another refresh is sure to see everything.
+        self._book.noticed(found | (portion.after & running))
+        busy = self._bells.noisy(over, (running | self._book.due).union(*over.values()))
         self._bells.postponed(busy, now, self._debounce, _LONGEST_PAUSE)
-        fresh = self._arm(locks, due - busy)
-        if fresh:
-            listening = self._bells.tables_of(fresh)
-            self._book.noticed(observe.read_captured(control, listening - running - changed) | (listening & running))
+        self._looks.armed(self._bells.tables_of(self._arm(locks, frozenset(over) - busy)))
 
     def turn(self, doubted: Iterable[int]) -> list[frozenset[int]]:
         """At a tick: arm what can be armed. The stream tables to be looked at after that, in portions."""
@@ -162,7 +181,7 @@ class Wake:
         if locks is not None:
             self.open()
             before = self._bells.unheard()
-            tried = self._bells.not_held_by(locks.backend_pid)
+            tried = self._bells.untended_by(locks.backend_pid)
             busy = self._bells.noisy(tried, self._book.running | self._book.due)
             fresh = self._arm(locks, tried - busy)
             ask |= before | self._bells.unheard() | self._bells.tables_of(fresh)
@@ -201,6 +220,7 @@ class Wake:
             bell_of = sources.bell_of if self._is_on and not table.is_immediate else {}
             wires[pgt_id] = Wire(bell_of, self._is_on and sources.are_audible, is_prompt)
         self._bells.connect(wires)
+        self._looks.keep(self._owned)
         self._to_open |= self._armed - self._bells.numbers
 
     def _arm(self, locks: LockSession, numbers: frozenset[int]) -> frozenset[int]:
