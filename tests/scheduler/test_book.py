@@ -153,6 +153,15 @@ def test_a_table_that_was_dropped_is_forgotten() -> None:
     assert book.plan(ALL, at(100)) == Plan()
 
 
+def test_what_became_ours_is_refreshed_only_where_a_look_finds_something() -> None:
+    """Whoever takes over ten thousand stream tables has those at hand that changed meanwhile."""
+    book = Book("7", Policy(slack_seconds=0.0))
+    book.read([Table(number, "public", f"t{number}", program_version="7") for number in (1, 2, 3)])
+    assert ids(book.plan(ALL, at(0))) == (1, 2, 3), "nobody has looked"
+    book.polled({2}, {1, 2}, at(0).monotonic)
+    assert ids(book.plan(ALL, at(0))) == (2, 3)
+
+
 def test_a_quiet_table_is_still_checked_now_and_then() -> None:
     """Only a refresh notices that a source lost its capture, and then no change is ever seen again."""
     book = chain()

@@ -156,7 +156,7 @@ def test_a_downstream_of_another_instance_is_woken(db: Database, start_worker: S
             )
         workers = [start_worker(instance_id=name, tick_seconds=3.0) for name in ("a", "b")]
         until(lambda: are_owned_by(conn, {"a", "b"}), seconds=15)
-        until(lambda: sum(len(worker.said("refreshed")) for worker in workers) >= 9, seconds=15)
+        until(lambda: sum(len(worker.said("compiled")) for worker in workers) >= 9, seconds=15)
         conn.execute("INSERT INTO source VALUES (1, 7)")
         until(lambda: conn.execute("SELECT s FROM up").fetchone() == (7,), seconds=15)
         total = " + ".join(f"(SELECT sum(s) FROM down_{number})" for number in range(8))

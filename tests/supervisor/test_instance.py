@@ -71,7 +71,7 @@ def is_owned(conn: psycopg.Connection[Any], count: int) -> bool:
 def test_changes_flow_through_a_chain_within_a_period(owner: psycopg.Connection[Any], start_worker: Start) -> None:
     chain(owner)
     worker = start_worker()
-    until(lambda: is_owned(owner, 2))
+    until(lambda: value(owner, "SELECT bool_and(program_state = 'compiled') FROM pgtrickle.pgt_stream_tables"))
     owner.execute("INSERT INTO orders VALUES (1001, 3, 5000)")
     until(lambda: is_fresh(owner), seconds=10)
     until(lambda: {line["table"] for line in worker.said("refreshed")} == {"public.totals", "public.big"})
@@ -271,6 +271,7 @@ def test_metrics_and_health_are_served(owner: psycopg.Connection[Any], start_wor
     assert get("/health")[0] == 503, "it owns nothing yet"
     chain(owner)
     until(lambda: get("/health")[0] == 200 and json.loads(get("/health")[1])["owned"] == 2)
+    until(lambda: value(owner, "SELECT bool_and(program_state = 'compiled') FROM pgtrickle.pgt_stream_tables"))
     owner.execute("INSERT INTO orders VALUES (1001, 3, 5000)")
     until(lambda: is_fresh(owner), seconds=10)
     until(lambda: 'name="big"' in get("/metrics")[1].partition("pg_trickle_refreshes_total{")[2])

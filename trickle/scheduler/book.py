@@ -139,7 +139,7 @@ class Book(Memory):
         return self._pace.latest_start(table.pgt_id, table.deadline_seconds, self._policy.tick_seconds)
 
     def _check_again_at(self, pgt_id: int) -> float:
-        # The first look at a table that became ours is a check as well: nobody knows when the last one was.
+        # One that became ours is refreshed, unless somebody has asked whether it has something to do.
         return self._checked_at.get(pgt_id, float("-inf")) + self._policy.check_seconds
 
     def _free_at(self, pgt_id: int) -> float:

@@ -101,17 +101,18 @@ class Memory:
 
         Of one that may not be refreshed now it says nothing: what was noticed stays for the time when it may.
         """
-        self.checked(asked, at)
         for pgt_id in asked:
             table = self._tables.get(pgt_id)
-            if pgt_id not in changed and pgt_id not in self._running and table is not None and table.is_runnable:
-                self._changed.discard(pgt_id)
+            if table is not None and table.is_runnable:
+                self._checked_at[pgt_id] = at
+                if pgt_id not in changed and pgt_id not in self._running:
+                    self._changed.discard(pgt_id)
         self.noticed(changed)
 
     def checked(self, pgt_ids: Iterable[int], at: float) -> None:
         """These were asked whether they or their sources are altered, which is what a check is for.
 
-        The first check is a refresh all the same: nobody knows when the last one before us was.
+        Not of the first check, which is for changes too: nobody knows when the last one before us was.
         """
         for pgt_id in pgt_ids:
             if pgt_id in self._checked_at:
