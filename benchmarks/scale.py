@@ -21,7 +21,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,7 @@ STATED_TABLES = (100, 1000, 10_000)
 QUICK_TABLES = (20, 100)
 _BY_ONE_SESSION = 100
 _SHARES = (0.001, 0.01, 0.1)
+_SESSIONS = "SELECT pid, application_name ~ '_refresh' FROM pg_stat_activity WHERE application_name ^@ 'pg_trickle_'"
 _QUERY = "SELECT grp, count(*) AS n, sum(v) AS total FROM scale.source_{n} GROUP BY grp"
 STATED_SECONDS = 20.0
 QUICK_SECONDS = 3.0
@@ -58,15 +58,38 @@ _SETTLE_SECONDS = 5.0
 _SETTLE_TABLES = 50  # so many are looked at for the first time in a second
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Seconds of processor time: of deciding, and of doing."""
+class Meter:
+    """Seconds of processor time since it was made: of deciding, and of doing.
 
-    scheduling: float
-    refreshing: float
+    Sessions of subprocesses are exchanged, and a process that is gone cannot be asked: it wants to be read often.
+    """
 
-    def since(self, before: Spent) -> Spent:
-        return Spent(self.scheduling - before.scheduling, self.refreshing - before.refreshing)
+    def __init__(self, conn: Connection[Any], parent: psutil.Process) -> None:
+        self._conn = conn
+        self._parent = parent
+        self._spent = {False: 0.0, True: 0.0}
+        self._known = self._now()
+
+    def read(self) -> None:
+        """Add what those that are there now have spent since the last time."""
+        before, self._known = self._known, self._now()
+        for process, spent in self._known.items():
+            self._spent[process[1]] += spent - before.get(process, 0.0)
+
+    @property
+    def scheduling(self) -> float:
+        return self._spent[False]
+
+    @property
+    def refreshing(self) -> float:
+        return self._spent[True]
+
+    def _now(self) -> dict[tuple[int, bool], float]:
+        """The time of each process, and whether it refreshes."""
+        sessions = [(int(pid), bool(refreshes)) for pid, refreshes in self._conn.execute(_SESSIONS).fetchall()]
+        children = [(child.pid, True) for child in self._parent.children()]
+        processes = [(self._parent.pid, False), *children, *sessions]
+        return {process: spent for process in processes if (spent := _cpu(process[0])) is not None}
 
 
 def run(database: Database, numbers: tuple[int, ...], seconds: float, say: Callable[[str], None]) -> Report:
@@ -141,7 +164,7 @@ def _measure(
         if share and not active:
             continue
         say(f"{number} stream tables, {active} active")
-        before, refreshes = _spent(conn, parent), _refreshes(conn)
+        meter, refreshes = Meter(conn, parent), _refreshes(conn)
         started, lasts = time.perf_counter(), seconds if active else _IDLE_TIMES * seconds
         while (passed := time.perf_counter() - started) < lasts:
             for n in range(active):
@@ -149,15 +172,15 @@ def _measure(
                 name = sql.Identifier("scale", f"source_{(n * 7 + round(share * 1000)) % number}")
                 conn.execute(sql.SQL("INSERT INTO {} (grp, v) VALUES (%s, %s)").format(name), (n % 10, n))
             time.sleep(max(0.0, round(passed + 1) - (time.perf_counter() - started)))
+            meter.read()
         lasted = time.perf_counter() - started
-        spent = _spent(conn, parent).since(before)
         rows.append(
             {
                 "tables": number,
                 "active": active,
-                "scheduling_pct": round(100 * spent.scheduling / lasted, 2),
-                "refreshing_pct": round(100 * spent.refreshing / lasted, 2),
-                "ms_per_active": round(1000 * spent.scheduling / lasted / active, 2) if active else None,
+                "scheduling_pct": round(100 * meter.scheduling / lasted, 2),
+                "refreshing_pct": round(100 * meter.refreshing / lasted, 2),
+                "ms_per_active": round(1000 * meter.scheduling / lasted / active, 2) if active else None,
                 "refreshes": _refreshes(conn) - refreshes,
             }
             | ({name: round(value, 1) for name, value in made.items()} if not active else {})
@@ -167,22 +190,18 @@ def _measure(
     return rows
 
 
-def _spent(conn: Connection[Any], parent: psutil.Process) -> Spent:
-    query = "SELECT pid, application_name ~ '_refresh' FROM pg_stat_activity WHERE application_name ^@ 'pg_trickle_'"
-    sessions = conn.execute(query).fetchall()
-    deciding = [parent, *(psutil.Process(pid) for pid, refreshes in sessions if not refreshes)]
-    doing = [*parent.children(), *(psutil.Process(pid) for pid, refreshes in sessions if refreshes)]
-    return Spent(sum(map(_cpu, deciding)), sum(map(_cpu, doing)))
-
-
-def _cpu(process: psutil.Process) -> float:
+def _cpu(pid: int) -> float | None:
     """Of all threads; nanoseconds of the scheduler where the system has them: a tick of 10 ms would hide much."""
     try:
-        threads = Path(f"/proc/{process.pid}/task").iterdir()
+        threads = Path(f"/proc/{pid}/task").iterdir()
         return sum(int((each / "schedstat").read_text(encoding="ascii").split()[0]) for each in threads) / 1e9
     except OSError:
-        times = process.cpu_times()
-        return float(times.user + times.system)
+        pass
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
+        return None
+    return float(times.user + times.system)
 
 
 def _mb(process: psutil.Process) -> float:
