@@ -54,7 +54,7 @@ class Workshop:
     crash: Exception | None = None
     seal: str | None = None
     made: list[PipelineRow] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
+    ended: list[tuple[str, int, bool]] = field(default_factory=list)
 
     def assemble(self, row: PipelineRow, standing: Standing) -> Assembled:
         self.made.append(row)
@@ -62,8 +62,11 @@ class Workshop:
             raise self.wrong
         return Assembled(Runner(standing, self.crash), self.seal)
 
+    def end(self, name: str, standing: Standing, is_changed: bool) -> None:
+        self.ended.append((name, standing.published, is_changed))
+
     def engine(self) -> Engine:
-        return Engine(self.assemble, lambda row: self.seal, self.stopped.append)
+        return Engine(self.assemble, lambda row: self.seal, self.end)
 
 
 @in_loop
@@ -74,11 +77,12 @@ async def test_a_pipeline_is_started_changed_and_stopped() -> None:
     await soon(lambda: engine.standings["one"].state is State.RUNNING)
     engine.carry((ROW,))
     other = replace(ROW, options={"batch_size": 1})
+    engine.standings["one"].published = 5
     engine.carry((other,))
     await soon(lambda: shop.made == [ROW, other])
-    assert not shop.stopped, "a change is no end"
+    assert shop.ended == [("one", 5, True)], "whatever it did before it was changed is told"
     engine.carry(())
-    await soon(lambda: shop.stopped == ["one"])
+    await soon(lambda: shop.ended[1:] == [("one", 0, False)])
     await engine.leave()
 
 
@@ -117,18 +121,19 @@ def shown(report: RelayReport, series: str) -> float:
 
 
 def test_counts_go_on_where_the_one_before_ended() -> None:
-    """Also when the next one has done more since than the one before had."""
+    """Also of those that nobody was told of before they ended."""
     report, published = RelayReport("g"), "pg_tide_relay_messages_published_total"
     owned, directions = frozenset(("one",)), {"one": "forward"}
-    report.publish({"one": Standing(began=1.0, published=5, consumed=5)}, directions, owned)
-    report.publish({"one": Standing(began=1.0, published=7, consumed=7)}, directions, owned)
+    report.publish({"one": Standing(published=5, consumed=5)}, (), directions, owned)
+    report.publish({"one": Standing(published=7, consumed=7)}, (), directions, owned)
     assert shown(report, published) == 7
-    report.publish({"one": Standing(began=2.0, published=90, consumed=90)}, directions, owned)
+    ended = [("one", Standing(published=8)), ("one", Standing(published=2))]
+    report.publish({"one": Standing(published=87, consumed=87)}, ended, directions, owned)
     assert shown(report, published) == 97
-    report.publish({}, {}, frozenset())
+    report.publish({}, [("one", Standing(published=87))], {}, frozenset())
     assert shown(report, published) == 97
     assert 'direction="forward"' in generate_latest(report.registry).decode(), "it is the same series still"
-    report.publish({"one": Standing(began=3.0, published=3)}, directions, owned)
+    report.publish({"one": Standing(published=3)}, (), directions, owned)
     assert shown(report, published) == 100
 
 

@@ -234,9 +234,11 @@ def test_metrics_and_health(db: Database, start_relay: StartRelay, tmp_path: Pat
     until(lambda: value(port, 'pg_tide_relay_messages_published_total{direction="forward",pipeline="one"}') == 5)
     assert value(port, 'pg_tide_pipeline_healthy{pipeline="one"}') == 1
     assert answer(port, "/health")[0] == 200
-    # A change begins the counts of the carrier anew, not those that are shown.
+    # A change begins the counts of the carrier anew, not those that are shown; also what it did just before counts.
+    publish(db, range(5, 10))
+    until(lambda: len(lines(tmp_path / "one")) == 10)
     declare(db, "one", to_file(tmp_path / "two"))
-    publish(db, range(5, 20))
+    publish(db, range(10, 20))
     until(lambda: value(port, 'pg_tide_relay_messages_published_total{direction="forward",pipeline="one"}') == 20)
     declare(db, "one", {"type": "file", "path": str(tmp_path / "none" / "there")})
     until(lambda: value(port, 'pg_tide_pipeline_healthy{pipeline="one"}') == 0)

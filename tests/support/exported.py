@@ -56,5 +56,5 @@ def _of_a_relay() -> Iterable[Metric]:
     """It makes its families when it is asked, of what it carries then."""
     report = RelayReport("default")
     told = Standing(failures=Counter({"refused": 1}))
-    report.publish({"a": told}, {"a": "forward"}, frozenset({"a"}))
+    report.publish({"a": told}, (), {"a": "forward"}, frozenset({"a"}))
     return list(report.registry.collect())

@@ -61,10 +61,13 @@ class _Place:
 class Engine:
     """The pipelines of one process."""
 
-    def __init__(self, assemble: Assemble, fingerprint: Fingerprint, stopped: Callable[[str], None]) -> None:
+    def __init__(
+        self, assemble: Assemble, fingerprint: Fingerprint, ended: Callable[[str, Standing, bool], None]
+    ) -> None:
+        """`ended` is told a name, how it fared to its end, and whether it is carried on, changed."""
         self._assemble = assemble
         self._fingerprint = fingerprint
-        self._stopped = stopped
+        self._tell_ended = ended
         self._places: dict[str, _Place] = {}
         self._wanted: dict[str, PipelineRow] = {}
 
@@ -100,11 +103,10 @@ class Engine:
             place.runner.stop()
 
     def _ended(self, name: str) -> None:
-        del self._places[name]
-        if name in self._wanted:
+        place, is_wanted = self._places.pop(name), name in self._wanted
+        self._tell_ended(name, place.standing, is_wanted)
+        if is_wanted:
             self._start(name)
-        else:
-            self._stopped(name)
 
     async def _live(self, name: str) -> None:
         """One pipeline as long as it is wanted as it is."""

@@ -48,8 +48,12 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    names: frozenset[str]
+class Ended:
+    """A pipeline came to its end; nothing is counted for this standing any more."""
+
+    name: str
+    standing: Standing
+    is_changed: bool  # it is carried on, as another
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +62,4 @@ class Report:
 
 
 Command = Carry | Leave
-News = Stopped | Report
+News = Ended | Report

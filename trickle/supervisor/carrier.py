@@ -18,7 +18,7 @@ from trickle.logs import ChildChannel
 from trickle.relay.assemble import Assembly
 from trickle.relay.bells import Bells
 from trickle.relay.engine import Engine
-from trickle.relay.protocol import Carry, Leave, Report, Stopped
+from trickle.relay.protocol import Carry, Ended, Leave, Report
 from trickle.relay.secrets import Access
 from trickle.worker import exits
 from trickle.worker.isolate import die_with_parent, drop_descriptors, ignore_signals
@@ -71,7 +71,7 @@ async def _live(options: CarrierOptions, pipe: Pipe) -> None:
     bells = Bells(options.direct_url or options.url, options.role)
     async with make_pool(options.url, role=options.role, most=options.connections) as pool:
         assembly = Assembly(pool, bells, options.url, options.access)
-        engine = Engine(assembly.assemble, assembly.fingerprint, lambda name: pipe.send(Stopped(frozenset((name,)))))
+        engine = Engine(assembly.assemble, assembly.fingerprint, lambda *how: pipe.send(Ended(*how)))
         tasks = [asyncio.create_task(bells.run()), asyncio.create_task(_report(engine, pipe))]
         try:
             await _obey(engine, pipe)
@@ -96,7 +96,6 @@ async def _obey(engine: Engine, pipe: Pipe) -> None:
                         engine.carry(rows)
                     case Leave():
                         await engine.leave()
-                        pipe.send(Report(engine.standings))
                         return
     finally:
         loop.remove_reader(pipe.fileno())

@@ -18,7 +18,7 @@ from multiprocessing.context import ForkProcess
 
 from trickle.clock import Clock, backoff_seconds
 from trickle.logs import ChildChannel, event
-from trickle.relay.protocol import Carry, Leave, PipelineRow, Report, Stopped
+from trickle.relay.protocol import Carry, Ended, Leave, PipelineRow, Report
 from trickle.relay.standing import Standing
 from trickle.supervisor import carrier
 
@@ -66,6 +66,7 @@ class Carriers:
         self._start_at = dict.fromkeys(range(count), float("-inf"))
         self._rows: tuple[PipelineRow, ...] = ()
         self._is_leaving = False
+        self._ended: list[tuple[str, Standing]] = []
 
     @property
     def in_hand(self) -> frozenset[str]:
@@ -76,6 +77,11 @@ class Carriers:
     def standings(self) -> dict[str, Standing]:
         """How each pipeline fares, as it was last told."""
         return {name: told for running in self._running.values() for name, told in running.standings.items()}
+
+    def take_ended(self) -> list[tuple[str, Standing]]:
+        """Pipelines that stopped, were changed or lost their process since this was asked, and what they did."""
+        ended, self._ended = self._ended, []
+        return ended
 
     @property
     def alive(self) -> int:
@@ -169,9 +175,11 @@ class Carriers:
             while running.pipe.poll():
                 running.heard_at = self._clock.monotonic()
                 match running.pipe.recv():
-                    case Stopped(names):
-                        running.standings = {n: told for n, told in running.standings.items() if n not in names}
-                        running.in_hand -= names - {row.name for row in running.told}
+                    case Ended(name, standing, is_changed):
+                        self._ended.append((name, standing))
+                        running.standings = {n: told for n, told in running.standings.items() if n != name}
+                        if not is_changed:
+                            running.in_hand -= {name} - {row.name for row in running.told}
                     case Report(standings):
                         running.standings = {**running.standings, **standings}
         except (EOFError, OSError):
@@ -194,6 +202,7 @@ class Carriers:
             running.process.kill()
             running.process.join()
         code = running.process.exitcode
+        self._ended += running.standings.items()
         running.process.close()
         running.pipe.close()
         running.channel.close()

@@ -204,7 +204,7 @@ class RelayWheel:
             self._manager.ready()
         self._manager.status(said or instance.state)
         directions = {name: row.direction for name, row in instance.pipelines.items()}
-        self._report.publish(self._carriers.standings, directions, instance.owned)
+        self._report.publish(self._carriers.standings, self._carriers.take_ended(), directions, instance.owned)
         self._board.publish(
             Health(
                 state=instance.state,

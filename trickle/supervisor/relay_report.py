@@ -26,25 +26,29 @@ class RelayReport(Collector):
         self._now: Mapping[str, Standing] = {}
         self._directions: Mapping[str, str] = {}
         self._owned: frozenset[str] = frozenset()
-        self._before: dict[str, Standing] = {}
+        self._counts: tuple[Mapping[str, Standing], Mapping[str, Standing]] = ({}, {})  # what ended, and goes on
         self.registry.register(self)
 
-    def publish(self, standings: Mapping[str, Standing], directions: Mapping[str, str], owned: frozenset[str]) -> None:
-        """What the carriers say now. One that begins anew counts from nought: what it had is kept."""
-        ended = {
-            name: _sum(self._before.get(name), told)
-            for name, told in self._now.items()
-            if name not in standings or standings[name].began != told.began
-        }
-        # Replaced, never changed: another thread may be reading them.
-        self._before = {**self._before, **ended}
+    def publish(
+        self,
+        standings: Mapping[str, Standing],
+        ended: Iterable[tuple[str, Standing]],
+        directions: Mapping[str, str],
+        owned: frozenset[str],
+    ) -> None:
+        """What the carriers say now, and what came to its end since: one that begins anew counts from nought."""
+        # Replaced, never changed, and both at once: another thread may be reading them.
+        before = dict(self._counts[0])
+        for name, told in ended:
+            before[name] = _sum(before.get(name), told)
         self._directions = {**self._directions, **directions}
         self._now, self._owned = dict(standings), owned
+        self._counts = before, self._now
 
     def collect(self) -> Iterator[Metric]:
         labels = ("pipeline", "direction")
-        totals = {name: _sum(self._before.get(name), told) for name, told in self._now.items()}
-        totals |= {name: told for name, told in self._before.items() if name not in totals}
+        before, now = self._counts
+        totals = {**before, **{name: _sum(before.get(name), told) for name, told in now.items()}}
         rows = [(name, self._directions.get(name, ""), told) for name, told in sorted(totals.items())]
         for word, help, value in _COUNTERS:
             family = CounterMetricFamily(_PREFIX + word, help, labels=labels)
